@@ -1,0 +1,133 @@
+"""evalharness: a plugin-based evaluation harness for LLM and RAG systems.
+
+These are the public names; importing them is light. Functions that do the work import what they need when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from evalharness.contract import (
+    Answer,
+    Batch,
+    Choose,
+    Dataset,
+    Embed,
+    Failure,
+    File,
+    Generate,
+    Item,
+    Likelihood,
+    Loss,
+    Message,
+    Metric,
+    Model,
+    Parent,
+    Passage,
+    Request,
+    Response,
+    Retriever,
+    Rows,
+    Sample,
+    Spec,
+    TrainingRule,
+    Transform,
+    Unmeasured,
+    canonical,
+    digest,
+    loss,
+    metric,
+    text_of,
+)
+from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
+from evalharness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evalharness.results import Record
+    from evalharness.scoring import Evaluation
+
+__version__ = "0.1.0"
+
+
+def load_metric(name: str, **options: Any) -> Metric:
+    """Return the installed metric of that name with these options.
+
+    >>> load_metric("token_f1").signature()
+    'token_f1|normalise:squad'
+    """
+    return _build("metric", name, options)
+
+
+def load_loss(name: str, **options: Any) -> Loss:
+    """Return the installed loss of that name with these options: a callable over named tensors."""
+    return _build("loss", name, options)
+
+
+def load_model(name: str, **options: Any) -> Model:
+    """Return the installed model of that name with these options; weights load at the first request."""
+    return _build("model", name, options)
+
+
+def load_retriever(name: str, **options: Any) -> Retriever:
+    """Return the installed retriever of that name with these options."""
+    return _build("retriever", name, options)
+
+
+def _build(kind: Any, name: str, options: Mapping[str, Any]) -> Any:
+    from evalharness import registry
+
+    return registry.build(kind, Spec(name, dict(options)))
+
+
+def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation:
+    """Score columns that are at hand with one metric; see `Metric.evaluate`."""
+    from evalharness import scoring
+
+    return scoring.evaluate(metric, columns)
+
+
+def resolve_weights(name: str) -> Path:
+    """Return the folder that holds the model weights of that name, fetching and converting them once.
+
+    `name` is one of the pinned names that `evalharness weights` lists, a local folder, or `OWNER/NAME@REVISION`.
+    Raises WeightsError where they are missing, damaged, or may not be fetched offline.
+    """
+    from evalharness.systems import weights
+
+    return weights.resolve(name)
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return a folder under the user's cache, made if it is missing; plugins keep what is dear to compute there."""
+    from evalharness.systems import environment
+
+    return environment.cache_folder(*parts)
+
+
+def offline() -> bool:
+    """Return whether `--offline` forbids the network; a plugin that would fetch something asks first."""
+    from evalharness.systems import environment
+
+    return environment.offline()
+
+
+def run(task: str | Path, **options: Any) -> Record:
+    """Run a task file and return its record; the options are those of `evalharness run`.
+
+    `evalharness.run("tasks/rag_qa.yaml", system="tasks/systems/bm25.yaml", limit=20)`
+    """
+    from evalharness import running
+
+    return running.run(task, **options)
+
+
+__all__ = [
+    "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
+    "Likelihood", "Loss", "Message", "Metric", "Model", "Parent", "Passage", "PluginError", "Request", "Response",
+    "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
+    "cache_folder", "canonical", "digest", "evaluate", "hookimpl", "load_loss", "load_metric", "load_model",
+    "load_retriever", "loss", "metric", "offline", "resolve_weights", "run", "text_of",
+]

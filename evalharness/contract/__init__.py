@@ -1,0 +1,52 @@
+"""The contracts that plugins are written against; standard library only.
+
+Tensors that a loss may name as parameters of `measure` or `loss` (shape, dtype):
+
+| name | shape | dtype |
+|---|---|---|
+| `logits` | (batch, tokens, vocabulary), or (batch, classes) | float |
+| `labels` | (batch, tokens), or (batch,); -100 is ignored | int64 |
+| `token_weight` | (batch, tokens) | float |
+| `sample_weight` | (batch,) | float |
+| `hidden` | (batch, tokens, width) | float |
+| `head_weight` | (vocabulary, width) | float |
+| `attention_mask`, `document_ids` | (batch, tokens) | int64 |
+| `router_logits` | layers of (tokens, experts) | float |
+| `router_indices` | layers of (tokens, experts a token) | int64 |
+| `chosen_logps`, `rejected_logps`, `ref_chosen_logps`, `ref_rejected_logps` | (batch,) | float |
+| `teacher_logits` | as `logits` | float |
+| `query`, `positive`, `negative` | (batch, width); negatives (batch, n, width) | float |
+| `prediction`, `target` | (batch, ...) | float, or int64 classes |
+| `probabilities` | (batch, classes) | float, rows sum to 1 |
+"""
+
+from __future__ import annotations
+
+from evalharness.contract.loss import Loss, TrainingRule, loss
+from evalharness.contract.metric import Metric, Parent, metric
+from evalharness.contract.sample import (
+    Answer,
+    Batch,
+    Choose,
+    Embed,
+    Failure,
+    Generate,
+    Likelihood,
+    Message,
+    Passage,
+    Prompt,
+    Request,
+    Response,
+    Rows,
+    Sample,
+    Unmeasured,
+    text_of,
+)
+from evalharness.contract.spec import File, Plugin, Spec, canonical, digest
+from evalharness.contract.systems import Dataset, Item, Model, Retriever, Transform
+
+__all__ = [
+    "Answer", "Batch", "Choose", "Dataset", "Embed", "Failure", "File", "Generate", "Item", "Likelihood", "Loss", "Message",
+    "Metric", "Model", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows",
+    "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "canonical", "digest", "loss", "metric", "text_of",
+]

@@ -1,0 +1,148 @@
+"""Checks option values against a plugin's dataclass and turns YAML values into Python ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Union
+
+from evalharness.contract.spec import File, Plugin, Spec
+from evalharness.errors import UsageError, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionFault:
+    """One wrong option: `path` leads to it from the plugin's options, key by key."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class _Wrong(UsageError):
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.message, self.path = message, path
+
+
+def option_types(cls: type[Plugin]) -> dict[str, Any]:
+    """Return the declared type of each option."""
+    hints = typing.get_type_hints(cls)
+    return {item.name: hints[item.name] for item in cls.option_fields()}
+
+
+def convert_options(
+    cls: type[Plugin], options: Mapping[str, Any], *, kind: str, folder: str = "."
+) -> tuple[dict[str, Any], list[OptionFault]]:
+    """Return keyword arguments for `cls` and all faults of `options` (unknown, missing, wrong type) at once.
+
+    Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File.
+    """
+    declared = option_types(cls)
+    kwargs: dict[str, Any] = {}
+    faults: list[OptionFault] = []
+    for key, value in options.items():
+        if key not in declared:
+            has = ", ".join(declared) or "no options"
+            message = f"{kind} '{cls.name}' has no option '{key}'.{nearest(key, declared)} It has: {has}."
+            faults.append(OptionFault((key,), message))
+            continue
+        try:
+            kwargs[key] = _convert(value, declared[key], folder)
+        except _Wrong as wrong:
+            faults.append(OptionFault((key, *wrong.path), f"option '{key}' of {kind} '{cls.name}' {wrong.message}"))
+    required = [item.name for item in cls.option_fields() if item.default is item.default_factory is dataclasses.MISSING]
+    faults.extend(
+        OptionFault((), f"{kind} '{cls.name}' needs the option '{name}' ({describe_type(declared[name])}).")
+        for name in required
+        if name not in options
+    )
+    return kwargs, faults
+
+
+def describe_type(kind: Any) -> str:
+    """Return the type in words that a task author understands.
+
+    >>> describe_type(tuple[int, ...])
+    'a list of (a whole number)'
+    >>> describe_type(Literal["exp", "floor"])
+    "one of 'exp', 'floor'"
+    """
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        return "one of " + ", ".join(repr(arg) for arg in args)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe_type(arg) for arg in args)
+    if origin is tuple:
+        return f"a list of ({describe_type(args[0])})"
+    names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+    return names.get(kind, {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path"}.get(kind, str(kind)))
+
+
+def _convert(value: Any, kind: Any, folder: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if any(value == arg and type(value) is type(arg) for arg in args):
+            return value
+        hint = nearest(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
+        raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.{hint}")
+    if origin in (Union, types.UnionType):
+        return _convert_union(value, kind, args, folder)
+    if origin is tuple:
+        return _convert_tuple(value, kind, args[0], folder)
+    if kind is Spec:
+        return to_spec(value, folder)
+    if kind is File and isinstance(value, str):
+        return value if isinstance(value, File) else File(str(Path(folder) / value), written=value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind in (str, int, float, bool, type(None)) and type(value) is kind:
+        return value
+    raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+
+
+def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) -> Any:
+    wrongs: list[_Wrong] = []
+    for arg in args:
+        try:
+            return _convert(value, arg, folder)
+        except _Wrong as wrong:
+            wrongs.append(wrong)
+    deepest = max(wrongs, key=lambda wrong: len(wrong.path))
+    raise deepest if deepest.path else _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+
+
+def _convert_tuple(value: Any, kind: Any, item_kind: Any, folder: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+    items = []
+    for index, item in enumerate(value):
+        try:
+            items.append(_convert(item, item_kind, folder))
+        except _Wrong as wrong:
+            raise _Wrong(f"has a wrong item {index + 1}: it {wrong.message}", (index, *wrong.path)) from None
+    return tuple(items)
+
+
+def to_spec(value: Any, folder: str = ".") -> Spec:
+    """Turn `NAME` or `{NAME: {option: value}}` into a Spec.
+
+    >>> to_spec({"bm25": {"k1": 1.2}})
+    Spec(name='bm25', options={'k1': 1.2})
+    """
+    if isinstance(value, Spec):
+        return value
+    if isinstance(value, str):
+        return Spec(value, folder=folder)
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, options),) = value.items()
+        if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
+            return Spec(name, dict(options or {}), folder)
+    raise _Wrong(f"must be {describe_type(Spec)}, not {_show(value)}.")
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,132 @@
+"""How a plugin is named together with its options, and the base of every plugin."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, dataclass_transform
+
+
+def canonical(value: Any) -> str:
+    """Return the canonical JSON text of a value: sorted keys, no spaces, non-ASCII kept, NaN refused.
+
+    >>> canonical({"b": 1, "a": ["é", None]})
+    '{"a":["é",null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain)
+
+
+def digest(value: Any, size: int = 16) -> str:
+    """Return the BLAKE2b digest (hexadecimal, `size` bytes) of a value's canonical JSON.
+
+    >>> digest({"a": 1}, size=4)
+    'ba0fda39'
+    """
+    return hashlib.blake2b(canonical(value).encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Turn specs, dataclasses, tuples and sets into what JSON knows; refuse anything else."""
+    if isinstance(value, Spec):
+        return value.plain()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    if isinstance(value, (frozenset, set)):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+class File(str):
+    """An option that names a file or folder, relative to the YAML file it stands in.
+
+    The instance is the resolved path; `written` keeps what the user wrote, which is what signatures show.
+    """
+
+    written: str
+
+    def __new__(cls, path: str, written: str | None = None) -> Self:
+        made = super().__new__(cls, path)
+        made.written = path if written is None else written
+        return made
+
+    def __reduce__(self) -> tuple[type[File], tuple[str, str]]:
+        return (type(self), (str(self), self.written))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A plugin's name and options as a task file writes them, for example `{hf: {weights: tiny}}`.
+
+    `folder` is where relative paths start from; it takes no part in equality, digest or signature.
+
+    >>> Spec("hf", {"weights": "tiny"})
+    Spec(name='hf', options={'weights': 'tiny'})
+    >>> Spec("bm25") == Spec("bm25", folder="elsewhere")
+    True
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = field(default=".", compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash(canonical(self.plain()))
+
+    def plain(self) -> Any:
+        """Return the YAML form: the bare name, or `{name: options}`."""
+        return {self.name: dict(self.options)} if self.options else self.name
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class Plugin:
+    """Base of metrics, losses, models, retrievers, datasets and transforms.
+
+    A subclass becomes a frozen, keyword-only dataclass by itself; its fields are its options, class attributes
+    without annotation describe it. A field with `metadata={"option": False}` is internal and no option.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def option_fields(cls) -> tuple[dataclasses.Field[Any], ...]:
+        """Return the dataclass fields that are options, in the order of their definition."""
+        if not dataclasses.is_dataclass(cls):
+            return ()
+        return tuple(item for item in dataclasses.fields(cls) if item.metadata.get("option", True))
+
+    def options(self) -> dict[str, Any]:
+        """Return all options with their values, defaults included."""
+        return {item.name: getattr(self, item.name) for item in self.option_fields()}
+
+    def spec(self) -> Spec:
+        """Return the spec that builds an equal plugin."""
+        return Spec(self.name, {key: _written(value) for key, value in self.options().items()})
+
+    def signature(self) -> str:
+        """Return the name and every option as one line, for example `bleu|order:4|smooth:exp`."""
+        return "|".join([self.name, *(f"{key}:{_shown(value)}" for key, value in self.options().items())])
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, File):
+        return value.written
+    return list(map(_written, value)) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_shown, value))
+    if isinstance(value, Spec):
+        return canonical(value.plain())
+    if value is None or isinstance(value, bool):
+        return canonical(value)
+    return str(_written(value))

@@ -1,0 +1,110 @@
+"""What a system is made of: retriever and model; and where samples come from: datasets; and text transforms."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from evalharness.contract.sample import Passage, Request, Response
+from evalharness.contract.spec import Plugin
+
+
+class Model(Plugin):
+    """Answers requests. `answer` is all that the engine needs of a model.
+
+    - `supports`: the request classes that it can answer.
+    - `stored`: whether answers go to the response store (a recorded response does not).
+    - `local`: whether work is done in chunks on this machine; each chunk of `plan` is then one transaction.
+    - `chat`: whether prompts are turns of a conversation rather than one text.
+    - `needs`: the extra of the distribution that it needs ("hf"), or "".
+    """
+
+    supports: ClassVar[tuple[type[Request], ...]] = ()
+    stored: ClassVar[bool] = True
+    local: ClassVar[bool] = False
+    needs: ClassVar[str] = ""
+
+    @property
+    def chat(self) -> bool:
+        """Whether prompts are turns of a conversation; found without loading the model."""
+        return False
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return a digest of everything that can change an answer, without loading the model."""
+        raise NotImplementedError
+
+    def plan(self, requests: Sequence[Request]) -> Iterable[Sequence[Request]]:
+        """Cut all requests of a run into chunks; must depend on the requests and the options alone."""
+        yield requests
+
+    @abstractmethod
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
+        """Yield each request with its response, in any order, each exactly once; failures are responses."""
+        raise NotImplementedError
+
+
+class Retriever(Plugin):
+    """Finds passages for a query. The order of results is the ranking; ties go by passage id, descending bytes."""
+
+    needs: ClassVar[str] = ""
+    top_k: int = 5
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return a digest of everything that can change a ranking but the corpus, without loading anything heavy."""
+        raise NotImplementedError
+
+    def passages(self) -> Iterable[Passage]:
+        """Return the corpus; empty for a retriever whose results stand in the data."""
+        return ()
+
+    @abstractmethod
+    def index(self, passages: Sequence[Passage]) -> None:
+        """Make the corpus searchable."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def search(self, queries: Sequence[str], top_k: int) -> list[list[Passage]]:
+        """Return at most `top_k` passages for each query, best first."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One raw item of a dataset and where it stands (`file:line`); `fault` says why it could not be read."""
+
+    fields: dict[str, Any]
+    where: str
+    fault: str = ""
+
+
+class Dataset(Plugin):
+    """Yields raw items and has a content digest."""
+
+    needs: ClassVar[str] = ""
+
+    @abstractmethod
+    def items(self) -> Iterator[Item]:
+        """Yield the items in a fixed order, one at a time; an unreadable one is an item with a fault."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Return a digest of the content."""
+        raise NotImplementedError
+
+    def revision(self) -> str | None:
+        """Return the commit of a versioned source, None for files."""
+        return None
+
+
+class Transform(Plugin):
+    """Changes a response's text before metrics see it."""
+
+    @abstractmethod
+    def apply(self, text: str) -> str:
+        """Return the changed text."""
+        raise NotImplementedError

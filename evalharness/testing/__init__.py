@@ -1,0 +1,1 @@
+"""The conformance kit: checks that any plugin, ours or a stranger's, keeps its contract."""

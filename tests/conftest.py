@@ -1,0 +1,40 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LABELLED = Path(os.environ.get("EVALHARNESS_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def labelled_data() -> Callable[[str], Path]:
+    """Give the path of a file of human-labelled data, or skip where that data is absent."""
+
+    def find(name: str) -> Path:
+        path = LABELLED / name
+        if not path.exists():
+            pytest.skip(f"the labelled data set {name} is absent; EVALHARNESS_TEST_DATA names its folder")
+        return path
+
+    return find
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hub_is_offline() -> None:
+    """Keep libraries from looking anything up on a hub while tests run."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def causal_model() -> object:
+    """Give the real language model of the embedded default, loaded once a session."""
+    import evalharness as eh
+
+    return eh.load_model("hf", weights="smollm2-135m-instruct")
