@@ -5,7 +5,7 @@ These are the public names; importing them is light. Functions that do the work 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalharness.contract import (
@@ -100,6 +100,20 @@ def resolve_weights(name: str) -> Path:
     return weights.resolve(name)
 
 
+def read_corpus(path: str | Path) -> list[Passage]:
+    """Return the passages (id, text, title if present) of a `.jsonl` or `.csv` file; DataError lists all its faults."""
+    from evalharness.systems import corpus
+
+    return corpus.read_corpus(path)
+
+
+def corpus_digest(passages: Iterable[Passage]) -> str:
+    """Return a digest of the ids and texts of passages in their order."""
+    from evalharness.systems import corpus
+
+    return corpus.corpus_digest(passages)
+
+
 def cache_folder(*parts: str) -> Path:
     """Return a folder under the user's cache, made if it is missing; plugins keep what is dear to compute there."""
     from evalharness.systems import environment
@@ -128,6 +142,6 @@ __all__ = [
     "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
     "Likelihood", "Loss", "Message", "Metric", "Model", "Parent", "Passage", "PluginError", "Request", "Response",
     "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
-    "cache_folder", "canonical", "digest", "evaluate", "hookimpl", "load_loss", "load_metric", "load_model",
-    "load_retriever", "loss", "metric", "offline", "resolve_weights", "run", "text_of",
+    "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "load_loss", "load_metric", "load_model",
+    "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
 ]
