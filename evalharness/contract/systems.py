@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalharness.contract.sample import Passage, Request, Response
+from evalharness.contract.sample import Passage, Prompt, Request, Response, text_of
 from evalharness.contract.spec import Plugin
 
 
@@ -36,13 +36,20 @@ class Model(Plugin):
         """Return a digest of everything that can change an answer, without loading the model."""
         raise NotImplementedError
 
+    def rendered(self, prompt: Prompt) -> str:
+        """Return the prompt as the model sees it, chat template applied; found without loading the model."""
+        return text_of(prompt)
+
     def plan(self, requests: Sequence[Request]) -> Iterable[Sequence[Request]]:
         """Cut all requests of a run into chunks; must depend on the requests and the options alone."""
         yield requests
 
     @abstractmethod
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        """Yield each request with its response, in any order, each exactly once; failures are responses."""
+        """Yield each request (the object that was given) with its response, in any order, each exactly once.
+
+        A request that cannot be answered has a response with an error; nothing is raised.
+        """
         raise NotImplementedError
 
 

@@ -1,0 +1,186 @@
+"""The response store: every answer and every search result that was ever paid for, in one SQLite file.
+
+Nothing is ever asked twice: a run that was killed, extended or given another metric finds its answers here.
+One writer thread owns the writing connection; `write` is one transaction and returns when it is on disk. Other
+processes wait for the file; the first answer to a key wins. Values are canonical JSON; float arrays stand beside
+them as little-endian bytes.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evalharness.errors import DataError
+from evalharness.systems.environment import cache_folder
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT NOT NULL, generation INTEGER NOT NULL, kind TEXT NOT NULL, maker TEXT NOT NULL, created REAL NOT NULL,
+    value TEXT NOT NULL, floats BLOB NOT NULL, PRIMARY KEY (key, generation)
+) WITHOUT ROWID
+"""
+COLUMNS = "key, kind, maker, value, floats"
+WAIT_SECONDS = 120.0
+KEYS_A_QUERY = 500
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored value: canonical JSON text and the float arrays that belong to it."""
+
+    key: str
+    kind: str
+    maker: str
+    value: str
+    floats: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What the store holds of one kind and one maker (a model or retriever)."""
+
+    kind: str
+    maker: str
+    answers: int
+    bytes: int
+    newest: float
+
+
+@dataclass
+class _Job:
+    rows: Sequence[Stored]
+    done: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+
+
+class Store:
+    """A store at a path; `fresh` starts a new generation, in which nothing is found that was stored before.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.sqlite") as store:
+    ...     store.write([Stored("k", "generate", "m", '{"text":"hi"}', (0.5,))])
+    ...     store.read(["k", "other"])["k"].value
+    '{"text":"hi"}'
+    """
+
+    def __init__(self, path: Path | None = None, *, fresh: bool = False) -> None:
+        self.path = path if path is not None else cache_folder() / "responses.sqlite"
+        self._reading = self._open()
+        newest = self._reading.execute("SELECT max(generation) FROM answers").fetchone()[0] or 0
+        self.generation = newest + 1 if fresh else newest
+        self._oldest = self.generation if fresh else 0
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_jobs, name="response store", daemon=True)
+        self._writer.start()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            with connection:
+                connection.execute(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+        return connection
+
+    def _unusable(self, error: Exception) -> DataError:
+        return DataError(
+            f"the response store {self.path} cannot be used: {error}. Nothing that it holds is lost. "
+            f"Free some space, mend its permissions, or name another file with --store PATH."
+        )
+
+    def read(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Return what is stored under these keys, the newest generation of each."""
+        found: dict[str, Stored] = {}
+        for start in range(0, len(keys), KEYS_A_QUERY):
+            part = keys[start : start + KEYS_A_QUERY]
+            marks = ",".join("?" * len(part))
+            chosen = f"generation >= ? AND key IN ({marks}) ORDER BY generation"
+            try:
+                rows = self._reading.execute(f"SELECT {COLUMNS} FROM answers WHERE {chosen}", [self._oldest, *part]).fetchall()
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+            found.update((key, Stored(key, kind, maker, value, unpack(floats))) for key, kind, maker, value, floats in rows)
+        return found
+
+    def write(self, rows: Sequence[Stored]) -> None:
+        """Store all rows in one transaction and return when they are on disk."""
+        if not rows:
+            return
+        job = _Job(rows)
+        self._jobs.put(job)
+        job.done.wait()
+        if job.error is not None:
+            raise self._unusable(job.error) from job.error
+
+    def _write_jobs(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (job := self._jobs.get()) is not None:
+            try:
+                connection = connection or self._open()
+                with connection:
+                    connection.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", self._records(job.rows))
+            except Exception as error:  # handed to the thread that waits for the job
+                job.error = error
+            finally:
+                job.done.set()
+        if connection is not None:
+            connection.close()
+
+    def _records(self, rows: Iterable[Stored]) -> Iterator[tuple[object, ...]]:
+        now = time.time()
+        for row in rows:
+            yield row.key, self.generation, row.kind, row.maker, now, row.value, pack(row.floats)
+
+    def holdings(self) -> list[Holding]:
+        """Return what the store holds, by kind and maker."""
+        size = "sum(length(value) + length(floats) + length(key))"
+        query = f"SELECT kind, maker, count(*), {size}, max(created) FROM answers GROUP BY kind, maker ORDER BY kind, maker"
+        return [Holding(*row) for row in self._reading.execute(query)]
+
+    def trim(self, *, maker: str | None = None, before: float | None = None) -> int:
+        """Delete the answers of one maker and/or those created before a time (Unix seconds); return how many."""
+        chosen: Mapping[str, object] = {"maker = ?": maker, "created < ?": before}
+        given = {clause: value for clause, value in chosen.items() if value is not None}
+        with self._reading:
+            clauses = " AND ".join(given) or "1"
+            deleted = self._reading.execute(f"DELETE FROM answers WHERE {clauses}", list(given.values())).rowcount
+        self._reading.execute("VACUUM")
+        return deleted
+
+    def close(self) -> None:
+        """Wait for what is being written and close the file."""
+        self._jobs.put(None)
+        self._writer.join()
+        self._reading.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def pack(values: Sequence[float]) -> bytes:
+    """Return the values as little-endian float64 bytes."""
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+def unpack(data: bytes) -> tuple[float, ...]:
+    """Return the values of little-endian float64 bytes.
+
+    >>> unpack(pack((0.5, -1.0)))
+    (0.5, -1.0)
+    """
+    return struct.unpack(f"<{len(data) // 8}d", data)
