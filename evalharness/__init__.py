@@ -42,6 +42,7 @@ from evalharness.contract import (
 )
 from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
 from evalharness.hooks import hookimpl
+from evalharness.refusal import is_refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +143,6 @@ __all__ = [
     "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
     "Likelihood", "Loss", "Message", "Metric", "Model", "Parent", "Passage", "PluginError", "Request", "Response",
     "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
-    "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "load_loss", "load_metric", "load_model",
-    "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
+    "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss", "load_metric",
+    "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
 ]
