@@ -145,4 +145,4 @@ __all__ = [
     "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
     "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss", "load_metric",
     "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
-]
+]  # fmt: skip

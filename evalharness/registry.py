@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Literal
@@ -20,14 +21,20 @@ Kind = Literal["metric", "loss", "model", "retriever", "dataset", "transform"]
 BASES: dict[Kind, type[Plugin]] = {
     "metric": Metric, "loss": Loss, "model": Model, "retriever": Retriever, "dataset": Dataset, "transform": Transform,
 }  # fmt: skip
-PROVIDERS: dict[Kind, str] = {
-    "metric": "evalharness_metrics",
-    "loss": "evalharness_losses",
-    "model": "evalharness_models",
-    "retriever": "evalharness_retrievers",
-    "dataset": "evalharness_datasets",
-    "transform": "evalharness_transforms",
-}
+ONLY = "EVALHARNESS_PLUGINS"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def plural(kind: Kind) -> str:
+    """Return the kind's plural, as the command line and the provider hooks write it.
+
+    >>> plural("metric"), plural("loss")
+    ('metrics', 'losses')
+    """
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+PROVIDERS: dict[Kind, str] = {kind: f"{hooks.PROJECT}_{plural(kind)}" for kind in BASES}
 
 
 @dataclass(frozen=True)
@@ -60,23 +67,22 @@ class Registry:
     manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
 
     def add(self, module: Any, source: Source) -> None:
-        """Register one plugin package: all its classes or, where one of them is refused, none."""
-        found = [(kind, cls) for kind in PROVIDERS for cls in _provided(module, kind)]
-        for kind, cls in found:
-            self._accept(kind, cls, source)
-        self.manager.register(module, name=f"{source.distribution}:{source.plugin}")
+        """Register one plugin package: all its classes or, where anything is refused, none."""
+        _check_hooks(module)
+        provided = [(kind, cls) for kind in PROVIDERS for cls in _provided(module, kind)]
+        found: dict[tuple[Kind, str], Any] = {}
+        for kind, cls in provided:
+            _check_class(kind, cls)
+            other = Entry(found[kind, cls.name], source) if (kind, cls.name) in found else self.entries[kind].get(cls.name)
+            if other is not None:
+                raise PluginError(
+                    f"{kind} '{cls.name}' of {source} is already provided by {other.source}; uninstall one of the two"
+                )
+            found[kind, cls.name] = cls
+        self.manager.register(module, name=_registered(source))
         self.sources.append(source)
-        for kind, cls in found:
-            self.entries[kind][cls.name] = Entry(cls, source)
-
-    def _accept(self, kind: Kind, cls: Any, source: Source) -> None:
-        if not (isinstance(cls, type) and issubclass(cls, BASES[kind])):
-            raise PluginError(f"{PROVIDERS[kind]} returned {cls!r}, which is not a subclass of {BASES[kind].__name__}")
-        if not cls.name or (kind in ("metric", "loss") and not hasattr(cls, "better")):
-            raise PluginError(f"{kind} {cls.__module__}.{cls.__qualname__} does not state its {'better' if cls.name else 'name'}")
-        other = self.entries[kind].get(cls.name)
-        if other is not None:
-            raise PluginError(f"{kind} '{cls.name}' of {source} is already provided by {other.source}; uninstall one of the two")
+        for (kind, name), cls in found.items():
+            self.entries[kind][name] = Entry(cls, source)
 
     def find(self, kind: Kind, name: str) -> Entry:
         """Return the entry of that name; raises UnknownName with the nearest names and the broken plugins."""
@@ -87,26 +93,37 @@ class Registry:
 
     def unknown(self, kind: Kind, name: str) -> str:
         """Return the message for a name that no plugin has."""
-        plural = "losses" if kind == "loss" else f"{kind}s"
         hint = nearest(name, self.entries[kind])
-        lines = [f"no {kind} is called '{name}'.{hint} Run 'evalharness list {plural}' for the full list."]
-        lines += [f"Plugin {source} failed to load and may provide it: {why}" for source, why in self.broken.items()]
-        return "\n".join(lines)
+        line = f"no {kind} is called '{name}'.{hint} Run 'evalharness list {plural(kind)}' for the full list."
+        return "\n".join([line, *self.suspects()])
+
+    def suspects(self) -> list[str]:
+        """Return a line for each broken plugin, which may be the one that provides what is missing."""
+        return [f"Plugin {source} failed to load and may provide it: {why}" for source, why in self.broken.items()]
 
     def build(self, kind: Kind, spec: Spec) -> Any:
         """Return the plugin that a spec describes; raises UnknownName or FaultsFound with all wrong options."""
-        cls = self.find(kind, spec.name).cls
-        kwargs, faults = convert_options(cls, spec.options, kind=kind, folder=spec.folder)
-        if faults:
-            raise FaultsFound([Fault(fault.message) for fault in faults])
-        try:
-            return cls(**kwargs)
-        except (ValueError, TypeError) as error:
-            raise FaultsFound([Fault(f"{kind} '{spec.name}': {error}")]) from error
+        return make(kind, self.find(kind, spec.name).cls, spec.options, spec.folder)
 
     def classes(self, kind: Kind) -> Iterator[Entry]:
         """Yield the entries of one kind, sorted by name."""
         yield from (self.entries[kind][name] for name in sorted(self.entries[kind]))
+
+    def notified(self, source: Source) -> list[str]:
+        """Return the hooks that a plugin package implements beside the ones that provide classes."""
+        callers = self.manager.get_hookcallers(self.manager.get_plugin(_registered(source))) or []
+        return sorted(caller.name for caller in callers if caller.name not in PROVIDERS.values())
+
+
+def make(kind: Kind, cls: type[Any], options: Mapping[str, Any], folder: str = ".") -> Any:
+    """Return a plugin of that class; raises FaultsFound with all wrong options at once."""
+    kwargs, faults = convert_options(cls, options, kind=kind, folder=folder)
+    if faults:
+        raise FaultsFound([Fault(fault.message) for fault in faults])
+    try:
+        return cls(**kwargs)
+    except (ValueError, TypeError) as error:
+        raise FaultsFound([Fault(f"{kind} '{cls.name}': {error}")]) from error
 
 
 def _manager() -> pluggy.PluginManager:
@@ -115,24 +132,56 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _provided(module: Any, kind: Kind) -> Iterable[Any]:
+def _registered(source: Source) -> str:
+    return f"{source.distribution}:{source.plugin}"
+
+
+def _check_hooks(module: Any) -> None:
+    """Refuse functions that were meant to be hooks and are not: an unknown name, or no `@hookimpl`."""
+    known = [name for name in vars(hooks) if name.startswith(f"{hooks.PROJECT}_")]
+    for name, item in vars(module).items():
+        if not callable(item) or not name.startswith(f"{hooks.PROJECT}_"):
+            continue
+        if name not in known:
+            raise PluginError(f"no hook is called '{name}'.{nearest(name, known)} The hooks are: {', '.join(known)}.")
+        if not hasattr(item, f"{hooks.PROJECT}_impl"):
+            raise PluginError(f"the function {name} is not marked with @hookimpl (from evalharness import hookimpl)")
+
+
+def _provided(module: Any, kind: Kind) -> list[Any]:
     provider = getattr(module, PROVIDERS[kind], None)
-    return provider() if callable(provider) else ()
+    found = provider() if provider else []
+    if not isinstance(found, (list, tuple)):
+        raise PluginError(f"{PROVIDERS[kind]} returned {type(found).__name__}; it must return a list of classes")
+    return list(found)
+
+
+def _check_class(kind: Kind, cls: Any) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, BASES[kind])):
+        raise PluginError(f"{PROVIDERS[kind]} returned {cls!r}, which is not a subclass of {BASES[kind].__name__}")
+    where = f"{kind} {cls.__module__}.{cls.__qualname__}"
+    if not cls.name:
+        raise PluginError(f"{where} does not state its name")
+    if not NAME.fullmatch(cls.name):
+        raise PluginError(f"{where} is called '{cls.name}'; a name is a letter followed by letters, digits, '_' or '-'")
+    if issubclass(cls, Metric) and getattr(cls, "better", None) not in ("higher", "lower"):
+        raise PluginError(f"{where} does not state whether 'higher' or 'lower' is better (better = ...)")
 
 
 def load(points: Iterable[metadata.EntryPoint], only: frozenset[str] | None = None) -> Registry:
-    """Load plugins one by one, sorted by name and distribution; a broken one is noted and left out.
+    """Load plugins one by one; a broken one is noted and left out. `only` restricts loading to these entry point names.
 
-    `only` restricts loading to these entry point names.
+    The plugins that come with the harness are first, so that a stranger's of the same name is the one refused; the rest
+    follow by name and distribution.
     """
     registry = Registry()
-    for point in sorted(points, key=lambda point: (point.name, _distribution(point))):
+    for point in sorted(points, key=lambda point: (_distribution(point) != hooks.PROJECT, point.name, _distribution(point))):
         if only is not None and point.name not in only:
             continue
         source = Source(point.name, _distribution(point), point.dist.version if point.dist else "")
         try:
             registry.add(point.load(), source)
-        except Exception as error:  # a stranger's code may fail in any way; it is reported, never fatal
+        except (Exception, SystemExit) as error:  # a stranger's code may fail in any way; it is reported, never fatal
             registry.broken[source] = f"{type(error).__name__}: {error}"
     return registry
 
@@ -144,7 +193,7 @@ def _distribution(point: metadata.EntryPoint) -> str:
 @functools.cache
 def installed() -> Registry:
     """Return the plugins of this environment; EVALHARNESS_PLUGINS (names, comma-separated) restricts them."""
-    chosen = os.environ.get("EVALHARNESS_PLUGINS")
+    chosen = os.environ.get(ONLY)
     only = None if chosen is None else frozenset(name.strip() for name in chosen.split(",") if name.strip())
     return load(metadata.entry_points(group=hooks.PROJECT), only)
 
@@ -152,4 +201,3 @@ def installed() -> Registry:
 def build(kind: Kind, spec: Spec) -> Any:
     """Return the installed plugin that a spec describes."""
     return installed().build(kind, spec)
-

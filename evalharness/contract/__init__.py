@@ -49,4 +49,4 @@ __all__ = [
     "Answer", "Batch", "Choose", "Dataset", "Embed", "Failure", "File", "Generate", "Item", "Likelihood", "Loss", "Message",
     "Metric", "Model", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows",
     "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "canonical", "digest", "loss", "metric", "text_of",
-]
+]  # fmt: skip

@@ -168,9 +168,19 @@ def _split_parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], di
     options: dict[str, Any] = {}
     for item in inspect.signature(function).parameters.values():
         if item.kind is not inspect.Parameter.KEYWORD_ONLY:
+            _check_field(function, item)
             fields.append(item.name)
         elif item.default is inspect.Parameter.empty or item.annotation is inspect.Parameter.empty:
             raise TypeError(f"option '{item.name}' of {function.__name__} needs a type and a default")
         else:
             options[item.name] = item.default
+    if not fields:
+        raise TypeError(f"{function.__name__} reads no field; its positional parameters are the fields, such as 'response'")
     return tuple(fields), options
+
+
+def _check_field(function: Callable[..., Any], item: inspect.Parameter) -> None:
+    if item.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        raise TypeError(f"{function.__name__} takes '*{item.name}'; every field that it reads must be named")
+    if item.default is not inspect.Parameter.empty:
+        raise TypeError(f"'{item.name}' of {function.__name__} has a default, as an option does; write '*, ' before the options")

@@ -216,4 +216,4 @@ def text_of(prompt: Prompt) -> str:
 __all__ = [
     "INFRASTRUCTURE_FAILURES", "SYSTEM_FAILURES", "Answer", "Batch", "Choose", "Embed", "Failure", "Generate", "Likelihood",
     "Message", "Passage", "Prompt", "Request", "Response", "Rows", "Sample", "Unmeasured", "text_of",
-]
+]  # fmt: skip

@@ -88,9 +88,12 @@ class Plugin:
 
     A subclass becomes a frozen, keyword-only dataclass by itself; its fields are its options, class attributes
     without annotation describe it. A field with `metadata={"option": False}` is internal and no option.
+    `example` holds options, as YAML writes them, that documentation and the conformance kit build it with; a plugin
+    whose options all have defaults needs none.
     """
 
     name: ClassVar[str] = ""
+    example: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
