@@ -1,0 +1,100 @@
+"""The record: the result file of a run, `evalharness.record/1`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalharness.errors import DataError
+
+if TYPE_CHECKING:
+    from evalharness.scoring import Score
+
+SCHEMA = "evalharness.record/1"
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "sacrebleu",
+    "rapidfuzz",
+    "bm25s",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "datasets",
+    "pyarrow",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run's result. `scores` maps a score name to its `Score`; the other parts are plain mappings.
+
+    Equal inputs give equal bytes but for `usage` and `provenance`.
+    """
+
+    task: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    system: Mapping[str, Any]
+    scores: Mapping[str, Score]
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        """How many samples the run could not score for lack of infrastructure or of readable data."""
+        return int(self.dataset.get("faults", 0)) + max((score.errors for score in self.scores.values()), default=0)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the record as JSON knows it."""
+        scores = {name: dataclasses.asdict(score) for name, score in self.scores.items()}
+        parts = {"task": self.task, "dataset": self.dataset, "system": self.system, "scores": scores}
+        return {"schema": SCHEMA, **parts, "usage": self.usage, "provenance": self.provenance}
+
+    def to_json(self) -> str:
+        """Return the JSON text of the record."""
+        return json.dumps(self.plain(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def read_record(path: str | Path) -> Record:
+    """Return the record of a run folder or of a record file; raises DataError where it is none."""
+    from evalharness.scoring import Score
+
+    file = Path(path)
+    file = file / "record.json" if file.is_dir() else file
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} is not a record: {error}. A record is written by 'evalharness run TASK'.") from error
+    if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
+        found = plain.get("schema") if isinstance(plain, dict) else None
+        raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {found!r}")
+    scores = {name: Score(**score) for name, score in plain.pop("scores").items()}
+    del plain["schema"]
+    return Record(scores=scores, **plain)
+
+
+def provenance(command: str) -> dict[str, Any]:
+    """Return when, where and with which versions a run was made."""
+    return {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": command,
+        "evalharness": metadata.version("evalharness"),
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "machine": f"{platform.system()} {platform.machine()}, {sys.implementation.name}",
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,180 @@
+"""`samples.parquet`: every sample with its texts, statistics and statuses; enough to compute each score again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy
+import pyarrow
+from pyarrow import parquet
+
+from evalharness.contract import Response, canonical
+
+if TYPE_CHECKING:
+    from evalharness.scoring import Entry, Measured
+
+ROWS_A_GROUP = 10_000
+TEXTS = ("id", "group", "repeat", "response", "failure", "contexts", "answers", "fields")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A batch ready to be written: one value a row in each text column, and what each metric measured."""
+
+    texts: Mapping[str, Sequence[Any]]
+    measured: Mapping[str, Measured]
+
+    def __len__(self) -> int:
+        return len(self.texts["id"])
+
+
+@dataclass
+class SampleWriter:
+    """Writes scored batches in row groups of a fixed size, so that the bytes do not depend on the batch size."""
+
+    path: Path
+    entries: Sequence[Entry]
+    _waiting: list[Scored] = field(default_factory=list)
+    _rows: int = 0
+    _table: pyarrow.Table | None = None
+    _writer: parquet.ParquetWriter | None = None
+
+    def add(self, scored: Scored) -> None:
+        """Take one batch."""
+        self._waiting.append(scored)
+        self._rows += len(scored)
+        if self._rows >= ROWS_A_GROUP and self._typed():
+            self._flush(ROWS_A_GROUP)
+
+    def _typed(self) -> bool:
+        """Whether the shape of each metric's statistics is known: it has measured a sample."""
+        return self._writer is not None or all(
+            any(scored.measured[entry.name].statistics for scored in self._waiting) for entry in self.entries
+        )
+
+    def _flush(self, size: int) -> None:
+        types = {entry.name: _statistics_type(entry.name, self._waiting) for entry in self.entries}
+        tables = [_table(scored, self.entries, types) for scored in self._waiting]
+        table = pyarrow.concat_tables([*([self._table] if self._table is not None else []), *tables])
+        self._waiting, self._rows = [], 0
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self.path, table.schema, compression="zstd")
+        while table.num_rows >= size > 0:
+            self._writer.write_table(table.slice(0, size).combine_chunks(), row_group_size=ROWS_A_GROUP)
+            table = table.slice(size)
+        self._table = table.combine_chunks() if table.num_rows else None
+        self._rows = table.num_rows
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        if self._waiting or self._writer is None:
+            self._flush(0)
+        if self._table is not None and self._writer is not None:
+            self._writer.write_table(self._table, row_group_size=ROWS_A_GROUP)
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _statistics_type(name: str, batches: Sequence[Scored]) -> pyarrow.DataType:
+    for scored in batches:
+        statistics = scored.measured[name].statistics
+        if statistics:
+            return pyarrow.struct([(key, _value_type(numpy.asarray(values))) for key, values in statistics.items()])
+    return pyarrow.null()
+
+
+def _value_type(values: numpy.ndarray[Any, Any]) -> pyarrow.DataType:
+    if values.dtype.kind not in "fiub":
+        return pyarrow.string()
+    return pyarrow.float64() if values.ndim == 1 else pyarrow.list_(pyarrow.float64(), math.prod(values.shape[1:]))
+
+
+def _table(scored: Scored, entries: Sequence[Entry], types: Mapping[str, pyarrow.DataType]) -> pyarrow.Table:
+    texts = {name: pyarrow.array(scored.texts[name], type=_text_type(name)) for name in TEXTS}
+    measured = [scored.measured[entry.name] for entry in entries]
+    scores = {name: _floats(values) for one in measured for name, values in one.values.items()}
+    statistics = {entry.name: _statistics(one, types[entry.name]) for entry, one in zip(entries, measured, strict=True)}
+    statuses = {entry.name: pyarrow.array(one.statuses, pyarrow.string()) for entry, one in zip(entries, measured, strict=True)}
+    structs = {"scores": scores, "statistics": statistics, "statuses": statuses}
+    return pyarrow.table({**texts, **{name: _struct(parts) for name, parts in structs.items()}})
+
+
+def _text_type(name: str) -> pyarrow.DataType:
+    return pyarrow.int32() if name == "repeat" else pyarrow.string()
+
+
+def _struct(parts: Mapping[str, pyarrow.Array]) -> pyarrow.StructArray:
+    return pyarrow.StructArray.from_arrays(list(parts.values()), names=list(parts))
+
+
+def _floats(values: numpy.ndarray[Any, Any]) -> pyarrow.Array:
+    flat = numpy.ascontiguousarray(values, dtype=numpy.float64)
+    return pyarrow.array(flat, from_pandas=True)
+
+
+def _statistics(measured: Measured, kind: pyarrow.DataType) -> pyarrow.Array:
+    """Return the statistics of one metric as a struct array, null where a sample was not measured."""
+    rows = len(measured.statuses)
+    if not measured.statistics or pyarrow.types.is_null(kind):
+        return pyarrow.nulls(rows, kind)
+    parts = [_column(numpy.asarray(measured.statistics[item.name]), item.type) for item in kind]
+    return pyarrow.StructArray.from_arrays(parts, fields=list(kind), mask=pyarrow.array(~numpy.asarray(measured.kept)))
+
+
+def _column(values: numpy.ndarray[Any, Any], kind: pyarrow.DataType) -> pyarrow.Array:
+    if pyarrow.types.is_fixed_size_list(kind):
+        return pyarrow.FixedSizeListArray.from_arrays(_floats(values.reshape(-1)), kind.list_size)
+    return _floats(values) if pyarrow.types.is_floating(kind) else pyarrow.array(values.tolist(), kind)
+
+
+def json_text(value: Any) -> str:
+    """Return canonical JSON; what JSON has no word for (NaN, infinities) becomes null.
+
+    >>> json_text({"a": float("nan")})
+    '{"a":null}'
+    """
+    try:
+        return canonical(value)
+    except ValueError:
+        return canonical(_finite(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def answers_text(answers: Mapping[str, Sequence[Response]]) -> str | None:
+    """Return the answers that each metric was given for one sample, as JSON; None where none asked."""
+    if not answers:
+        return None
+    return json_text({name: [_answer(response) for response in given] for name, given in answers.items()})
+
+
+def _answer(response: Response) -> dict[str, Any]:
+    error = response.error and {"kind": response.error.kind, "message": response.error.message}
+    parts = {"text": response.text, "logprobs": response.logprobs, "tokens": response.tokens, "error": error}
+    return {key: value for key, value in parts.items() if value is not None}
+
+
+def read_batches(path: Path, size: int) -> Iterator[dict[str, list[Any]]]:
+    """Yield the rows of a samples file as columns of Python values, JSON texts decoded, `size` rows at a time."""
+    for batch in parquet.ParquetFile(path).iter_batches(size):
+        columns = batch.to_pydict()
+        for name in ("contexts", "answers", "fields", "failure"):
+            columns[name] = [None if text is None else json.loads(text) for text in columns[name]]
+        yield columns

@@ -1,0 +1,84 @@
+"""Search results through the store: a query that was searched before costs no index and no encoder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from evalharness.contract import Failure, Passage, Retriever, canonical, digest
+from evalharness.errors import EvalharnessError
+from evalharness.systems.corpus import corpus_digest
+from evalharness.systems.engine import Usage, Work
+from evalharness.systems.store import Store, Stored
+
+QUERIES_A_BLOCK = 256
+Found = tuple[Passage, ...] | Failure
+
+
+@dataclass
+class Searcher:
+    """Searches one retriever's corpus; the index is made at the first query that is not stored."""
+
+    retriever: Retriever
+    store: Store
+    usage: Usage
+    watch: Callable[[Work], None] = lambda work: None
+    _failed: dict[str, Failure] = field(default_factory=dict)
+    _identity: str = ""
+    _indexed: bool = False
+
+    def fill(self, queries: Iterable[str]) -> None:
+        """Make sure that every query has a result in the store or a failure of this run."""
+        keys = {self._key(query): query for query in queries}
+        stored = self.store.read(list(keys))
+        missing = [(key, query) for key, query in keys.items() if key not in stored and key not in self._failed]
+        work = Work("retriever", total=len(keys), stored=len(stored), done=len(keys) - len(missing))
+        self.watch(work)
+        started = time.monotonic()
+        for start in range(0, len(missing), QUERIES_A_BLOCK):
+            self._search_block(missing[start : start + QUERIES_A_BLOCK], work)
+        self.usage.seconds += time.monotonic() - started
+
+    def _search_block(self, block: list[tuple[str, str]], work: Work) -> None:
+        try:
+            self._index()
+            found = self.retriever.search([query for _, query in block], self.retriever.top_k)
+            if len(found) != len(block):
+                raise ValueError(f"{len(found)} results for {len(block)} queries")
+        except EvalharnessError:
+            raise
+        except Exception as error:  # a fault of one block is a failure of its samples, never of the run
+            reason = f"retriever '{self.retriever.name}' failed: {type(error).__name__}: {error}"
+            self._failed.update((key, Failure("plugin", reason)) for key, _ in block)
+            work.errors += len(block)
+        else:
+            maker = f"{self.retriever.name} {self._identity[:12]}"
+            self.store.write([_to_stored(key, maker, passages) for (key, _), passages in zip(block, found, strict=True)])
+        work.done += len(block)
+        self.watch(work)
+
+    def read(self, queries: Sequence[str]) -> list[Found]:
+        """Return the ranking of each query, or the failure that stands in its place."""
+        keys = [self._key(query) for query in queries]
+        stored = self.store.read(list(dict.fromkeys(keys)))
+        return [_from_stored(stored[key]) if key in stored else self._failed[key] for key in keys]
+
+    def _key(self, query: str) -> str:
+        if not self._identity:
+            self._identity = digest([self.retriever.identity(), corpus_digest(self.retriever.passages())])
+        return digest([self._identity, query, self.retriever.top_k])
+
+    def _index(self) -> None:
+        if not self._indexed:
+            self.retriever.index(list(self.retriever.passages()))
+            self._indexed = True
+
+
+def _to_stored(key: str, maker: str, passages: Sequence[Passage]) -> Stored:
+    return Stored(key, "search", maker, canonical([[passage.id, passage.text, passage.score] for passage in passages]))
+
+
+def _from_stored(stored: Stored) -> tuple[Passage, ...]:
+    return tuple(Passage(*parts) for parts in json.loads(stored.value))

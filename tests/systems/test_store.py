@@ -1,0 +1,126 @@
+"""The response store: what is written is found, once and for all, by every process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from evalharness.errors import DataError
+from evalharness.systems.store import Store, Stored
+
+
+def entry(key: str, text: str = "x", floats: tuple[float, ...] = ()) -> Stored:
+    return Stored(key, "generate", "echo 1", f'{{"text":"{text}"}}', floats)
+
+
+def test_what_was_written_is_found_by_the_next_process(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a", floats=(0.1, float("-inf"), -0.0))])
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.read(["a", "b"]) == {"a": entry("a", floats=(0.1, float("-inf"), -0.0))}
+
+
+def test_the_first_answer_to_a_key_wins(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a", "first")])
+        store.write([entry("a", "second")])
+        assert "first" in store.read(["a"])["a"].value
+
+
+def test_thousands_of_keys_are_read_in_one_call(tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(1_777)]
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry(key) for key in keys])
+        assert list(store.read([*keys, "absent"])) == list(store.read(keys))
+        assert len(store.read(keys)) == 1_777
+
+
+def test_a_fresh_generation_finds_nothing_old_and_is_found_later(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a", "old")])
+    with Store(tmp_path / "s.sqlite", fresh=True) as store:
+        assert store.read(["a"]) == {}
+        store.write([entry("a", "new")])
+    with Store(tmp_path / "s.sqlite") as store:
+        assert "new" in store.read(["a"])["a"].value
+
+
+def test_trimming_deletes_by_maker_and_age(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a"), Stored("b", "search", "bm25 2", "[]")])
+        assert [(holding.kind, holding.answers) for holding in store.holdings()] == [("generate", 1), ("search", 1)]
+        assert store.trim(maker="bm25 2") == 1
+        assert store.trim(before=time.time() - 3600) == 0
+        assert store.trim(before=time.time() + 1) == 1
+
+
+def test_a_read_only_folder_is_explained(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(DataError, match=r"cannot be used: .*--store PATH"):
+        Store(blocked / "s.sqlite")
+
+
+def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a")])
+        pages = sqlite3.connect(tmp_path / "s.sqlite").execute("PRAGMA page_count").fetchone()[0]
+        limited = store._open
+
+        def full() -> sqlite3.Connection:
+            connection = limited()
+            connection.execute(f"PRAGMA max_page_count={pages}")
+            return connection
+
+        store._jobs.put(None)
+        store._writer.join()
+        monkeypatch.setattr(store, "_open", full)
+        store._writer = store._start()
+        with pytest.raises(DataError, match=r"disk is full.*Nothing that it holds is lost"):
+            store.write([entry(f"k{number}", "x" * 4000) for number in range(50)])
+        assert set(store.read(["a", "k1"])) == {"a"}
+
+
+def _write_until_killed(path: Path, chunk: int) -> None:
+    with Store(path) as store:
+        for number in range(10_000):
+            store.write([entry(f"{number}-{part}") for part in range(chunk)])
+
+
+def test_a_killed_writer_leaves_whole_chunks_only(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_write_until_killed, args=(tmp_path / "s.sqlite", 7))
+    process.start()
+    while not (tmp_path / "s.sqlite").exists() or os.path.getsize(tmp_path / "s.sqlite") < 4096:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with Store(tmp_path / "s.sqlite") as store:
+        (holding,) = store.holdings()
+    assert holding.answers > 0
+    assert holding.answers % 7 == 0
+
+
+def _write_own(path: Path, name: str) -> None:
+    with Store(path) as store:
+        for number in range(100):
+            store.write([entry(f"{name}{number}"), entry(f"shared{number}", name)])
+
+
+def test_two_processes_write_one_store(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_write_own, args=(tmp_path / "s.sqlite", name)) for name in "ab"]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    with Store(tmp_path / "s.sqlite") as store:
+        assert sum(holding.answers for holding in store.holdings()) == 300
