@@ -21,7 +21,9 @@ class OptionFault:
     message: str
 
 
-class _Wrong(UsageError):
+class WrongValue(UsageError):
+    """A value of the wrong type: `path` leads to the wrong part of it."""
+
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
         self.message, self.path = message, path
@@ -50,8 +52,8 @@ def convert_options(
             faults.append(OptionFault((key,), message))
             continue
         try:
-            kwargs[key] = _convert(value, declared[key], folder)
-        except _Wrong as wrong:
+            kwargs[key] = convert_value(value, declared[key], folder)
+        except WrongValue as wrong:
             faults.append(OptionFault((key, *wrong.path), f"option '{key}' of {kind} '{cls.name}' {wrong.message}"))
     required = [item.name for item in cls.option_fields() if item.default is item.default_factory is dataclasses.MISSING]
     faults.extend(
@@ -81,13 +83,18 @@ def describe_type(kind: Any) -> str:
     return names.get(kind, {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path"}.get(kind, str(kind)))
 
 
-def _convert(value: Any, kind: Any, folder: str) -> Any:
+def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
+    """Return a YAML value as the Python type `kind`; raises WrongValue, whose message says what is allowed.
+
+    >>> convert_value([1, 3], tuple[int, ...])
+    (1, 3)
+    """
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         if any(value == arg and type(value) is type(arg) for arg in args):
             return value
         hint = nearest(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
-        raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.{hint}")
+        raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.{hint}")
     if origin in (Union, types.UnionType):
         return _convert_union(value, kind, args, folder)
     if origin is tuple:
@@ -100,29 +107,29 @@ def _convert(value: Any, kind: Any, folder: str) -> Any:
         return float(value)
     if kind in (str, int, float, bool, type(None)) and type(value) is kind:
         return value
-    raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+    raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
 
 
 def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) -> Any:
-    wrongs: list[_Wrong] = []
+    wrongs: list[WrongValue] = []
     for arg in args:
         try:
-            return _convert(value, arg, folder)
-        except _Wrong as wrong:
+            return convert_value(value, arg, folder)
+        except WrongValue as wrong:
             wrongs.append(wrong)
     deepest = max(wrongs, key=lambda wrong: len(wrong.path))
-    raise deepest if deepest.path else _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+    raise deepest if deepest.path else WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
 
 
 def _convert_tuple(value: Any, kind: Any, item_kind: Any, folder: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _Wrong(f"must be {describe_type(kind)}, not {_show(value)}.")
+        raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
     items = []
     for index, item in enumerate(value):
         try:
-            items.append(_convert(item, item_kind, folder))
-        except _Wrong as wrong:
-            raise _Wrong(f"has a wrong item {index + 1}: it {wrong.message}", (index, *wrong.path)) from None
+            items.append(convert_value(item, item_kind, folder))
+        except WrongValue as wrong:
+            raise WrongValue(f"has a wrong item {index + 1}: it {wrong.message}", (index, *wrong.path)) from None
     return tuple(items)
 
 
@@ -140,7 +147,7 @@ def to_spec(value: Any, folder: str = ".") -> Spec:
         ((name, options),) = value.items()
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
             return Spec(name, dict(options or {}), folder)
-    raise _Wrong(f"must be {describe_type(Spec)}, not {_show(value)}.")
+    raise WrongValue(f"must be {describe_type(Spec)}, not {_show(value)}.")
 
 
 def _show(value: Any) -> str:

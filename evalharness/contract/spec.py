@@ -23,7 +23,7 @@ def digest(value: Any, size: int = 16) -> str:
     """Return the BLAKE2b digest (hexadecimal, `size` bytes) of a value's canonical JSON.
 
     >>> digest({"a": 1}, size=4)
-    'ba0fda39'
+    'cde02d92'
     """
     return hashlib.blake2b(canonical(value).encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
@@ -78,8 +78,8 @@ class Spec:
         return hash(canonical(self.plain()))
 
     def plain(self) -> Any:
-        """Return the YAML form: the bare name, or `{name: options}`."""
-        return {self.name: dict(self.options)} if self.options else self.name
+        """Return the YAML form: the bare name, or `{name: options}`; files as they were written."""
+        return {self.name: {key: _written(value) for key, value in self.options.items()}} if self.options else self.name
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -122,7 +122,9 @@ class Plugin:
 def _written(value: Any) -> Any:
     if isinstance(value, File):
         return value.written
-    return list(map(_written, value)) if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {key: _written(item) for key, item in value.items()}
+    return list(map(_written, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _shown(value: Any) -> str:
