@@ -40,6 +40,10 @@ SECTIONS = {
 COMMANDS = {name: help_line for section in SECTIONS.values() for name, help_line in section.items()}
 
 
+class PipeClosed(Exception):
+    """The reader of a pipe has seen enough."""
+
+
 class Commands(click.Group):
     """A group whose commands are the modules `evalharness.cli.NAME`, imported on use."""
 
@@ -61,6 +65,12 @@ class Commands(click.Group):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would exit with 1, which is a failed gate's code
+            raise PipeClosed from error
 
     def main(self, *args: Any, **settings: Any) -> Any:
         if not settings.get("standalone_mode", True):
@@ -84,7 +94,7 @@ def exit_code(run: Callable[[], Any]) -> int:
     except EvalharnessError as error:
         click.echo(str(error), err=True)
         return 2
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except (PipeClosed, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception:
