@@ -72,15 +72,15 @@ def load_model(name: str, **options: Any) -> Model:
     return _build("model", name, options)
 
 
-def load_retriever(name: str, **options: Any) -> Retriever:
-    """Return the installed retriever of that name with these options."""
+def load_retriever(name: str | Spec, **options: Any) -> Retriever:
+    """Return the installed retriever of that name with these options, or the one that a spec describes."""
     return _build("retriever", name, options)
 
 
-def _build(kind: Any, name: str, options: Mapping[str, Any]) -> Any:
+def _build(kind: Any, name: str | Spec, options: Mapping[str, Any]) -> Any:
     from evalharness import registry
 
-    return registry.build(kind, Spec(name, dict(options)))
+    return registry.build(kind, name if isinstance(name, Spec) else Spec(name, dict(options)))
 
 
 def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation:

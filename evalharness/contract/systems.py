@@ -54,9 +54,14 @@ class Model(Plugin):
 
 
 class Retriever(Plugin):
-    """Finds passages for a query. The order of results is the ranking; ties go by passage id, descending bytes."""
+    """Finds passages for a query. The order of results is the ranking; ties go by passage id, descending bytes.
+
+    - `needs`: the extra of the distribution that it needs ("hf"), or "".
+    - `recorded`: whether the passages stand in the field `contexts` of the data, so that nothing is searched.
+    """
 
     needs: ClassVar[str] = ""
+    recorded: ClassVar[bool] = False
     top_k: int = 5
 
     @abstractmethod
