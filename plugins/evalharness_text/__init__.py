@@ -1,1 +1,17 @@
-"""Plugins of evalharness."""
+"""Metrics of text: answers against references, likelihood, choices and refusals."""
+
+from __future__ import annotations
+
+from evalharness import Metric, hookimpl
+
+
+@hookimpl
+def evalharness_metrics() -> list[type[Metric]]:
+    """Return the text metrics."""
+    from evalharness_text.answers import ExactMatch, RefusalCorrectness, TokenF1
+    from evalharness_text.bleu import Bleu
+    from evalharness_text.choices import ChoiceAccuracy
+    from evalharness_text.likelihood import BitsPerByte, Perplexity
+    from evalharness_text.rouge import Rouge
+
+    return [BitsPerByte, Bleu, ChoiceAccuracy, ExactMatch, Perplexity, RefusalCorrectness, Rouge, TokenF1]

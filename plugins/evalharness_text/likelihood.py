@@ -1,0 +1,128 @@
+"""Metrics of how likely a language model finds a text; the model is asked, never called."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from evalharness import Likelihood, Metric, Request, Response, Rows, Spec
+
+_SPACE = re.compile(r"\s+")
+_MISSING = {"response": "empty response", "references": "no reference", "text": "empty text"}
+_BENCHMARK = "lm-evaluation-harness 0.4.13"
+
+
+class _TextLikelihood(Metric):
+    """Negative log-likelihood in nats of the texts of one field, and their size in some unit."""
+
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    range: ClassVar[tuple[float | None, float | None] | None] = (0, None)
+    family: ClassVar[str] = "perplexity"
+
+    of: Literal["response", "references", "text"] = "response"
+    model: Spec | None = dataclasses.field(default=None, metadata={"kind": "model"})
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The field whose texts are scored."""
+        return (self.of,)
+
+    def ask(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> list[list[Request]]:
+        """Return one request for each text that is not blank; nothing for rows that have their answers."""
+        rows = zip(self._texts(columns), answers, strict=True)
+        return [[] if replies else [Likelihood(text=text) for text in texts] for texts, replies in rows]
+
+    def measure(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> Rows:
+        """Return each sample's negative log-likelihood and size, summed over its texts."""
+        nll: list[float] = []
+        size: list[int] = []
+        unmeasured: dict[int, str] = {}
+        for row, (texts, replies) in enumerate(zip(self._texts(columns), answers, strict=True)):
+            if not texts:
+                unmeasured[row] = _MISSING[self.of] if not columns[self.of][row] else "empty text"
+            elif not all(reply.logprobs for reply in replies):
+                unmeasured[row] = "no token was scored"
+            nll.append(-math.fsum(value for reply in replies for value in reply.logprobs or ()))
+            size.append(sum(self._size(text, reply) for text, reply in zip(texts, replies, strict=True)))
+        return Rows({"nll": nll, "size": size}, unmeasured)
+
+    def _texts(self, columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
+        column = columns[self.of]
+        rows = column if self.of == "references" else [[text] for text in column]
+        return [[text for text in texts if text and not text.isspace()] for texts in rows]
+
+    @abstractmethod
+    def _size(self, text: str, reply: Response) -> int:
+        raise NotImplementedError
+
+
+class Perplexity(_TextLikelihood):
+    """Exponential of the mean negative log-likelihood per token, word or byte of the texts, 1 or more per token.
+
+    `of` names the field that is scored; several references of a sample are texts of their own, whose sums add.
+    `level`: "token" divides by the tokens that the model scored, so that values of two tokenizers do not compare;
+    "word" (split at white space, as the reference counts) and "byte" (UTF-8) do. `model`: the scoring model; null is
+    the system's own. Blank texts are not asked about; a sample with no other text is unmeasured.
+
+    >>> from evalharness import Response
+    >>> metric = Perplexity(of="text")
+    >>> reply = Response(logprobs=(-1.0, -3.0))
+    >>> rows = metric.measure(text=["two words"], answers=[[reply]])
+    >>> rows.statistics, round(float(metric.score(nll=4.0, size=2)), 3)
+    ({'nll': [4.0], 'size': [2]}, 7.389)
+    """
+
+    name = "perplexity"
+    cite: ClassVar[str] = "Jelinek et al., Perplexity - a measure of the difficulty of speech recognition tasks, JASA 62, 1977"
+    reference: ClassVar[str] = f"{_BENCHMARK}: word_perplexity, byte_perplexity; torchmetrics Perplexity (token)"
+
+    level: Literal["token", "word", "byte"] = "token"
+
+    @property
+    def unit(self) -> str:  # type: ignore[override]
+        """What the likelihood is counted per."""
+        return f"per {self.level}"
+
+    def score(self, nll: Any, size: Any) -> Any:
+        """Return exp(nll / size)."""
+        import numpy as np
+
+        with np.errstate(over="ignore"):  # beyond the range of floats the value is infinite, which the harness reports
+            return np.exp(nll / size)
+
+    def _size(self, text: str, reply: Response) -> int:
+        if self.level == "token":
+            return len(reply.logprobs or ())
+        return len(_SPACE.split(text)) if self.level == "word" else _bytes(text)
+
+
+class BitsPerByte(_TextLikelihood):
+    """Negative log-likelihood of the texts in bits per UTF-8 byte, 0 or more.
+
+    Values of models with different tokenizers compare. `of` and `model` as in `perplexity`.
+
+    >>> from evalharness import Response
+    >>> metric = BitsPerByte(of="text")
+    >>> rows = metric.measure(text=["ab"], answers=[[Response(logprobs=(-1.0, -3.0))]])
+    >>> round(float(metric.score(nll=4.0, size=2)), 3)
+    2.885
+    """
+
+    name, unit = "bits_per_byte", "bits/byte"
+    cite: ClassVar[str] = "Gao et al., The Pile: An 800GB Dataset of Diverse Text for Language Modeling, 2020, section 3.1"
+    reference: ClassVar[str] = f"{_BENCHMARK}: bits_per_byte"
+
+    def score(self, nll: Any, size: Any) -> Any:
+        """Return nll / (ln 2 x size)."""
+        return nll / (math.log(2) * size)
+
+    def _size(self, text: str, reply: Response) -> int:
+        return _bytes(text)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
