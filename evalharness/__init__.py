@@ -101,6 +101,13 @@ def resolve_weights(name: str) -> Path:
     return weights.resolve(name)
 
 
+def weights_digest(name: str) -> str:
+    """Return a digest of the content of the weights of that name; milliseconds where they have not changed."""
+    from evalharness.systems import weights
+
+    return weights.content_digest(weights.resolve(name))
+
+
 def read_corpus(path: str | Path) -> list[Passage]:
     """Return the passages (id, text, title if present) of a `.jsonl` or `.csv` file; DataError lists all its faults."""
     from evalharness.systems import corpus
@@ -145,4 +152,5 @@ __all__ = [
     "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
     "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss", "load_metric",
     "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
+    "weights_digest",
 ]  # fmt: skip
