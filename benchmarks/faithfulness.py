@@ -1,6 +1,6 @@
 """How well `faithfulness` tells supported from unsupported answers, against human labels.
 
-    EVALHARNESS_TEST_DATA=FOLDER python benchmarks/faithfulness.py
+    EVALHARNESS_TEST_DATA=FOLDER python -m benchmarks.faithfulness
 
 FOLDER holds the labelled sets in the subfolders named below; absent ones are skipped. Printed by set: the area under the
 ROC curve (AUROC) of `faithfulness`, of `word_precision` and of answer length (fewer content words count as more supported),

@@ -1,4 +1,9 @@
-"""Whether a response is stated in the words of its contexts, sentence by sentence, without any model."""
+"""Whether a response is stated in the words of its contexts, sentence by sentence, without any model.
+
+AUROC against human labels, `faithfulness` / `word_precision` / length (`python -m benchmarks.faithfulness`, see
+docs/faithfulness.md): RAGTruth QA .793/.771/.712, RAGTruth data-to-text .710/.682/.482, QAGS CNN/DM .725/.577/.364,
+BEGIN dev .929/.938/.635, WiCE dev .830/.744/.586.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +49,8 @@ class Faithfulness(eh.Metric):
     `(0.80 coverage + 0.54 bigrams - 0.34 [a number is in no passage] - 0.25 [a name is in no passage]) / 1.34`, not below 0.
     `coverage` is the share of its distinct content stems that the best window holds, weighted by rarity
     `log(1 + (N + 1) / (1 + df))` over the N sentences of the contexts; `bigrams` the share of its pairs of neighbouring
-    content stems that occur in the contexts. The response scores half the minimum plus half the mean of its claims.
+    content stems that occur in the contexts. What names the passages as a source (`[2]`, `based on the given passages`) is
+    passed over. The response scores half the minimum plus half the mean of its claims.
 
     Sentences that refuse, and those with fewer than three content words besides numbers and names, are no claims and left
     out. Unmeasured: `empty response` (no content word), `no contexts`, `refusal` and `too short` (no claim is left).
