@@ -13,7 +13,6 @@ from evalharness import Likelihood, Metric, Request, Response, Rows, Spec
 
 _SPACE = re.compile(r"\s+")
 _MISSING = {"response": "empty response", "references": "no reference", "text": "empty text"}
-_BENCHMARK = "lm-evaluation-harness 0.4.13"
 
 
 class _TextLikelihood(Metric):
@@ -78,7 +77,9 @@ class Perplexity(_TextLikelihood):
 
     name = "perplexity"
     cite: ClassVar[str] = "Jelinek et al., Perplexity - a measure of the difficulty of speech recognition tasks, JASA 62, 1977"
-    reference: ClassVar[str] = f"{_BENCHMARK}: word_perplexity, byte_perplexity; torchmetrics Perplexity (token)"
+    reference: ClassVar[str] = (
+        "exp of torch 2.13 cross_entropy (token); words and bytes counted as lm-evaluation-harness 0.4.13 does"
+    )
 
     level: Literal["token", "word", "byte"] = "token"
 
@@ -114,7 +115,7 @@ class BitsPerByte(_TextLikelihood):
 
     name, unit = "bits_per_byte", "bits/byte"
     cite: ClassVar[str] = "Gao et al., The Pile: An 800GB Dataset of Diverse Text for Language Modeling, 2020, section 3.1"
-    reference: ClassVar[str] = f"{_BENCHMARK}: bits_per_byte"
+    reference: ClassVar[str] = "closed form, log2 of the byte perplexity; bytes counted as lm-evaluation-harness 0.4.13 does"
 
     def score(self, nll: Any, size: Any) -> Any:
         """Return nll / (ln 2 x size)."""
