@@ -1,0 +1,52 @@
+"""Runs code in a fresh process and tells which heavy modules it imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+from evalharness.testing.outcomes import Broken, NotApplicable
+
+HEAVY = (
+    "accelerate", "datasets", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow", "rapidfuzz", "requests", "sacrebleu", "scipy",
+    "sentence_transformers", "sklearn", "tensorflow", "tokenizers", "torch", "transformers", "yaml",
+)  # fmt: skip
+LOAD = "import importlib; importlib.import_module(given); answer = None"
+IDENTITY = "answer = given.identity()"
+PROGRAM = """
+import json, pickle, sys
+path, heavy, given = pickle.load(sys.stdin.buffer)
+sys.path[:] = path
+given = pickle.loads(given)
+{code}
+print("\\n" + json.dumps([answer, [name for name in heavy if name in sys.modules]]))
+"""
+
+
+def in_fresh_process(code: str, given: Any, heavy: tuple[str, ...] = HEAVY) -> tuple[Any, list[str]]:
+    """Run `code`, which finds `given` and sets `answer`; return the answer and the heavy modules that were imported."""
+    path = [entry or os.getcwd() for entry in sys.path]
+    told = pickle.dumps((path, heavy, pickle.dumps(given)))
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(code=code)], input=told, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    answer, found = json.loads(done.stdout.decode().strip().rpartition("\n")[2])
+    return answer, found
+
+
+def check_module_is_light(module: str) -> None:
+    """Raise Broken where importing a module imports something heavy."""
+    if module == "__main__" or importlib.util.find_spec(module) is None:
+        raise NotApplicable(f"the module {module} cannot be imported by name")
+    _, heavy = in_fresh_process(LOAD, module)
+    if heavy:
+        raise Broken(
+            "loading the plugin imports nothing heavy, since every command would pay for it",
+            f"'import {module}' imports {', '.join(heavy)}",
+            f"move 'import {heavy[0]}' into the method that uses it",
+        )

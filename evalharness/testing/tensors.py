@@ -1,0 +1,83 @@
+"""Small random tensors under the names that losses read, and how to cut and change them by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+BATCH, TOKENS, VOCABULARY, WIDTH, EXPERTS, LAYERS = 5, 4, 6, 3, 4, 2
+IGNORED = -100
+DIFFERENTIATED = frozenset({
+    "logits", "hidden", "head_weight", "router_logits", "chosen_logps", "rejected_logps", "query", "positive", "negative",
+    "prediction",
+})  # fmt: skip
+SHARED = ("head_weight",)  # one for all samples
+LAYERED = ("router_logits", "router_indices")  # a tuple, one tensor a layer
+
+
+def default_tensors(names: Sequence[str]) -> dict[str, Any]:
+    """Return tensors of the shapes that `evalharness.contract` lists, floats in float64, the same every time.
+
+    `logits` are (batch, classes) beside `target`, otherwise (batch, tokens, vocabulary); `target` holds classes beside
+    `logits` or `probabilities`, otherwise floats as `prediction`.
+    """
+    import torch
+
+    chance = torch.Generator().manual_seed(0)
+
+    def floats(*shape: int) -> Any:
+        return torch.randn(*shape, generator=chance, dtype=torch.float64)
+
+    def whole(high: int, *shape: int) -> Any:
+        return torch.randint(high, shape, generator=chance)
+
+    per_class = "target" in names
+    shape = (BATCH, VOCABULARY) if per_class else (BATCH, TOKENS, VOCABULARY)
+    labels = whole(VOCABULARY, BATCH, TOKENS)
+    labels[1, -1] = IGNORED
+    made = {
+        "logits": floats(*shape), "teacher_logits": floats(*shape), "labels": labels,
+        "token_weight": floats(BATCH, TOKENS).abs(), "sample_weight": floats(BATCH).abs(),
+        "hidden": floats(BATCH, TOKENS, WIDTH), "head_weight": floats(VOCABULARY, WIDTH),
+        "attention_mask": torch.ones(BATCH, TOKENS, dtype=torch.int64), "document_ids": whole(2, BATCH, TOKENS).sort(-1).values,
+        "router_logits": tuple(floats(BATCH, EXPERTS) for _ in range(LAYERS)),
+        "router_indices": tuple(whole(EXPERTS, BATCH, 2) for _ in range(LAYERS)),
+        **{name: -floats(BATCH).abs() for name in ("chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected_logps")},
+        "query": floats(BATCH, WIDTH), "positive": floats(BATCH, WIDTH), "negative": floats(BATCH, 2, WIDTH),
+        "prediction": floats(BATCH), "probabilities": floats(BATCH, VOCABULARY).softmax(-1),
+        "target": whole(VOCABULARY, BATCH) if {"logits", "probabilities"} & set(names) else floats(BATCH),
+    }  # fmt: skip
+    return {name: made[name] for name in names if name in made}
+
+
+def rows_of(tensors: Mapping[str, Any]) -> int:
+    """Return how many samples the tensors hold."""
+    name = next(name for name in tensors if name not in SHARED)
+    return len(tensors[name][0] if name in LAYERED else tensors[name])
+
+
+def sliced(tensors: Mapping[str, Any], rows: slice) -> dict[str, Any]:
+    """Return the tensors of some samples."""
+    return {
+        name: value if name in SHARED else tuple(layer[rows] for layer in value) if name in LAYERED else value[rows]
+        for name, value in tensors.items()
+    }
+
+
+def weightless(tensors: Mapping[str, Any], row: int) -> dict[str, Any] | None:
+    """Return the tensors with one sample of weight 0, or None where nothing says how much a sample weighs."""
+    changed = {name: tensors[name].clone() for name in ("sample_weight", "token_weight", "labels") if name in tensors}
+    if not changed:
+        return None
+    for name, value in changed.items():
+        value[row] = IGNORED if name == "labels" else 0
+    return {**tensors, **changed}
+
+
+def changed_in_row(tensors: Mapping[str, Any], row: int) -> dict[str, Any]:
+    """Return the tensors with other numbers in one sample of everything that a model would have computed."""
+    changed = dict(tensors)
+    for name in DIFFERENTIATED.difference(SHARED, LAYERED).intersection(tensors):
+        changed[name] = tensors[name].clone()
+        changed[name][row] = tensors[name][row].flip(-1) * 2 + 1 if tensors[name].ndim > 1 else tensors[name][row] * 2 - 1
+    return changed
