@@ -108,7 +108,7 @@ class Dataset(Plugin):
         """Return a digest of the content."""
         raise NotImplementedError
 
-    def revision(self) -> str | None:
+    def commit(self) -> str | None:
         """Return the commit of a versioned source, None for files."""
         return None
 

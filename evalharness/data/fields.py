@@ -1,0 +1,147 @@
+"""Turns raw values into the fields that metrics and prompts rely on; says what is wrong where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evalharness.contract import Passage, canonical
+from evalharness.errors import nearest
+
+MISSING = object()
+NAMES = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
+
+
+class Unfit(Exception):
+    """A value that a field cannot have."""
+
+
+def map_fields(item: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of one item: mapped columns under the field's name, all others as they are.
+
+    A column may be a path into an object: `answers.text`. Raises Unfit for a column that the item lacks.
+
+    >>> map_fields({"q": "Who?", "a": {"text": ["I"]}, "topic": "x"}, {"input": "q", "references": "a.text"})
+    {'topic': 'x', 'input': 'Who?', 'references': ['I']}
+    """
+    taken = {column for column in columns.values() if column in item} - set(columns)
+    taken |= {column.split(".")[0] for column in columns.values() if column not in item}
+    fields = {name: value for name, value in item.items() if name not in taken or name in columns}
+    for name, column in columns.items():
+        value = _lookup(item, column)
+        if value is MISSING:
+            has = ", ".join(item) or "nothing"
+            raise Unfit(f"the column '{column}' (for the field '{name}') is missing.{nearest(column, item)} The item has: {has}")
+        fields[name] = value
+    for name, convert in CONVERSIONS.items():
+        if name in fields:
+            fields[name] = convert(fields[name])
+    if "target" in fields:
+        fields["target"] = _target(fields["target"], fields.get("choices"))
+    return fields
+
+
+def _lookup(item: Mapping[str, Any], column: str) -> Any:
+    if column in item:
+        return item[column]
+    value: Any = item
+    for key in column.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return MISSING
+        value = value[key]
+    return value
+
+
+def text_id(value: Any, what: str = "the id") -> str:
+    """Return an id as text: a string that is not empty, or a whole number's digits; raises Unfit for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value:
+        return value
+    raise Unfit(f"{what} must be a string that is not empty, or a whole number, not {_shown(value)}")
+
+
+def text_group(value: Any) -> str | None:
+    """Return a group key as text: a string as it is, anything else as canonical JSON; None for null."""
+    return value if value is None or isinstance(value, str) else canonical(value)
+
+
+def _text(name: str) -> Callable[[Any], str]:
+    def convert(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Unfit(f"'{name}' must be a string, not {_shown(value)}")
+        return value
+
+    return convert
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return value
+    hint = "; an unanswerable sample has []" if value is None else ""
+    raise Unfit(f"'references' must be a string or a list of strings, not {_shown(value)}{hint}")
+
+
+def _choices(value: Any) -> list[str]:
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+        return value
+    raise Unfit(f"'choices' must be a list of strings, not {_shown(value)}")
+
+
+def _target(value: Any, choices: list[str] | None) -> Any:
+    """Return the index that a target names; without choices it stays what it is."""
+    if choices is None:
+        return value
+    if isinstance(value, str) and value in choices:
+        return choices.index(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
+        return value
+    allowed = f"an index from 0 to {len(choices) - 1} or the exact text of a choice"
+    raise Unfit(f"'target' must be {allowed}, not {_shown(value)}")
+
+
+def _relevant(value: Any) -> dict[str, float]:
+    what = "an id in 'relevant'"
+    if isinstance(value, list):
+        return {text_id(identifier, what): 1 for identifier in value}
+    if isinstance(value, Mapping) and all(type(grade) in (int, float) for grade in value.values()):
+        return {text_id(identifier, what): grade for identifier, grade in value.items()}
+    raise Unfit(f"'relevant' must be a mapping of passage id to grade, or a list of passage ids, not {_shown(value)}")
+
+
+def _contexts(value: Any) -> list[Passage]:
+    if not isinstance(value, list):
+        raise Unfit(f"'contexts' must be a list of passages, not {_shown(value)}")
+    passages = [_passage(item, number) for number, item in enumerate(value, start=1)]
+    ids = [passage.id for passage in passages]
+    doubled = next((identifier for identifier in ids if ids.count(identifier) > 1), None)
+    if doubled is not None:
+        raise Unfit(f"'contexts' holds the passage '{doubled}' twice; a ranking names each passage once")
+    return passages
+
+
+def _passage(value: Any, number: int) -> Passage:
+    if isinstance(value, str):
+        return Passage(str(number), value)
+    if isinstance(value, Mapping) and isinstance(value.get("text"), str) and type(value.get("score")) in (int, float, type(None)):
+        return Passage(text_id(value.get("id"), f"the id of passage {number} in 'contexts'"), value["text"], value.get("score"))
+    raise Unfit(f"passage {number} of 'contexts' must be a string or an object with id, text and, if wanted, score")
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return canonical(value)
+    text = repr(value)
+    return NAMES.get(type(value), "an object") if len(text) > 60 else text
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "input": _text("input"),
+    "response": _text("response"),
+    "references": _references,
+    "choices": _choices,
+    "relevant": _relevant,
+    "contexts": _contexts,
+}

@@ -1,0 +1,130 @@
+"""Reads the samples of a task one by one; a broken item is a fault with its place and does not lose the rest."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from evalharness import registry
+from evalharness.contract import Dataset, Item, Sample, digest
+from evalharness.data.fields import Unfit, map_fields, text_group, text_id
+from evalharness.data.seen import SeenIds
+from evalharness.errors import DataError
+
+if TYPE_CHECKING:
+    from evalharness.task import DatasetSpec, Task
+
+PLACES_LOOKED_UP = 20
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """An item that is no sample: where it stands (`file:line`) and why."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass
+class SampleReader:
+    """Iterates over the samples of a dataset, as often as wanted; memory does not grow but for 16 bytes an id.
+
+    `limit` takes the first items of the dataset. After an iteration `count` is the number of samples that it gave and
+    `faults` holds the broken items. With `strict` the first of them is raised as DataError. A dataset without a single
+    sample raises DataError.
+    """
+
+    dataset: Dataset
+    columns: Mapping[str, str]
+    group: str | None = None
+    limit: int | None = None
+    strict: bool = False
+    faults: list[DataFault] = field(default_factory=list)
+    count: int = 0
+    _seen: SeenIds = field(default_factory=SeenIds, repr=False)
+    _repeated: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def __iter__(self) -> Iterator[Sample]:
+        self.faults, self.count, self._seen, self._repeated = [], 0, SeenIds(), {}
+        for number, item in enumerate(itertools.islice(self.dataset.items(), self.limit)):
+            try:
+                sample = self._sample(item, number)
+            except Unfit as wrong:
+                self._note(DataFault(item.where, str(wrong)))
+            else:
+                self.count += 1
+                yield sample
+        if not self.count:
+            raise DataError(self._nothing())
+
+    def _note(self, fault: DataFault) -> None:
+        if self.strict:
+            raise DataError(f"{fault} (strict: stopped at the first fault)")
+        self.faults.append(fault)
+
+    def _nothing(self) -> str:
+        if not self.faults:
+            return f"the dataset holds no sample: {self.dataset.signature()}"
+        return f"none of the {len(self.faults)} items of the dataset can be used; the first fault: {self.faults[0]}"
+
+    def _sample(self, item: Item, number: int) -> Sample:
+        if item.fault:
+            raise Unfit(item.fault)
+        fields = map_fields(item.fields, self.columns)
+        if "id" in fields:
+            identifier = text_id(fields["id"])
+            self._refuse_double(identifier, number)
+        else:
+            identifier = self._content_id(item, number)
+        fields["id"] = identifier
+        return Sample(identifier, fields, self._group_of(fields))
+
+    def _refuse_double(self, identifier: str, number: int) -> None:
+        first = self._seen.add(identifier, number)
+        if first is None:
+            return
+        known = len(self.faults) < PLACES_LOOKED_UP
+        place = next(itertools.islice(self.dataset.items(), first, None)).where if known else f"item {first + 1}"
+        raise Unfit(f"the id '{identifier}' stands already at {place}; ids must differ")
+
+    def _content_id(self, item: Item, number: int) -> str:
+        """Return the digest of the content; equal items are told apart by -2, -3, ... in the order of the data."""
+        content = digest(item.fields)
+        if self._seen.add(content, number) is None:
+            return content
+        self._repeated[content] = self._repeated.get(content, 1) + 1
+        return f"{content}-{self._repeated[content]}"
+
+    def _group_of(self, fields: Mapping[str, Any]) -> str | None:
+        if self.group is None:
+            return None
+        if self.group not in fields:
+            raise Unfit(f"the field '{self.group}' is missing, which names the sample's group")
+        return text_group(fields[self.group])
+
+
+def read_samples(task: Task, *, limit: int | None = None, strict: bool = False) -> SampleReader:
+    """Return the reader of a task's samples; nothing is read before it is iterated over."""
+    return SampleReader(_dataset(task.dataset), task.dataset.fields, task.group, limit, strict)
+
+
+def read_pool(spec: DatasetSpec) -> list[Sample]:
+    """Return all samples of a few-shot pool; broken items are left out, with a warning in the log."""
+    reader = SampleReader(_dataset(spec), spec.fields)
+    pool = list(reader)
+    if reader.faults:
+        logging.getLogger("evalharness").warning(
+            "few-shot pool: %d items left out; first: %s", len(reader.faults), reader.faults[0]
+        )
+    return pool
+
+
+def _dataset(spec: DatasetSpec) -> Dataset:
+    dataset: Dataset = registry.build("dataset", spec.source)
+    return dataset

@@ -1,0 +1,156 @@
+"""Checks a task without data and without models: what does not fit together, and what is there for nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal
+
+from evalharness import registry
+from evalharness.errors import nearest
+from evalharness.task.provided import ONLY_MADE, Inspected
+from evalharness.task.task import Task
+
+REQUESTS = {"generate": "generate", "multiple_choice": "choose", "likelihood": "likelihood"}
+ANSWERS = frozenset(["references", "target"])
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a check found: an error keeps the task from running well, a warning is worth a look."""
+
+    level: Literal["error", "warning"]
+    message: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.where}: {self.message}"
+
+
+def check_task(task: Task) -> list[Finding]:
+    """Return what a look at the task alone can find, errors first."""
+    inspected = Inspected(task)
+    findings = [finding for check in CHECKS for finding in check(inspected)]
+    return sorted(findings, key=lambda finding: finding.level)
+
+
+def _check_metric_fields(seen: Inspected) -> Iterator[Finding]:
+    has = ", ".join(sorted(seen.provided))
+    for entry, metric in seen.metrics:
+        for name in metric.reads:
+            if name in seen.provided:
+                continue
+            start = f"metric '{metric.name}' reads '{name}', which this task "
+            if name in ONLY_MADE:
+                kind = seen.task.output_type
+                yield Finding("error", f"{start}with the output type '{kind}' does not provide. It provides: {has}.", entry.where)
+            else:
+                unless = "provides only if the data has a column of that name; --data looks. It provides"
+                yield Finding("warning", f"{start}{unless}: {has}.", entry.where)
+
+
+def _check_variables(seen: Inspected) -> Iterator[Finding]:
+    where = seen.task.where("system.prompt", "system")
+    for name in sorted(seen.variables - seen.provided):
+        hint = nearest(name, seen.provided) or f" It provides: {', '.join(sorted(seen.provided))}."
+        unless = "provides only if the data has a column of that name; --data looks."
+        yield Finding("warning", f"a template reads '{name}', which this task {unless}{hint}", where)
+    if not seen.prompts:
+        return
+    for name in sorted(seen.templates.prompt.variables & ANSWERS):
+        yield Finding("warning", f"the prompt reads '{name}': it shows the answer that is asked for", where)
+
+
+def _check_requests(seen: Inspected) -> Iterator[Finding]:
+    model, where = seen.model, seen.task.where("system.model", "system")
+    if model is None or not seen.prompts:
+        return
+    wanted = REQUESTS[seen.task.output_type]
+    can = [kind.kind for kind in model.supports]
+    if wanted not in can:
+        message = (
+            f"model '{model.name}' does not answer '{wanted}' requests, which the output type '{seen.task.output_type}' needs"
+        )
+        yield Finding("error", f"{message}. It answers: {', '.join(can)}.", where)
+    elif seen.task.system.prompt is None and seen.task.output_type == "generate":
+        yield Finding("error", f"model '{model.name}' needs a prompt; add 'prompt:' to the system", seen.task.where("system"))
+
+
+def _check_asking(seen: Inspected) -> Iterator[Finding]:
+    for entry, metric in seen.metrics:
+        if metric.asks and seen.recorded and getattr(metric, "model", None) is None:
+            example = f"{metric.name}: {{model: NAME}}"
+            message = f"metric '{metric.name}' asks the system's model, but recorded responses have none; name one: {example}"
+            yield Finding("error", message, entry.where)
+
+
+def _check_extras(seen: Inspected) -> Iterator[Finding]:
+    for kind, plugin, where in seen.plugins():
+        distribution = registry.installed().find(kind, plugin.name).source.distribution  # type: ignore[arg-type]
+        missing = missing_packages(distribution, plugin.needs) if plugin.needs else []
+        if missing:
+            install = f"pip install '{distribution}[{plugin.needs}]'"
+            yield Finding("error", f"{kind} '{plugin.name}' needs {', '.join(missing)}; install with: {install}", where)
+
+
+def missing_packages(distribution: str, extra: str) -> list[str]:
+    """Return the packages of a distribution's extra that are not installed.
+
+    >>> missing_packages("evalharness", "no such extra")
+    []
+    """
+    try:
+        required = metadata.requires(distribution) or []
+    except (metadata.PackageNotFoundError, ValueError):
+        return []
+    names = [re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in required if _belongs(line, extra)]
+    return [name for name in names if not _installed(name)]
+
+
+def _belongs(requirement: str, extra: str) -> bool:
+    return re.search(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]", requirement) is not None
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _check_unused(seen: Inspected) -> Iterator[Finding]:
+    read, task = seen.reads(), seen.task
+    for name in task.dataset.fields:
+        if name not in read and name != "id":
+            where = task.where(f"dataset.fields.{name}", "dataset")
+            yield Finding("warning", f"nothing reads the field '{name}'", where)
+    if seen.retriever is not None and "contexts" not in read and seen.prompts:
+        where = task.where("system.retriever")
+        yield Finding("warning", "passages are retrieved, but neither the prompt nor a metric reads 'contexts'", where)
+
+
+def _check_idle_keys(seen: Inspected) -> Iterator[Finding]:
+    task = seen.task
+    generates = task.output_type == "generate"
+    idle = [
+        (not generates, "system.generate", f"'generate' has no effect on the output type '{task.output_type}'"),
+        (not generates, "transforms", f"'transforms' have no effect on the output type '{task.output_type}'"),
+        (generates and not task.fewshot.samples, "delimiter", "'delimiter' has no effect without choices or few-shot examples"),
+        (not task.fewshot.samples, "fewshot.answer", "the answer template has no effect while fewshot.samples is 0"),
+        (_repeats_are_equal(task), "repeats", "all repeats will be equal: the temperature is 0"),
+    ]
+    for applies, key, message in idle:
+        if applies and key in task.places:
+            yield Finding("warning", message, task.places[key])
+
+
+def _repeats_are_equal(task: Task) -> bool:
+    return task.repeats > 1 and task.system.generate.temperature == 0 and task.output_type == "generate"
+
+
+CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (
+    _check_metric_fields, _check_variables, _check_requests, _check_asking, _check_extras, _check_unused, _check_idle_keys,
+)  # fmt: skip

@@ -1,0 +1,254 @@
+"""Reads a task file, with what the command line replaces in it, into a Task; reports all faults at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evalharness.contract import Metric
+from evalharness.errors import Fault, FaultsFound, nearest
+from evalharness.registry import installed
+from evalharness.task.overrides import set_value
+from evalharness.task.sections import known_children, read_fields, read_name, read_section, read_value
+from evalharness.task.specs import read_spec
+from evalharness.task.strict_yaml import Node, Place, read_argument, read_file
+from evalharness.task.task import DatasetSpec, FewShot, GenerateOptions, MetricEntry, System, Task
+from evalharness.task.template import template_fault
+
+TASK_KEYS = (
+    "name", "version", "description", "dataset", "group", "output_type", "fewshot", "failures", "transforms", "repeats",
+    "delimiter", "system", "metrics",
+)  # fmt: skip
+SYSTEM_KEYS = ("name", "retriever", "prompt", "model", "generate")
+READ_APART = ("name", "version", "dataset", "fewshot", "transforms", "system", "metrics")
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+FILE_ENDING = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|parquet|arrow|txt|xml)$", re.IGNORECASE)
+
+
+def load_task(
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    system: str | Path | None = None,
+    model: str | None = None,
+    responses: str | Path | None = None,
+) -> Task:
+    """Return the task of a YAML file.
+
+    `system` is a YAML file that replaces the task's system, `model` the text of a plugin (`echo`, `{hf: {weights: x}}`)
+    that replaces its model, `responses` a file of recorded responses that replaces the system altogether, and
+    `overrides` (`key.path=value`) replace single values at last. Relative paths start from the file that they stand in,
+    those of arguments from the current folder. Raises FaultsFound with every fault and its `file:line:column`.
+    """
+    faults: list[Fault] = []
+    root = read_file(path, faults)
+    _replace_system(root, faults, system, model, responses)
+    for override in overrides:
+        set_value(root, override, faults)
+    task = _read_task(root, Path(path), faults)
+    if task is None or faults:
+        raise FaultsFound(list(dict.fromkeys(faults)))
+    return task
+
+
+def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | None, responses: Any) -> None:
+    if not isinstance(root.content, dict):
+        return
+    if system is not None:
+        root.content["system"] = _named(read_file(system, faults), Path(system))
+    if model is not None:
+        chosen = read_argument(model, faults, name="--model")
+        section = root.content.setdefault("system", Node({}, chosen.place, chosen.key))
+        if isinstance(section.content, dict):
+            section.content["name"] = _name_with_model(section.content.get("name"), chosen)
+            section.content["model"] = chosen
+    if responses is not None:
+        root.content["system"] = _recorded(Path(responses))
+
+
+def _named(section: Node, path: Path) -> Node:
+    """Name a system after its file where it names itself not."""
+    if isinstance(section.content, dict):
+        section.content.setdefault("name", Node(_safe(path.stem), section.place, section.key))
+    return section
+
+
+def _name_with_model(name: Node | None, chosen: Node) -> Node:
+    """Return the name `SYSTEM+MODEL`: another model makes another system."""
+    model = chosen.content if isinstance(chosen.content, str) else next(iter(chosen.content or ["model"]), "model")
+    text = str(model) if name is None else f"{name.content}+{model}"
+    return Node(text, chosen.place, chosen.key)
+
+
+def _recorded(path: Path) -> Node:
+    place = Place("--responses")
+    leaf = {"name": Node(_safe(path.stem), place, place), "path": Node(str(path), place, place)}
+    model = Node({"recorded": Node({"path": leaf["path"]}, place, place)}, place, place)
+    return Node({"name": leaf["name"], "model": model}, place, place)
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]", "-", text).lstrip("._+-") or "system"
+
+
+def _read_task(root: Node, path: Path, faults: list[Fault]) -> Task | None:
+    children = known_children(root, "a task", TASK_KEYS, faults)
+    if not isinstance(root.content, dict):
+        return None
+    values = read_fields(Task, children, faults, skip=READ_APART)
+    values["name"] = read_name(children.get("name"), root, "a task", faults)
+    if "version" in children:
+        values["version"] = str(read_value(children["version"], str | int, "version", faults))
+    values["dataset"] = _read_dataset(children.get("dataset"), root, faults)
+    values["fewshot"] = _read_fewshot(children.get("fewshot"), str(values.get("output_type")), faults)
+    values["transforms"] = tuple(
+        read_spec("transform", node, faults)[0] for node in _items(children.get("transforms"), "transforms", faults)
+    )
+    values["system"] = _read_system(children.get("system"), root, faults)
+    values["metrics"] = _read_metrics(children.get("metrics"), root, faults)
+    if faults:
+        return None
+    return Task(**values, path=path, places=dict(root.places()))
+
+
+def _items(node: Node | None, name: str, faults: list[Fault]) -> list[Node]:
+    if node is None:
+        return []
+    if not isinstance(node.content, list):
+        faults.append(Fault(f"'{name}' must be a list", str(node.place)))
+        return []
+    return node.content
+
+
+def _read_dataset(node: Node | None, root: Node, faults: list[Fault]) -> DatasetSpec | None:
+    if node is None or not isinstance(node.content, dict):
+        place = root.place if node is None else node.place
+        faults.append(
+            Fault("a task needs 'dataset', a mapping such as {path: data.jsonl, fields: {input: question}}", str(place))
+        )
+        return None
+    fields = _read_field_names(node.content.get("fields"), faults)
+    rest = {key: child for key, child in node.content.items() if key != "fields"}
+    if "source" in rest:
+        children = known_children(Node(rest, node.place, node.key), "dataset", ("source", "fields"), faults)
+        return DatasetSpec(source=read_spec("dataset", children["source"], faults)[0], fields=fields)
+    if "path" not in rest:
+        faults.append(
+            Fault("dataset needs 'path', a file, a folder or a Hub name; or 'source', a dataset plugin", str(node.place))
+        )
+        return None
+    plugin = _dataset_plugin(rest)
+    _check_dataset_keys(plugin, rest, faults)
+    options = Node(rest, node.place, rest["path"].key)
+    return DatasetSpec(source=read_spec("dataset", Node({plugin: options}, node.place, node.key), faults)[0], fields=fields)
+
+
+def _dataset_plugin(options: Mapping[str, Node]) -> str:
+    """Return which plugin reads a path: `files` what is there or is named like a file, `hub` OWNER/NAME."""
+    path = options["path"]
+    if not isinstance(path.content, str) or (Path(path.place.folder) / path.content).exists():
+        return "files"
+    hub = "revision" in options or (HUB_NAME.fullmatch(path.content) and not FILE_ENDING.search(path.content))
+    return "hub" if hub else "files"
+
+
+def _check_dataset_keys(plugin: str, options: dict[str, Node], faults: list[Fault]) -> None:
+    """Note keys that neither the plugin nor `dataset` has, and take them out."""
+    entry = installed().entries["dataset"].get(plugin)
+    known = [] if entry is None else [*(item.name for item in entry.cls.option_fields()), "fields"]
+    for key in [key for key in options if known and key not in known]:
+        child = options.pop(key)
+        message = f"dataset has no key '{key}' for '{plugin}'.{nearest(key, known)} It has: {', '.join(known)}."
+        faults.append(Fault(message, str(child.key)))
+
+
+def _read_field_names(node: Node | None, faults: list[Fault]) -> dict[str, str]:
+    if node is None:
+        return {}
+    if not isinstance(node.content, dict):
+        faults.append(Fault("'fields' must be a mapping of field to column, such as {input: question}", str(node.place)))
+        return {}
+    for name, child in node.content.items():
+        if not name.isidentifier():
+            faults.append(Fault(f"'{name}' cannot be a field: a field is a word of letters, digits and _", str(child.key)))
+    return {name: read_value(child, str, name, faults, "") for name, child in node.content.items()}
+
+
+def _read_fewshot(node: Node | None, output_type: str, faults: list[Fault]) -> FewShot:
+    if node is None:
+        return FewShot()
+    fewshot: FewShot = read_section(FewShot, node, "fewshot", faults)
+    if fewshot.path is not None and fewshot.split is not None:
+        faults.append(Fault("fewshot takes its pool from 'path' or from 'split', not from both", str(node.at(("split",)).key)))
+    if fewshot.samples and output_type == "likelihood":
+        faults.append(Fault("the output type 'likelihood' has no answer to show, so fewshot.samples must be 0", str(node.place)))
+    _check_template(node.at(("answer",)), fewshot.answer, "the answer template", faults)
+    return fewshot
+
+
+def _read_system(node: Node | None, root: Node, faults: list[Fault]) -> System | None:
+    if node is None:
+        ways = "add 'system:', or give --system FILE, --model NAME or --responses FILE"
+        faults.append(Fault(f"the task names no system to evaluate: {ways}", str(root.place)))
+        return None
+    children = known_children(node, "system", SYSTEM_KEYS, faults)
+    if not isinstance(node.content, dict):
+        return None
+    values: dict[str, Any] = {"name": read_name(children.get("name"), node, "system", faults)}
+    if "retriever" in children and children["retriever"].content is not None:
+        values["retriever"] = read_spec("retriever", children["retriever"], faults)[0]
+    if "model" in children:
+        values["model"] = read_spec("model", children["model"], faults)[0]
+    else:
+        faults.append(Fault("system needs 'model', a plugin such as {hf: {weights: NAME}}", str(node.place)))
+    if "generate" in children:
+        values["generate"] = read_section(GenerateOptions, children["generate"], "generate", faults)
+    if "prompt" in children:
+        values["prompt"] = read_value(children["prompt"], str | None, "prompt", faults)
+        _check_template(children["prompt"], values["prompt"], "the prompt", faults)
+    return System(**values)
+
+
+def _check_template(node: Node, text: str | None, title: str, faults: list[Fault]) -> None:
+    wrong = "" if text is None else template_fault(text)
+    if wrong:
+        faults.append(Fault(f"{title} {wrong}", str(node.place)))
+
+
+def _read_metrics(node: Node | None, root: Node, faults: list[Fault]) -> tuple[MetricEntry, ...]:
+    items = _items(node, "metrics", faults)
+    if not items:
+        place = root.place if node is None else node.place
+        faults.append(Fault("a task needs 'metrics', a list with at least one metric", str(place)))
+    before = len(faults)
+    read = [_read_entry(item, faults) for item in items]
+    if len(faults) == before:
+        faults.extend(chain_faults([(entry, metric) for entry, metric in read if metric is not None]))
+    return tuple(entry for entry, _ in read)
+
+
+def _read_entry(node: Node, faults: list[Fault]) -> tuple[MetricEntry, Metric | None]:
+    name = None
+    if isinstance(node.content, dict) and "as" in node.content:
+        name = read_name(node.content["as"], node, "as", faults)
+        node = Node({key: child for key, child in node.content.items() if key != "as"}, node.place, node.key)
+    spec, metric = read_spec("metric", node, faults)
+    return MetricEntry(spec=spec, name=name, where=str(node.place)), metric  # type: ignore[return-value]
+
+
+def chain_faults(entries: Sequence[tuple[MetricEntry, Metric]]) -> list[Fault]:
+    """Return what keeps these metrics from forming a chain: equal score names, cycles, scores that nothing makes."""
+    from evalharness.scoring.chain import Chain
+
+    try:
+        Chain.build([(entry.name, metric) for entry, metric in entries])
+    except FaultsFound as found:
+        return [Fault(fault.message, _place_of(fault, entries)) for fault in found.faults]
+    return []
+
+
+def _place_of(fault: Fault, entries: Sequence[tuple[MetricEntry, Metric]]) -> str:
+    index = re.fullmatch(r"metrics\[(\d+)\]", fault.where)
+    return entries[int(index[1]) if index else 0][0].where

@@ -1,0 +1,50 @@
+"""Replaces single values of a task: `--set system.generate.max_tokens=48`."""
+
+from __future__ import annotations
+
+from evalharness.errors import Fault
+from evalharness.task.strict_yaml import Node, read_argument
+
+
+def set_value(root: Node, override: str, faults: list[Fault]) -> None:
+    """Replace the value at a dotted path, making mappings on the way; items of a list go by their number from 0.
+
+    A plugin written as a bare name becomes a mapping when one of its options is set.
+    """
+    path, equals, text = override.partition("=")
+    where = f"--set {path}"
+    if not equals or not path.strip():
+        faults.append(Fault("must be KEY.PATH=VALUE, for example system.generate.max_tokens=48", f"--set {override}"))
+        return
+    value = read_argument(text, faults, name=where)
+    *parents, last = path.strip().split(".")
+    node: Node | None = root
+    for key in parents:
+        node = _step(node, key, value) if node is not None else None
+    if node is None or not _put(node, last, value):
+        faults.append(Fault(f"nothing can be set there: '{path}' leads through a plain value or past the end of a list", where))
+
+
+def _step(node: Node, key: str, value: Node) -> Node | None:
+    if isinstance(node.content, list):
+        return node.content[int(key)] if key.isdecimal() and int(key) < len(node.content) else None
+    if isinstance(node.content, dict):
+        found = node.content.setdefault(key, Node({}, value.place, value.key))
+        if found.content is None:
+            found.content = {}
+        return found
+    if node.content == key:  # a bare plugin name: `bm25` becomes `bm25: {}`
+        options = Node({}, node.place, node.key)
+        node.content = {key: options}
+        return options
+    return None
+
+
+def _put(node: Node, key: str, value: Node) -> bool:
+    if isinstance(node.content, dict):
+        node.content[key] = value
+    elif isinstance(node.content, list) and key.isdecimal() and int(key) < len(node.content):
+        node.content[int(key)] = value
+    else:
+        return False
+    return True

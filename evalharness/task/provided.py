@@ -1,0 +1,100 @@
+"""What a task provides: the fields that its data and its system give to prompts and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evalharness import registry
+from evalharness.contract import Metric, Model, Retriever
+from evalharness.task.fewshot import Templates
+from evalharness.task.task import MetricEntry, Task
+
+MADE = {
+    "generate": ("response",),
+    "multiple_choice": ("response", "logprobs"),
+    "likelihood": ("text", "logprobs"),
+}
+ONLY_MADE = frozenset(["response", "logprobs"])
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A task with its plugins built, nothing loaded and nothing read."""
+
+    task: Task
+
+    @cached_property
+    def model(self) -> Model | None:
+        """The system's model."""
+        spec = self.task.system.model
+        return None if spec is None else registry.build("model", spec)
+
+    @cached_property
+    def retriever(self) -> Retriever | None:
+        """The system's retriever."""
+        spec = self.task.system.retriever
+        return None if spec is None else registry.build("retriever", spec)
+
+    @cached_property
+    def metrics(self) -> list[tuple[MetricEntry, Metric]]:
+        """The metrics of the chain with their entries."""
+        return [(entry, registry.build("metric", entry.spec)) for entry in self.task.metrics]
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The compiled templates."""
+        return Templates.of(self.task)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the responses exist already."""
+        return self.model is not None and not self.model.stored
+
+    @property
+    def prompts(self) -> bool:
+        """Whether a prompt is rendered; a model that answers from passages on its own needs none."""
+        if self.recorded:
+            return False
+        return self.task.system.prompt is not None or not self.answers_itself
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether the model takes inputs and passages instead of prompts."""
+        return self.model is not None and any(kind.kind == "answer" for kind in self.model.supports)
+
+    @property
+    def made(self) -> set[str]:
+        """The fields that the system makes."""
+        found = {"contexts"} if self.retriever is not None or self.recorded else set[str]()
+        return {"id", "group", *MADE[self.task.output_type], *found}
+
+    @property
+    def provided(self) -> set[str]:
+        """The fields that are known without looking at the data; each other column of it comes on top."""
+        return self.made | set(self.task.dataset.fields)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The fields that the templates read."""
+        if not self.prompts:
+            return frozenset()
+        own = self.templates.prompt.variables
+        return own | self.templates.answer.variables if self.task.fewshot.samples else own
+
+    def reads(self) -> set[str]:
+        """Return every field that something reads: metrics, templates, the retriever, the output type."""
+        read = {name for _, metric in self.metrics for name in metric.reads} | self.variables
+        if self.retriever is not None or not self.prompts:
+            read.add("input")
+        if self.task.output_type == "multiple_choice":
+            read |= {"choices", "target"}
+        return read | ({self.task.group} if self.task.group else set())
+
+    def plugins(self) -> list[tuple[str, Any, str]]:
+        """Return kind, plugin and place of everything that may need an extra."""
+        parts: list[tuple[str, Any, str]] = [("metric", metric, entry.where) for entry, metric in self.metrics]
+        parts += [("model", self.model, self.task.where("system.model", "system"))]
+        parts += [("retriever", self.retriever, self.task.where("system.retriever", "system"))]
+        return [part for part in parts if part[1] is not None]

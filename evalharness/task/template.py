@@ -1,0 +1,140 @@
+"""Prompt templates: jinja2 in its sandbox, compiled once, with limits on what a template may compute."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from evalharness.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+    from jinja2.sandbox import SandboxedEnvironment
+
+DEFAULT_PROMPT = "{{ input }}"
+MAX_STEPS = 100_000
+MAX_LENGTH = 10_000_000
+
+
+@functools.cache
+def environment() -> SandboxedEnvironment:
+    """Return the sandbox in which templates run: no Python internals, no changes to what they are given."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset(["*", "**"])
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "**" or not all(isinstance(value, (int, float)) for value in (left, right)):
+                raise OverflowError(f"a template may use '{operator}' for plain multiplication of numbers only")
+            return super().call_binop(context, operator, left, right)
+
+    made = Sandbox(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    made.filters = {
+        name: value for name, value in made.filters.items() if name not in ("attr", "center", "format", "indent", "pprint")
+    }
+    made.globals = {name: value for name, value in made.globals.items() if name in ("dict", "namespace")}
+    return made
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template and its place. `variables` are the fields that it reads."""
+
+    text: str
+    where: str
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads and does not set itself."""
+        from jinja2 import meta
+
+        return frozenset(meta.find_undeclared_variables(environment().parse(self.text)) - {"range"})
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return environment().from_string(self.text)
+
+    def render(self, fields: Mapping[str, Any]) -> str:
+        """Return the text for the fields of one sample.
+
+        Raises DataError where these fields do not fit the template, UsageError where the template itself is at fault:
+        it reaches for Python internals or computes more than a prompt needs.
+
+        >>> Template("{{ input }}?", "task.yaml:9:3").render({"input": "Who"})
+        'Who?'
+        """
+        from jinja2.exceptions import SecurityError, TemplateError
+
+        try:
+            return self._joined({**fields, "range": _Range()})
+        except SecurityError as error:
+            raise UsageError(f"{self.where}: the template reaches for Python internals, which is not allowed: {error}") from None
+        except (OverflowError, MemoryError, RecursionError) as error:
+            raise UsageError(f"{self.where}: the template computes too much: {error}") from None
+        except TemplateError as error:
+            known = ", ".join(sorted(fields))
+            raise DataError(
+                f"{self.where}: the template does not fit this sample: {error.message}. Its fields: {known}."
+            ) from None
+        except Exception as error:  # whatever an expression over this sample's values may raise
+            raise DataError(f"{self.where}: the template does not fit this sample: {type(error).__name__}: {error}") from None
+
+    def _joined(self, fields: Mapping[str, Any]) -> str:
+        parts, length = [], 0
+        for part in self._compiled.generate(fields):
+            parts.append(part)
+            length += len(part)
+            if length > MAX_LENGTH:
+                raise OverflowError(f"more than {MAX_LENGTH:,} characters")
+        return "".join(parts)
+
+
+class _Range:
+    """`range` with one allowance for a whole rendering, so that nested loops end as well."""
+
+    def __init__(self) -> None:
+        self._left = MAX_STEPS
+
+    def __call__(self, *bounds: int) -> range:
+        steps = range(*bounds)
+        if len(steps) > self._left:
+            raise OverflowError(f"loops over more than {MAX_STEPS:,} numbers")
+        self._left -= len(steps)
+        return steps
+
+
+def template_fault(text: str) -> str:
+    """Return what is wrong with a template before it sees any sample, or an empty string.
+
+    >>> template_fault("{{ input.__class__ }}")
+    "reaches for '__class__' in line 1 of the template; names that start with _ are not allowed"
+    >>> template_fault("{{ input }}")
+    ''
+    """
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    try:
+        tree = environment().parse(text)
+        environment().compile(tree)
+    except TemplateSyntaxError as error:
+        return f"is no valid template: {error.message} (line {error.lineno} of the template)"
+    except (TemplateError, RecursionError, SyntaxError, MemoryError) as error:
+        return f"is no valid template: {error or type(error).__name__}"
+    return _internals_fault(tree)
+
+
+def _internals_fault(tree: nodes.Template) -> str:
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", "")  # type: ignore[attr-defined]
+        if isinstance(name, str) and name.startswith("_"):
+            return f"reaches for '{name}' in line {node.lineno} of the template; names that start with _ are not allowed"
+    for other in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        return f"includes another template in line {other.lineno}; a template stands alone"
+    return ""

@@ -1,0 +1,34 @@
+"""Writes a task as YAML that the strict loader reads back to an equal task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalharness.task.strict_yaml import scalar_value
+from evalharness.task.task import Task
+
+
+def task_yaml(task: Task) -> str:
+    """Return the text of the resolved task, with the paths that were written."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes texts of several lines as blocks, quotes whatever a reader may take for something else."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def text(dumper: Dumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None if isinstance(_plain_value(value), str) else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(task.plain(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    return written
+
+
+def _plain_value(text: str) -> Any:
+    try:
+        return scalar_value(text)
+    except ValueError:
+        return None
