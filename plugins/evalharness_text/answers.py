@@ -109,8 +109,8 @@ def word_f1(words: Words, other: Words) -> float:
     if len(kinds) == len(words):  # no word twice: each shared kind counts once
         shared = len(kinds.intersection(other))
     else:
-        counts = Counter(other)
-        shared = sum(min(words.count(kind), counts[kind]) for kind in kinds.intersection(other))
+        left, right = Counter(words), Counter(other)
+        shared = sum(min(left[kind], right[kind]) for kind in kinds.intersection(other))
     precision, recall = shared / len(words), shared / len(other)
     return 2 * precision * recall / (precision + recall)
 

@@ -60,7 +60,7 @@ class _TextLikelihood(Metric):
 
 
 class Perplexity(_TextLikelihood):
-    """Exponential of the mean negative log-likelihood per token, word or byte of the texts, 1 or more per token.
+    """Exponential of the mean negative log-likelihood in nats per token, word or byte of the texts, 1 or more.
 
     `of` names the field that is scored; several references of a sample are texts of their own, whose sums add.
     `level`: "token" divides by the tokens that the model scored, so that values of two tokenizers do not compare;
