@@ -75,14 +75,16 @@ class MetricSubject:
 
         try:
             return self.measure(range(self.count))
-        except (PluginFault, Broken) as error:
+        except PluginFault as error:
             raise NotApplicable("measure failed") from error
+        except ValueError as error:
+            raise NotApplicable("there are no columns") from error
 
     def measure(self, rows: Sequence[int]) -> Normal:
         """Measure these rows as one batch of copies; raises PluginFault for what the metric breaks."""
-        from evalharness.scoring.normalise import normalise
+        from evalharness.scoring.normalise import statistics_of
 
-        return normalise(self.entry, self.returned(self.arguments(rows)), len(rows))
+        return statistics_of(self.entry, self.returned(self.arguments(rows)), len(rows))
 
     def returned(self, arguments: Mapping[str, Any]) -> Any:
         """Return the rows that `measure` gives for these arguments."""
@@ -102,10 +104,17 @@ class MetricSubject:
         if "batch" in wanted:
             arguments["batch"] = batch
         if "answers" in wanted:
-            arguments["answers"] = [list(self.answers[row]) for row in rows]
+            arguments["answers"] = [list(self._answered[row]) for row in rows]
         if "values" in wanted:
             arguments["values"] = self._values(batch)
         return arguments
+
+    @property
+    def _answered(self) -> list[list[Response]]:
+        try:
+            return self.answers
+        except Exception as error:  # that `ask` fails is a check of its own
+            raise NotApplicable("ask failed") from error
 
     def _values(self, batch: Batch) -> dict[str, Any]:
         from evalharness.scoring.measure import ParentValues, measure

@@ -106,6 +106,7 @@ def measures_some_of_the_samples(subject: MetricSubject) -> None:
 
 
 def gives_reasons_in_words(subject: MetricSubject) -> None:
+    _ = subject.whole
     returned = subject.returned(subject.arguments(range(subject.count)))
     reasons = returned.unmeasured if isinstance(returned, Rows) else {}
     wrong = {row: reason for row, reason in reasons.items() if not isinstance(reason, str) or not reason.strip()}
@@ -182,7 +183,7 @@ def weights_count_rows(subject: MetricSubject) -> None:
 
     if subject.entry.metric.pool != "rows":
         raise NotApplicable("its statistics add")
-    _needs_rows(subject)
+    _needs_scores(subject)
     rows, count = subject.whole.statistics, len(subject.whole.rows)
     weights = np.arange(count) % 3
     repeated = {name: np.repeat(values, weights, axis=0) for name, values in rows.items()}
@@ -197,17 +198,35 @@ def weights_count_rows(subject: MetricSubject) -> None:
 def stays_in_its_range(subject: MetricSubject) -> None:
     import numpy as np
 
-    _needs_rows(subject)
+    _needs_scores(subject)
     low, high = subject.entry.metric.range or (None, None)
-    values = {name: np.append(subject.whole.values[name], total) for name, total in _total(subject).items()}
-    for name, found in values.items():
-        finite = found[np.isfinite(found)]
-        outside = (finite < (-np.inf if low is None else low - subject.close)) | (
-            finite > (np.inf if high is None else high + subject.close)
-        )
+    bottom, top = -np.inf if low is None else low - subject.close, np.inf if high is None else high + subject.close
+    for name, values in _every_value(subject).items():
+        finite = values[np.isfinite(values)]
+        outside = (finite < bottom) | (finite > top)
         if outside.any():
             mend = "state the true range = (low, high); intervals and failures rest on it"
             raise Broken(f"values of {name} lie in {subject.entry.metric.range}", f"{finite[outside][0]}", mend)
+
+
+def _every_value(subject: MetricSubject) -> dict[str, Any]:
+    """Return by score name the value of the total and, where a sample has a value of its own, of each sample."""
+    import numpy as np
+
+    rows = subject.whole.statistics
+    places = range(0 if subject.entry.metric.pool == "rows" else len(subject.whole.rows))
+    alone = [subject.score({name: values[place] for name, values in rows.items()}, ()) for place in places]
+    return {name: np.array([total, *(scores[name] for scores in alone)]) for name, total in _total(subject).items()}
+
+
+def _needs_scores(subject: MetricSubject) -> None:
+    from evalharness.scoring.calls import PluginFault
+
+    _needs_rows(subject)
+    try:
+        _total(subject)
+    except PluginFault as error:
+        raise NotApplicable("score failed") from error
 
 
 def _needs_columns(subject: MetricSubject) -> None:
@@ -226,7 +245,7 @@ def _needs_rows(subject: MetricSubject) -> None:
 def _only_sums(subject: MetricSubject) -> None:
     if subject.entry.metric.pool == "rows":
         raise NotApplicable("its score sees all rows")
-    _needs_rows(subject)
+    _needs_scores(subject)
 
 
 def _total(subject: MetricSubject) -> dict[str, Any]:
