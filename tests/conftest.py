@@ -6,7 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("same every time", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same every time")
 
 ROOT = Path(__file__).parent.parent
 LABELLED = Path(os.environ.get("EVALHARNESS_TEST_DATA", ROOT.parent / "shared" / "data"))

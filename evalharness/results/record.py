@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evalharness.scoring import Score
 
 SCHEMA = "evalharness.record/1"
+MAKER = ("plugin", "distribution", "version")
 PACKAGES = (
     "numpy",
     "scipy",
@@ -35,7 +36,7 @@ PACKAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One run's result. `scores` maps a score name to its `Score`; the other parts are plain mappings.
+    """One run's result. `scores` maps a score name to its `Score`, `makers` to the plugin that made it.
 
     Equal inputs give equal bytes but for `usage` and `provenance`.
     """
@@ -44,6 +45,7 @@ class Record:
     dataset: Mapping[str, Any]
     system: Mapping[str, Any]
     scores: Mapping[str, Score]
+    makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     usage: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ class Record:
 
     def plain(self) -> dict[str, Any]:
         """Return the record as JSON knows it."""
-        scores = {name: dataclasses.asdict(score) for name, score in self.scores.items()}
+        scores = {name: {**dataclasses.asdict(score), **self.makers.get(name, {})} for name, score in self.scores.items()}
         parts = {"task": self.task, "dataset": self.dataset, "system": self.system, "scores": scores}
         return {"schema": SCHEMA, **parts, "usage": self.usage, "provenance": self.provenance}
 
@@ -76,9 +78,10 @@ def read_record(path: str | Path) -> Record:
     if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
         found = plain.get("schema") if isinstance(plain, dict) else None
         raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {found!r}")
-    scores = {name: Score(**score) for name, score in plain.pop("scores").items()}
     del plain["schema"]
-    return Record(scores=scores, **plain)
+    scores = plain.pop("scores")
+    makers = {name: {key: score.pop(key) for key in MAKER if key in score} for name, score in scores.items()}
+    return Record(scores={name: Score(**score) for name, score in scores.items()}, makers=makers, **plain)
 
 
 def provenance(command: str) -> dict[str, Any]:

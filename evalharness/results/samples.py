@@ -90,8 +90,13 @@ def _statistics_type(name: str, batches: Sequence[Scored]) -> pyarrow.DataType:
     for scored in batches:
         statistics = scored.measured[name].statistics
         if statistics:
-            return pyarrow.struct([(key, _value_type(numpy.asarray(values))) for key, values in statistics.items()])
+            return pyarrow.struct([_field(key, numpy.asarray(values)) for key, values in statistics.items()])
     return pyarrow.null()
+
+
+def _field(name: str, values: numpy.ndarray[Any, Any]) -> pyarrow.Field:
+    shape = values.shape[1:]
+    return pyarrow.field(name, _value_type(values), metadata={"shape": json.dumps(shape)} if shape else None)
 
 
 def _value_type(values: numpy.ndarray[Any, Any]) -> pyarrow.DataType:
@@ -172,9 +177,47 @@ def _answer(response: Response) -> dict[str, Any]:
 
 
 def read_batches(path: Path, size: int) -> Iterator[dict[str, list[Any]]]:
-    """Yield the rows of a samples file as columns of Python values, JSON texts decoded, `size` rows at a time."""
-    for batch in parquet.ParquetFile(path).iter_batches(size):
+    """Yield the texts of a samples file as columns of Python values, JSON decoded, `size` rows at a time."""
+    for batch in parquet.ParquetFile(path).iter_batches(size, columns=list(TEXTS)):
         columns = batch.to_pydict()
-        for name in ("contexts", "answers", "fields", "failure"):
+        for name in ("failure", "contexts", "answers", "fields"):
             columns[name] = [None if text is None else json.loads(text) for text in columns[name]]
         yield columns
+
+
+def read_statistics(
+    path: Path, entries: Sequence[Entry], size: int
+) -> Iterator[tuple[dict[str, list[Any]], dict[str, Measured]]]:
+    """Yield the rows' ids, groups and repeats with what each metric measured of them, `size` rows at a time."""
+    for batch in parquet.ParquetFile(path).iter_batches(size):
+        statistics, statuses = batch.column("statistics"), batch.column("statuses")
+        measured = {
+            entry.name: _measured(entry, statistics.field(entry.name), statuses.field(entry.name).to_pylist())
+            for entry in entries
+        }
+        yield {name: batch.column(name).to_pylist() for name in ("id", "group", "repeat")}, measured
+
+
+def _measured(entry: Entry, stored: pyarrow.Array, statuses: list[str | None]) -> Measured:
+    from evalharness.scoring import Measured
+
+    kept = numpy.asarray(stored.is_valid())
+    parts = [] if pyarrow.types.is_null(stored.type) else stored.type
+    columns = {part.name: _numbers(stored.field(part.name), part, len(statuses)) for part in parts}
+    return Measured(columns, statuses, {name: numpy.full(len(statuses), numpy.nan) for name in entry.scores}, kept)
+
+
+def _numbers(column: pyarrow.Array, part: pyarrow.Field, rows: int) -> numpy.ndarray[Any, Any]:
+    """Return one statistic (rows, *shape); rows that were not measured hold 0."""
+    valid = numpy.asarray(column.is_valid())
+    if pyarrow.types.is_string(part.type):
+        return numpy.array(column.to_pylist(), dtype=object)
+    numbers = numpy.zeros((rows, *_shape(part)))
+    values = column.drop_null()
+    flat = values.flatten() if pyarrow.types.is_fixed_size_list(part.type) else values
+    numbers[valid] = numpy.asarray(flat.fill_null(float("nan"))).reshape(-1, *_shape(part))
+    return numbers
+
+
+def _shape(part: pyarrow.Field) -> tuple[int, ...]:
+    return tuple(json.loads(part.metadata[b"shape"])) if part.metadata else ()

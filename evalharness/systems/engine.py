@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +66,11 @@ class Engine:
         if model not in self._identities:
             self._identities[model] = model.identity()
         return self._identities[model]
+
+    def failures(self) -> Counter[str]:
+        """Return how many requests of this run failed, by reason."""
+        errors = (response.error for response in self._failed.values())
+        return Counter(f"{error.kind}: {error.message}" for error in errors if error is not None)
 
     def fill(self, model: Model, requests: Iterable[Request], name: str = "model") -> None:
         """Make sure that every request has an answer in the store or a failure of this run."""
