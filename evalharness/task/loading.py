@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalharness import registry
 from evalharness.contract import Metric
 from evalharness.errors import Fault, FaultsFound, nearest
-from evalharness.registry import installed
 from evalharness.task.overrides import set_value
 from evalharness.task.sections import known_children, read_fields, read_name, read_section, read_value
 from evalharness.task.specs import read_spec
@@ -156,7 +156,7 @@ def _dataset_plugin(options: Mapping[str, Node]) -> str:
 
 def _check_dataset_keys(plugin: str, options: dict[str, Node], faults: list[Fault]) -> None:
     """Note keys that neither the plugin nor `dataset` has, and take them out."""
-    entry = installed().entries["dataset"].get(plugin)
+    entry = registry.installed().entries["dataset"].get(plugin)
     known = [] if entry is None else [*(item.name for item in entry.cls.option_fields()), "fields"]
     for key in [key for key in options if known and key not in known]:
         child = options.pop(key)

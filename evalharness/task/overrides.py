@@ -45,6 +45,8 @@ def _put(node: Node, key: str, value: Node) -> bool:
         node.content[key] = value
     elif isinstance(node.content, list) and key.isdecimal() and int(key) < len(node.content):
         node.content[int(key)] = value
+    elif node.content == key:
+        node.content = {key: value}
     else:
         return False
     return True

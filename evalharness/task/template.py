@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_PROMPT = "{{ input }}"
 MAX_STEPS = 100_000
 MAX_LENGTH = 10_000_000
+WIDENING = frozenset(["center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map"])
 
 
 @functools.cache
@@ -26,11 +27,14 @@ def environment() -> SandboxedEnvironment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset(["*", "**"])
+        intercepted_binops = frozenset(["*", "**", "%"])
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            return super().is_safe_attribute(obj, attr, value) and not (isinstance(obj, str) and attr in WIDENING)
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "**" or not all(isinstance(value, (int, float)) for value in (left, right)):
-                raise OverflowError(f"a template may use '{operator}' for plain multiplication of numbers only")
+                raise OverflowError(f"a template may use * and % on numbers only, and ** not at all")
             return super().call_binop(context, operator, left, right)
 
     made = Sandbox(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -73,7 +77,7 @@ class Template:
         try:
             return self._joined({**fields, "range": _Range()})
         except SecurityError as error:
-            raise UsageError(f"{self.where}: the template reaches for Python internals, which is not allowed: {error}") from None
+            raise UsageError(f"{self.where}: the template reaches for what templates may not use: {error}") from None
         except (OverflowError, MemoryError, RecursionError) as error:
             raise UsageError(f"{self.where}: the template computes too much: {error}") from None
         except TemplateError as error:
