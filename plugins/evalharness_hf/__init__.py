@@ -1,1 +1,26 @@
-"""Plugins of evalharness."""
+"""Real models with torch and transformers: the language model `hf`, the retriever `dense`, the metric `bert_score`."""
+
+from __future__ import annotations
+
+import evalharness as eh
+
+
+@eh.hookimpl
+def evalharness_models() -> list[type[eh.Model]]:
+    from evalharness_hf.model import HuggingFace
+
+    return [HuggingFace]
+
+
+@eh.hookimpl
+def evalharness_retrievers() -> list[type[eh.Retriever]]:
+    from evalharness_hf.dense import Dense
+
+    return [Dense]
+
+
+@eh.hookimpl
+def evalharness_metrics() -> list[type[eh.Metric]]:
+    from evalharness_hf.bert_score import BertScore
+
+    return [BertScore]

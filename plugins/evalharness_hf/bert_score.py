@@ -1,0 +1,165 @@
+"""BERTScore: how well each token of one text is matched by some token of the other, in an encoder's vectors."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import evalharness as eh
+
+PARTS = (".precision", ".recall", ".f1")
+
+
+class BertScore(eh.Metric):
+    """Cosine similarity of greedily matched token vectors of response and reference, mean over samples, -1 to 1.
+
+    `precision` matches each token of the response with the nearest of the reference, `recall` the other way round,
+    `f1` is their harmonic mean (0 where one of them is not above 0). Of several references the highest value counts,
+    for each part by itself. An empty response or reference scores 0; a sample without references is unmeasured.
+
+    - `weights`: an encoder (`evalharness weights list`, a local folder, or OWNER/NAME@REVISION); `layer`: whose layer's
+      vectors, the last one when left out.
+    - `idf`: a text file, one sentence a line, in which tokens are counted to weigh rare ones more:
+      log((lines + 1) / (lines with the token + 1)). It is a file, not the references at hand, so that a sample's value
+      depends on that sample alone; the original's values come out when it holds all references, one a line.
+    - `baseline`: three numbers b for precision, recall and f1, the mean values of unrelated pairs; each value x is shown
+      as (x - b) / (1 - b).
+
+    Texts are cut at the encoder's limit. Runs in float32; values agree to 1e-4 whatever the batch.
+    """
+
+    name, better = "bert_score", "higher"
+    needs = "hf"
+    tolerance = 1e-4
+    parts = PARTS
+    cite: ClassVar[str] = "Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020"
+    reference: ClassVar[str] = "bert-score 0.3.13 score(model_type=FOLDER, num_layers=LAYER)"
+
+    weights: str = "all-minilm-l6-v2"
+    layer: int | None = None
+    idf: eh.File | None = None
+    baseline: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.layer is not None and self.layer < 0:
+            raise ValueError(f"option 'layer' must be 0 or more, not {self.layer}")
+        if self.baseline and (len(self.baseline) != 3 or not all(-1 <= value < 1 for value in self.baseline)):
+            raise ValueError("option 'baseline' needs three numbers from -1 to below 1: of precision, recall and f1")
+
+    @property
+    def range(self) -> tuple[float, float]:  # type: ignore[override]
+        """-1 to 1, or what the baselines make of it."""
+        return min((_rescaled(-1.0, baseline) for baseline in self.baseline), default=-1.0), 1.0
+
+    def signature(self) -> str:
+        counted = "" if self.idf is None else f"|idf_digest:{_document_counts_digest(self.idf)}"
+        return super().signature() + counted
+
+    def measure(self, response: Sequence[str], references: Sequence[Sequence[str]], batch: eh.Batch | None = None) -> eh.Rows:
+        """Return the best precision, recall and f1 of each row."""
+        texts = list(dict.fromkeys([*response, *(text for row in references for text in row)]))
+        key = ("bert_score", self.weights, self.layer)
+        vectors = _encoded(self, texts) if batch is None else batch.once(key, lambda: _encoded(self, texts))
+        weigh = self._token_weights()
+        rows = [
+            [_similarity(vectors[text], vectors[other], weigh) for other in others]
+            for text, others in zip(response, references, strict=True)
+        ]
+        unmeasured = {row: "no reference" for row, others in enumerate(references) if not others}
+        return eh.Rows({part: [self._value(found, column) for found in rows] for column, part in enumerate(PARTS)}, unmeasured)
+
+    def _value(self, found: Sequence[tuple[float, float, float]], column: int) -> float:
+        best = max((values[column] for values in found), default=math.nan)
+        return _rescaled(best, self.baseline[column]) if self.baseline else best
+
+    def _token_weights(self) -> Mapping[int, float]:
+        """Return the weight of each token: 0 for the marks at both ends, 1 or the inverse document frequency else."""
+        from evalharness_hf.encoder import token_states
+
+        tokenizer = token_states(self.weights).tokenizer
+        marks = {tokenizer.cls_token_id: 0.0, tokenizer.sep_token_id: 0.0}
+        return _Weights(marks, 1.0) if self.idf is None else _inverse_frequencies(self.weights, self.idf, _stamp(self.idf))
+
+
+class _Weights(dict[int, float]):
+    """Weights of tokens, with one for those that are not in it."""
+
+    def __init__(self, known: Mapping[int, float], other: float) -> None:
+        super().__init__(known)
+        self.other = other
+
+    def __missing__(self, token: int) -> float:
+        return self.other
+
+
+def _encoded(metric: BertScore, texts: Sequence[str]) -> dict[str, tuple[list[int], Any]]:
+    """Return for each text its tokens and their vectors of length 1, float32 (tokens, width)."""
+    import numpy as np
+
+    from evalharness_hf.encoder import token_states
+
+    network = token_states(metric.weights)
+    layer = network.layers if metric.layer is None else metric.layer
+    if layer > network.layers:
+        raise eh.UsageError(f"bert_score: '{metric.weights}' has {network.layers} layers; option 'layer' asks for {layer}")
+    rows = [network.tokens(text) for text in texts]
+    states = [row / np.linalg.norm(row, axis=1, keepdims=True) for row in network.states(rows, layer)]
+    return dict(zip(texts, zip(rows, states, strict=True), strict=True))
+
+
+def _similarity(
+    response: tuple[list[int], Any], reference: tuple[list[int], Any], weights: Mapping[int, float]
+) -> tuple[float, float, float]:
+    cosines = response[1] @ reference[1].T
+    precision = _weighted(cosines.max(1), response[0], weights)
+    recall = _weighted(cosines.max(0), reference[0], weights)
+    if min(len(response[0]), len(reference[0])) <= 2:  # nothing between the marks
+        return 0.0, 0.0, 0.0
+    return precision, recall, 2 * precision * recall / (precision + recall) if min(precision, recall) > 0 else 0.0
+
+
+def _weighted(values: Any, tokens: Sequence[int], weights: Mapping[int, float]) -> float:
+    each = [weights[token] for token in tokens]
+    total = math.fsum(each)
+    return math.fsum(w * float(v) for w, v in zip(each, values, strict=True)) / total if total else 0.0
+
+
+def _rescaled(value: float, baseline: float) -> float:
+    return (value - baseline) / (1 - baseline)
+
+
+@functools.lru_cache(maxsize=4)
+def _inverse_frequencies(weights: str, path: str, stamp: tuple[int, int]) -> Mapping[int, float]:
+    from evalharness_hf.encoder import token_states
+
+    network = token_states(weights)
+    lines = _lines(path)
+    counts = Counter(token for line in lines for token in set(network.tokens(line)))
+    known = {token: math.log((len(lines) + 1) / (count + 1)) for token, count in counts.items()}
+    return _Weights(known, math.log(len(lines) + 1))
+
+
+def _document_counts_digest(path: str) -> str:
+    return eh.digest(_lines(path), size=4)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise eh.DataError(f"bert_score: the idf file {path} cannot be read: {error}") from error
+    if not lines:
+        raise eh.DataError(f"bert_score: the idf file {path} is empty; it holds one sentence a line")
+    return lines
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise eh.DataError(f"bert_score: the idf file {path} cannot be read: {error}") from error
+    return stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,118 @@
+"""Sentence embeddings and token states of encoder weights, loaded once each, computed in float32."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import evalharness as eh
+from evalharness_hf.network import import_torch, place, quiet
+
+TEXTS_A_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A sentence encoder: what sentence-transformers makes of the weights, pooling and length limit included."""
+
+    model: Any
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """Return one vector of length 1 a text, float32 (texts, width); texts beyond the encoder's limit are cut there."""
+        import numpy as np
+
+        if not texts:
+            return np.zeros((0, self.model.get_embedding_dimension()), np.float32)
+        vectors = self.model.encode(
+            list(texts), batch_size=TEXTS_A_BATCH, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, np.float32)
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """An encoder's tokenizer and network, for the vectors of single tokens."""
+
+    tokenizer: Any
+    model: Any
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are; layer 0 is the embedding of the tokens."""
+        return int(self.model.config.num_hidden_layers)
+
+    def tokens(self, text: str) -> list[int]:
+        """Return the tokens of a text without the white space around it, special ones included, cut at the limit."""
+        limit = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", 2**31 - 1))
+        ids: list[int] = self.tokenizer(text.strip(), truncation=True, max_length=limit)["input_ids"]
+        return ids
+
+    def states(self, rows: Sequence[Sequence[int]], layer: int) -> list[Any]:
+        """Return the vectors of each row's tokens at a layer, each float32 (tokens, width)."""
+        import numpy as np
+
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        found: list[Any] = [None] * len(rows)
+        for start in range(0, len(order), TEXTS_A_BATCH):
+            chosen = order[start : start + TEXTS_A_BATCH]
+            for index, states in zip(chosen, self._batch([rows[index] for index in chosen], layer), strict=True):
+                found[index] = np.ascontiguousarray(states[: len(rows[index])])
+        return found
+
+    def _batch(self, rows: Sequence[Sequence[int]], layer: int) -> Any:
+        import torch
+
+        width = max(map(len, rows))
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[*row, *[pad] * (width - len(row))] for row in rows], device=self.model.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=self.model.device)
+        with torch.inference_mode():
+            out = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        return out.hidden_states[layer].float().cpu().numpy()
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(folder: Path, digest: str, device: str) -> Encoder:
+    torch = import_torch()
+    with quiet():
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32})
+    return Encoder(model.eval())
+
+
+@functools.lru_cache(maxsize=2)
+def _token_states(folder: Path, digest: str, device: str) -> TokenStates:
+    torch = import_torch()
+    with quiet():
+        from transformers import AutoModel, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return TokenStates(tokenizer, model.to(device).eval())
+
+
+def encoder(weights: str, device: str = "auto") -> Encoder:
+    """Return the sentence encoder of the weights of that name; raises WeightsError where it cannot be loaded."""
+    return _loaded(_encoder, weights, device)
+
+
+def token_states(weights: str, device: str = "auto") -> TokenStates:
+    """Return tokenizer and network of the weights of that name; raises WeightsError where they cannot be loaded."""
+    return _loaded(_token_states, weights, device)
+
+
+def _loaded(load: Any, weights: str, device: str) -> Any:
+    folder, where = eh.resolve_weights(weights), place(device)
+    try:
+        return load(folder, eh.weights_digest(weights), where)
+    except eh.EvalharnessError:
+        raise
+    except ImportError as error:
+        raise eh.WeightsError(f"encoders need {error.name}. Install with: pip install 'evalharness[hf]'") from error
+    except Exception as error:  # the libraries raise many kinds
+        reason = f"{type(error).__name__}: {error}"
+        raise eh.WeightsError(f"the encoder '{weights}' could not be loaded on device '{where}': {reason}") from error

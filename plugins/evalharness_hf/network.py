@@ -1,0 +1,93 @@
+"""Loads language models, once each, and runs them over padded batches."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import evalharness as eh
+
+INSTALL = "Install with: pip install 'evalharness[hf]'"
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Rows of tokens as one batch: `ids`, `mask` (1 where a token stands) and `positions`, each int64 (rows, tokens)."""
+
+    ids: Any
+    mask: Any
+    positions: Any
+
+
+def padded_left(rows: Sequence[Sequence[int]], device: Any) -> Padded:
+    """Return the rows aligned at their ends; what stands before a row is masked, and its positions start at 0."""
+    import torch
+
+    width = max(map(len, rows))
+    ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows], dtype=torch.long, device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], dtype=torch.long, device=device)
+    return Padded(ids, mask, (mask.cumsum(1) - 1).clamp(min=0))
+
+
+@functools.lru_cache(maxsize=2)
+def _language_model(folder: Path, digest: str, dtype: str, device: str) -> Any:
+    torch = import_torch()
+    from transformers import AutoModelForCausalLM
+
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+    return model.to(device).eval()
+
+
+def language_model(weights: str, dtype: str, device: str) -> Any:
+    """Return the language model of the weights of that name, ready on its device; loaded once.
+
+    Raises WeightsError where it cannot be loaded or placed there.
+    """
+    folder, where = eh.resolve_weights(weights), place(device)
+    try:
+        return _language_model(folder, eh.weights_digest(weights), dtype, where)
+    except eh.EvalharnessError:
+        raise
+    except Exception as error:  # transformers and torch raise many kinds
+        reason = f"{type(error).__name__}: {error}"
+        raise eh.WeightsError(f"weights '{weights}' could not be loaded on device '{where}': {reason}") from error
+
+
+def import_torch() -> Any:
+    """Return torch; raises WeightsError that says how to install it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise eh.WeightsError(f"local models need torch, which is not installed. {INSTALL}") from error
+    return torch
+
+
+def place(device: str) -> str:
+    """Return the device to run on: the named one, or for `auto` the GPU if there is one."""
+    if device != "auto":
+        return device
+    return "cuda" if import_torch().cuda.is_available() else "cpu"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars and deprecation warnings while they load."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformers.utils import logging
+
+        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()
