@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from evalharness.contract import Answer, Choose, Likelihood, Request, Sample
+from evalharness.contract import Answer, Choose, Likelihood, Passage, Request, Sample
 from evalharness.data import DataFault, read_samples
 from evalharness.errors import DataError, UsageError
 from evalharness.task.check import Finding
@@ -89,7 +89,7 @@ def _check_sample(seen: Inspected, sample: Sample, prompter: Prompter | None, co
             message = f"the relevant passage '{identifier}' is not in the corpus"
             notes.add("error", message, task.where("dataset.fields.relevant", "dataset"), sample.id)
     if prompter is not None and not missing:
-        _check_prompt(task, sample, prompter, notes)
+        _check_prompt(seen, sample, prompter, notes)
 
 
 def _readers(seen: Inspected, name: str) -> str:
@@ -101,11 +101,12 @@ def _readers(seen: Inspected, name: str) -> str:
     return "the task needs"
 
 
-def _check_prompt(task: Task, sample: Sample, prompter: Prompter, notes: _Notes) -> None:
+def _check_prompt(seen: Inspected, sample: Sample, prompter: Prompter, notes: _Notes) -> None:
+    task, blank = seen.task, _blank_contexts(seen, sample)
     where = task.where("system.prompt", "system")
     try:
-        prompter.render(sample, sample.fields.get("contexts", ()), chat=False)
-        alone = prompter.render_text(sample, ())
+        prompter.render(sample, blank, chat=False)
+        alone = prompter.render_text(sample, blank)
     except DataError as error:
         notes.add("error", str(error).removeprefix(f"{where}: "), where, sample.id)
         return
@@ -113,6 +114,14 @@ def _check_prompt(task: Task, sample: Sample, prompter: Prompter, notes: _Notes)
         alone, prompter.templates.prompt.text, sample.fields.get("references", ())
     ):
         notes.add("warning", "the answer stands in the prompt, contexts left aside", where, sample.id)
+
+
+def _blank_contexts(seen: Inspected, sample: Sample) -> list[Passage] | None:
+    """Return as many passages as the prompt will see, without their text; None where there are none."""
+    if seen.retriever is not None:
+        return [Passage(str(rank), "") for rank in range(seen.retriever.top_k)]
+    contexts = sample.fields.get("contexts")
+    return None if contexts is None else [Passage(passage.id, "") for passage in contexts]
 
 
 def _shows_answer(prompt: str, template: str, answers: Sequence[str]) -> bool:

@@ -34,7 +34,7 @@ def environment() -> SandboxedEnvironment:
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "**" or not all(isinstance(value, (int, float)) for value in (left, right)):
-                raise OverflowError(f"a template may use * and % on numbers only, and ** not at all")
+                raise OverflowError("a template may use * and % on numbers only, and ** not at all")
             return super().call_binop(context, operator, left, right)
 
     made = Sandbox(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)

@@ -21,7 +21,7 @@ def read_jsonl(path: Path) -> Iterator[eh.Item]:
         for number, raw in enumerate(stream, start=1):
             content = raw[3:] if number == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
             if content.strip():
-                yield _parsed(content, f"{path}:{number}")
+                yield _parsed(content.rstrip(b"\r\n"), f"{path}:{number}")
 
 
 def _parsed(content: bytes, where: str) -> eh.Item:

@@ -71,7 +71,7 @@ class Blend(eh.Metric):
         return self.of
 
     def measure(self, values: Any) -> dict[str, list[float]]:
-        return {"value": list(values.values())[0]}
+        return {"value": next(iter(values.values()))}
 
     def compose(self, parents: tuple[Parent, ...]) -> eh.Metric:
         return self

@@ -1,5 +1,7 @@
 """A task file becomes a Task, or all its faults at once, each at its own place."""
 
+# ruff: noqa: E501  (messages stand here as users read them)
+
 from __future__ import annotations
 
 import shutil

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,8 @@ from evalharness.task.strict_yaml import MAX_BYTES, read_file, read_text
 
 def faults_of(text: str) -> list[str]:
     faults: list[Fault] = []
-    try:
+    with contextlib.suppress(FaultsFound):
         read_text(text, faults, file="t.yaml")
-    except FaultsFound as found:
-        assert list(found.faults) == faults
     return [str(fault) for fault in faults]
 
 
