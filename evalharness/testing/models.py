@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from evalharness.contract import Answer, Choose, Embed, Generate, Likelihood, Message, Model, Request, Response
+from evalharness.errors import DataError, WeightsError
 from evalharness.testing.every import EVERY, has_a_stable_identity, made, title
 from evalharness.testing.outcomes import Broken, NotApplicable, Outcome, raise_failed, run_checks
 from evalharness.testing.samples import PASSAGES, QUERIES
@@ -143,7 +144,7 @@ def answers_the_same_in_any_order(subject: ModelSubject) -> None:
 def turns_failures_into_responses(subject: ModelSubject) -> None:
     try:
         response = next(iter(subject.answer([Unheard()]).values()))
-    except Broken:
+    except (Broken, DataError, WeightsError):
         raise
     except Exception as error:  # the very thing that must not happen
         mend = "yield request, Response(error=Failure('not supported', ...)) for kinds that it does not know"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one check of one plugin.
+    """The result of one check of one plugin; `raised` is the type of an exception that is no finding of the check.
 
     >>> print(Outcome("metric 'wer'", "pickles", "passed"))
     passed   metric 'wer': pickles
@@ -19,6 +19,7 @@ class Outcome:
     check: str
     status: Literal["passed", "failed", "skipped"]
     message: str = ""
+    raised: str = ""
 
     def __str__(self) -> str:
         told = f"\n{self.message}".replace("\n", "\n         ") if self.status == "failed" else f" ({self.message})"
@@ -61,11 +62,11 @@ def _run(plugin: str, check: Check, subject: Any) -> Outcome:
     except Broken as broken:
         return Outcome(plugin, name, "failed", str(broken))
     except Exception as error:  # a stranger's code may fail in any way
-        return Outcome(plugin, name, "failed", _raised(error))
+        return Outcome(plugin, name, "failed", _told(error), type(error).__name__)
     return Outcome(plugin, name, "passed")
 
 
-def _raised(error: Exception) -> str:
+def _told(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from evalharness import registry
-from evalharness.contract import File
-from evalharness.errors import EvalharnessError, UnknownName, nearest
-from evalharness.testing.every import EVERY, kind_of, made, title
+from evalharness.errors import DataError, EvalharnessError, UnknownName, WeightsError, nearest
+from evalharness.testing.every import kind_of, made
 from evalharness.testing.losses import loss_outcomes
 from evalharness.testing.metrics import metric_outcomes
 from evalharness.testing.models import model_outcomes
-from evalharness.testing.outcomes import Broken, Outcome, raise_failed, run_checks
+from evalharness.testing.outcomes import Broken, Outcome, raise_failed
 from evalharness.testing.retrievers import retriever_outcomes
 from evalharness.testing.texts import dataset_outcomes, transform_outcomes
 
@@ -25,6 +24,7 @@ OUTCOMES: dict[registry.Kind, Callable[..., list[Outcome]]] = {
     "dataset": dataset_outcomes,
     "transform": transform_outcomes,
 }
+ABSENT = (DataError.__name__, WeightsError.__name__)
 
 
 def check(plugin: Any, *given: Any, **named: Any) -> list[Outcome]:
@@ -59,7 +59,7 @@ def installed_outcomes(name: str | None = None) -> list[Outcome]:
 def class_outcomes(cls: type[Any]) -> list[Outcome]:
     """Return the outcome of every check of a class, built with the options of its `example`.
 
-    A model or a data set whose example names a file that is not here is checked as far as that goes without it.
+    A check for which the example's data or weights are not here is skipped, since an example is no promise of a file.
     """
     kind = kind_of(cls)
     try:
@@ -68,11 +68,12 @@ def class_outcomes(cls: type[Any]) -> list[Outcome]:
         mend = f"give its options defaults, or write example = {{...}} in class {cls.__name__}"
         told = str(Broken("it can be built with its defaults or its example", str(error), mend))
         return [Outcome(f"{kind} '{cls.name}'", "can be built", "failed", told)]
-    absent = [value.written for value in plugin.options().values() if isinstance(value, File) and not Path(value).exists()]
-    if absent and kind in ("model", "dataset"):
-        reason = f"its example names '{absent[0]}', which is not here; check an instance in a test of your own"
-        return [*run_checks(title(plugin), EVERY, plugin), Outcome(title(plugin), "works on its example", "skipped", reason)]
-    return OUTCOMES[kind](plugin)
+    return [_skipped(outcome) if outcome.raised in ABSENT else outcome for outcome in OUTCOMES[kind](plugin)]
+
+
+def _skipped(outcome: Outcome) -> Outcome:
+    reason = "what its example names is not here; check an instance in a test of your own"
+    return replace(outcome, status="skipped", message=reason)
 
 
 def _is_called(name: str | None, source: registry.Source, plugin: str = "") -> bool:

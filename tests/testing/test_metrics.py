@@ -20,7 +20,8 @@ def bad_metrics() -> types.ModuleType:
     name = "evalharness_bad_metrics"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "bad_metrics.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
@@ -113,7 +114,16 @@ def test_columns_given_without_one_that_is_read_are_asked_for() -> None:
 
 
 def test_a_module_that_imports_something_heavy_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = 'import numpy\nfrom evalharness import metric\n@metric(better="higher")\ndef heavy(response):\n    "A share, 0 to 1."\n    return 0.5\n'
+    source = """
+import numpy
+from evalharness import metric
+
+
+@metric(better="higher")
+def heavy(response):
+    "A share, 0 to 1."
+    return 0.5
+"""
     (tmp_path / "heavy_metric.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     import heavy_metric  # type: ignore[import-not-found]
