@@ -1,0 +1,85 @@
+"""The result table of a run, for 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalharness.results import Record
+    from evalharness.scoring import Score
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def table(record: Record) -> str:
+    """Return the scores with their intervals, what was not measured and why, and what the run cost."""
+    head = f"{record.task['name']} · {record.system['name']} · {record.dataset['samples']:,} samples"
+    rows = [_row(name, score) for name, score in record.scores.items()]
+    titles = ("score", "value", "95% interval", "samples", "")
+    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
+    lines = [_line(row, widths) for row in (titles, ["─" * width for width in widths], *rows)]
+    return "\n".join([head, "", *lines, "", *_notes(record), _cost(record.usage)])
+
+
+def _line(cells: Any, widths: list[int]) -> str:
+    name, value, interval, samples, arrow = cells
+    return "  ".join(
+        [name.ljust(widths[0]), value.rjust(widths[1]), interval.ljust(widths[2]), samples.rjust(widths[3]), arrow]
+    ).rstrip()
+
+
+def _row(name: str, score: Score) -> list[str]:
+    interval = "–" if score.low is None or score.high is None else f"{number(score.low)} to {number(score.high)}"
+    return [name, "–" if score.value is None else number(score.value), interval, f"{score.samples:,}", ARROWS[score.better]]
+
+
+def number(value: float) -> str:
+    """Return a number with three to four significant places.
+
+    >>> number(0.41234), number(23.456), number(1234.5), number(0.0001234)
+    ('0.412', '23.46', '1,234', '0.000123')
+    """
+    if value != 0 and abs(value) < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _notes(record: Record) -> list[str]:
+    lines: dict[str, list[str]] = {}
+    for name, score in record.scores.items():
+        for note in _notes_of(score):
+            lines.setdefault(note, []).append(name)
+    everywhere = len(record.scores)
+    notes = [f"{'all scores' if len(names) == everywhere else _names(names)}: {note}" for note, names in lines.items()]
+    faults = int(record.dataset.get("faults", 0))
+    if faults:
+        notes.append(f"data: {faults:,} lines could not be read; the run's log.jsonl has file and line of each")
+    return [part for note in notes for part in _wrapped(note)]
+
+
+def _notes_of(score: Score) -> list[str]:
+    notes = [f"{count:,} unmeasured, {reason}" for reason, count in score.unmeasured.items()]
+    if score.errors:
+        notes.append(f"{score.errors:,} errors, excluded; run again to ask for them")
+    if score.reason:
+        notes.append(f"no interval: {score.reason}" if score.value is not None else f"no value: {score.reason}")
+    if 0 < score.groups < 30:
+        notes.append(f"the interval rests on {score.groups} groups only")
+    return notes
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+def _wrapped(note: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(note, width=78, subsequent_indent="  ")
+
+
+def _cost(usage: Any) -> str:
+    return (
+        f"{usage['requests']:,} requests, {usage['from_store']:,} from the store, "
+        f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out, {usage['seconds']:.1f} s"
+    )

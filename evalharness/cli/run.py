@@ -1,0 +1,123 @@
+"""`evalharness run`: run a task, or score a run again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalharness.cli.output import json_option, print_json
+from evalharness.errors import EvalharnessError, UsageError
+
+if TYPE_CHECKING:
+    from evalharness.results import Record
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("run")
+@click.argument("task", type=PATH, required=False)
+@click.option("--system", type=PATH, help="A system's YAML file, in place of the task's own system.")
+@click.option("--model", help="A model in place of the system's: NAME, or '{NAME: {option: value}}'.")
+@click.option(
+    "--responses", type=PATH, help="Score these recorded outputs (JSON lines with id and response); no model is loaded."
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Replace one value of the task; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first N samples.")
+@click.option("--out", type=PATH, help="The run folder; default: runs/TASK/SYSTEM-DIGEST.")
+@click.option("--store", type=PATH, help="The response store's file; default: in the user's cache folder.")
+@click.option("--fresh", is_flag=True, help="Ask everything anew, whatever is stored.")
+@click.option("--strict", is_flag=True, help="Stop at the first broken line of data.")
+@click.option("--offline", is_flag=True, help="Open no network connection, not even for weights or data.")
+@click.option("--show-prompt", is_flag=True, help="Print the first sample's prompt as the model will see it, and stop.")
+@click.option(
+    "--rescore", is_flag=False, flag_value="measure", metavar="RUN",
+    help="Score a finished run again from its samples; --rescore=statistics RUN repeats the last step only.",
+)  # fmt: skip
+@click.option("--format", "form", help="Print the record in a format that a plugin renders.")
+@json_option
+def command(
+    task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, form: str | None, as_json: bool, **options: Any
+) -> int:
+    """Run a task and print its scores with intervals.
+
+    Answers are stored as they arrive: a run that was stopped goes on when it is started again, and a task with one
+    more metric asks no model twice. Exit codes: 0 done, 2 wrong input, 3 errors in some samples, 130 interrupted.
+
+    \b
+    Examples:
+      evalharness run tasks/rag_qa.yaml
+      evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
+      evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
+      evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e
+    """
+    if offline:
+        os.environ["EVALHARNESS_OFFLINE"] = "1"
+    if rescore is not None:
+        return _rescore(rescore, task, as_json)
+    if task is None:
+        raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
+    if show_prompt:
+        return _show_prompt(task, options)
+    record = _run(task, options)
+    _print(record, as_json, form)
+    return 3 if record.errors else 0
+
+
+def _run(task: Path, options: dict[str, Any]) -> Record:
+    from evalharness import running
+    from evalharness.cli.progress import Progress
+
+    with Progress() as progress:
+        try:
+            return running.run(task, watch=progress.watch, command=shlex.join(["evalharness", *sys.argv[1:]]), **options)
+        except KeyboardInterrupt:
+            click.echo("Interrupted. The answers so far are stored: run the same command again to go on.", err=True)
+            raise
+
+
+def _show_prompt(task: Path, options: dict[str, Any]) -> int:
+    from evalharness import running
+
+    chosen = {name: options[name] for name in ("system", "model", "responses", "overrides", "store")}
+    click.echo(running.first_prompt(task, **chosen))
+    return 0
+
+
+def _rescore(rescore: str, task: Path | None, as_json: bool) -> int:
+    from evalharness import running
+
+    steps = rescore if rescore in ("measure", "statistics") else "measure"
+    folder = task if rescore in ("measure", "statistics") else Path(rescore)
+    if folder is None:
+        raise UsageError("say which run to score again, for example: evalharness run --rescore runs/rag_qa/bm25-1f0c2d3e")
+    agreement = running.rescore(folder, statistics_only=steps == "statistics")
+    if as_json:
+        print_json(agreement.plain())
+    else:
+        click.echo(agreement.text())
+    return 0 if agreement.agrees else 1
+
+
+def _print(record: Record, as_json: bool, form: str | None) -> None:
+    from evalharness.cli.report import table
+
+    if form is not None:
+        click.echo(_rendered(record, form))
+    elif as_json:
+        print_json(record.plain())
+    else:
+        click.echo(table(record))
+
+
+def _rendered(record: Record, form: str) -> str:
+    from evalharness.registry import installed
+
+    text = installed().manager.hook.evalharness_render(record=record, format=form)
+    if text is None:
+        raise EvalharnessError(f"no plugin renders the format '{form}'; --json prints the record itself")
+    return str(text)

@@ -1,0 +1,68 @@
+"""Metrics that ask: their requests go round after round through the same store as the system's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from evalharness.contract import Batch, Failure, Metric, Model, Request, Response
+from evalharness.systems.engine import Engine
+
+ROUNDS = 4
+Answers = list[list[Response]]
+Asking = tuple[Metric, Model]
+
+
+def fill_answers(asking: Mapping[str, Asking], batches: Callable[[], Iterable[Batch]], engine: Engine) -> None:
+    """Ask everything that these metrics want to know over all batches, at most four rounds.
+
+    The requests of one round are given to each model as one list, over all batches and metrics.
+    """
+    for rounds in range(ROUNDS if asking else 0):
+        wanted: dict[Model, list[Request]] = {}
+        for batch in batches():
+            for metric, model in asking.values():
+                pending = replies(metric, batch, model, engine, rounds)[1]
+                wanted.setdefault(model, []).extend(request for row in pending for request in row)
+        if not any(wanted.values()):
+            return
+        for model, requests in wanted.items():
+            engine.fill(model, requests, name=f"questions {rounds + 1}")
+
+
+def replies(
+    metric: Metric, batch: Batch, model: Model, engine: Engine, rounds: int = ROUNDS
+) -> tuple[Answers, list[list[Request]]]:
+    """Return the answers of the first rounds, a list per row, and the requests of the round after them.
+
+    Rows in which a field that the metric reads is None ask nothing. Where `ask` raises, each row has a failed answer.
+    """
+    answers: Answers = [[] for _ in range(len(batch))]
+    try:
+        requests = _next(metric, batch, answers)
+        for _ in range(rounds):
+            if not any(requests):
+                break
+            _distribute(engine.read(model, [request for row in requests for request in row]), requests, answers)
+            requests = _next(metric, batch, answers)
+    except Exception as error:  # a plugin may fail in any way; its samples are errors, the run goes on
+        failure = Failure("plugin", f"metric '{metric.name}' failed to ask: {type(error).__name__}: {error}")
+        return [[Response(error=failure)] for _ in range(len(batch))], []
+    return answers, requests
+
+
+def _next(metric: Metric, batch: Batch, answers: Answers) -> list[list[Request]]:
+    whole = [row for row in range(len(batch)) if all(batch.columns[name][row] is not None for name in metric.reads)]
+    columns = {name: [batch.columns[name][row] for row in whole] for name in metric.reads}
+    asked = metric.ask(**columns, answers=[answers[row] for row in whole])
+    if len(asked) != len(whole):
+        raise ValueError(f"{len(asked)} lists of requests for {len(whole)} rows")
+    requests: list[list[Request]] = [[] for _ in range(len(batch))]
+    for row, wanted in zip(whole, asked, strict=True):
+        requests[row] = list(wanted)
+    return requests
+
+
+def _distribute(responses: Sequence[Response], requests: Sequence[Sequence[Request]], answers: Answers) -> None:
+    given = iter(responses)
+    for row, wanted in enumerate(requests):
+        answers[row].extend(next(given) for _ in wanted)

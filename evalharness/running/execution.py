@@ -1,0 +1,156 @@
+"""A run at work: ask, score and write, in a folder and with a store that are held for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalharness.contract import Answer, Batch, Sample
+from evalharness.data import DataFault, SampleReader, read_samples
+from evalharness.registry import Registry
+from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, whole, write_text
+from evalharness.results.record import Record, provenance
+from evalharness.results.replicates import write_replicates
+from evalharness.results.samples import SampleWriter
+from evalharness.running.asking import Answers, fill_answers, replies
+from evalharness.running.measuring import Scoring
+from evalharness.running.parts import Parts
+from evalharness.running.pipeline import Pipeline
+from evalharness.scoring import Entry, Score, seed_of
+from evalharness.systems.engine import Engine, Work
+from evalharness.systems.retrieval import Searcher
+from evalharness.systems.store import Store
+from evalharness.task import Prompter, Task, task_yaml
+
+Watch = Callable[[Work], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a task with its system; what the notification hooks are given."""
+
+    task: Task
+    folder: Path
+    limit: int | None = None
+    strict: bool = False
+    command: str = ""
+
+
+def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[], Iterable[Sample]], watch: Watch) -> Pipeline:
+    """Return the pipeline of a task's system; a model that answers from input and passages is given no prompt."""
+    retriever = parts.retriever
+    searcher = None
+    if retriever is not None and not retriever.recorded:
+        searcher = Searcher(retriever, engine.store, engine.usage, watch)
+    prompted = task.system.prompt is not None or Answer not in parts.model.supports
+    return Pipeline(task, parts.model, engine, Prompter.of(task) if prompted else None, samples, searcher, parts.transforms)
+
+
+class Execution:
+    """One run; `record` does everything."""
+
+    def __init__(self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log) -> None:
+        self.run, self.parts, self.registry, self.watch, self.log = run, parts, registry, watch, log
+        self.engine = Engine(store, watch)
+        self.reader: SampleReader = read_samples(run.task, limit=run.limit, strict=run.strict)
+        self.pipeline = make_pipeline(run.task, parts, self.engine, lambda: self.reader, watch)
+
+    def record(self) -> Record:
+        """Ask what is not stored, score everything, write the run folder, and return the record."""
+        started = time.monotonic()
+        self.log.add("run started", task=self.run.task.name, system=self.run.task.system.name, command=self.run.command)
+        self._notify("evalharness_run_started", run=self.run)
+        self.pipeline.fill()
+        asking = {entry.name: (entry.metric, model) for entry, model in self._asking()}
+        fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
+        scoring = self._score()
+        record = self._write(scoring, started)
+        self._report(scoring, record)
+        self._notify("evalharness_run_finished", run=self.run, record=record)
+        return record
+
+    def _asking(self) -> Iterator[tuple[Entry, Any]]:
+        for entry in self.parts.chain.entries:
+            if entry.name in self.parts.asking:
+                yield entry, self.parts.asking[entry.name]
+
+    def _ask(self, entry: Entry, batch: Batch) -> Answers:
+        return replies(entry.metric, batch, self.parts.asking[entry.name], self.engine)[0]
+
+    def _score(self) -> Scoring:
+        """Measure all batches; the samples file appears when the last one is in it."""
+        entries = self.parts.chain.entries
+        scoring = Scoring(self.parts.chain, self.run.task.failures, self._ask)
+        work = Work("scoring", total=self.reader.count * self.run.task.repeats)
+        with whole(self.run.folder / SAMPLES) as path, SampleWriter(path, entries) as writer:
+            for answered in self.pipeline.answered():
+                writer.add(scoring.add(answered))
+                work.done, work.total = scoring.samples, max(work.total, scoring.samples)
+                self.watch(work)
+                self._notify("evalharness_batch_scored", run=self.run, batch=answered.batch)
+        return scoring
+
+    def _write(self, scoring: Scoring, started: float) -> Record:
+        task, folder = self.run.task, self.run.folder
+        finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
+        scores = {name: self._signed(entry, score) for entry, one in finished for name, score in one.scores.items()}
+        makers = {name: self._maker(entry) for entry, one in finished for name in one.scores}
+        usage = {**dataclasses.asdict(self.engine.usage), "seconds": round(time.monotonic() - started, 3)}
+        record = Record(
+            task={"name": task.name, "version": task.version, "digest": task.digest()},
+            dataset=self._dataset(),
+            system={"name": task.system.name, "digest": task.system.digest(), "spec": task.system.plain()},
+            scores=scores,
+            makers=makers,
+            usage=usage,
+            provenance=provenance(self.run.command),
+        )
+        write_text(folder / TASK, task_yaml(task))
+        with whole(folder / REPLICATES) as path:
+            write_replicates(path, {name: values for _, one in finished for name, values in one.replicates.items()})
+        write_text(folder / RECORD, record.to_json())
+        return record
+
+    def _dataset(self) -> dict[str, Any]:
+        source = self.reader.dataset
+        counts = {"samples": self.reader.count, "faults": len(self.reader.faults), "limit": self.run.limit}
+        return {"digest": source.digest(), **counts, "revision": source.commit()}
+
+    def _signed(self, entry: Entry, score: Score) -> Score:
+        """Return the score with the identity of the model that its metric asked."""
+        if entry.name not in self.parts.asking:
+            return score
+        identity = self.engine.identity(self.parts.asking[entry.name])
+        return dataclasses.replace(score, signature=f"{score.signature}|asked:{identity}")
+
+    def _maker(self, entry: Entry) -> dict[str, str]:
+        source = self.parts.sources[entry.name]
+        return {"plugin": source.plugin, "distribution": source.distribution, "version": source.version}
+
+    def _report(self, scoring: Scoring, record: Record) -> None:
+        """Write to the log what went wrong: broken data, faulty plugins, failed requests."""
+        for fault in self.reader.faults:
+            self.log.add("data fault", **_fault(fault))
+        for note in scoring.notes():
+            self.log.add("plugin fault", message=note)
+        for message, count in self.engine.failures().items():
+            self.log.add("failed requests", message=message, count=count)
+        self.log.add("run finished", seconds=record.usage["seconds"], errors=record.errors)
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        """Call a notification hook of every plugin; one that fails is reported and costs nothing else."""
+        for implementation in getattr(self.registry.manager.hook, hook).get_hookimpls():
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except Exception as error:  # a stranger's code may fail in any way
+                self.log.add(
+                    "hook failed", plugin=implementation.plugin_name, hook=hook, error=f"{type(error).__name__}: {error}"
+                )
+
+
+def _fault(fault: DataFault) -> dict[str, str]:
+    return {"where": fault.where, "message": fault.message}

@@ -1,0 +1,76 @@
+"""`evalharness.run`: from a task file to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from evalharness.contract import digest
+from evalharness.data import read_samples
+from evalharness.registry import installed
+from evalharness.results.folder import Log, locked
+from evalharness.results.record import Record
+from evalharness.running.execution import Execution, Run, Watch, make_pipeline
+from evalharness.running.parts import build_parts
+from evalharness.systems.engine import Engine, Work
+from evalharness.systems.store import Store
+from evalharness.task import Task, load_task
+
+
+def unwatched(work: Work) -> None:
+    """Show nothing."""
+
+
+def run(
+    task: str | Path,
+    *,
+    system: str | Path | None = None,
+    model: str | None = None,
+    responses: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    limit: int | None = None,
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    fresh: bool = False,
+    strict: bool = False,
+    watch: Watch = unwatched,
+    command: str = "",
+) -> Record:
+    """Run a task file and return its record, which also stands in the run folder.
+
+    Raises FaultsFound for a task that is not valid, BusyError where the folder or the store is held by another
+    process, DataError where data cannot be read or the folder cannot be written. Faults of single samples, plugins
+    or servers are counted in the record instead.
+    """
+    loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
+    registry = installed()
+    parts = build_parts(loaded, registry)
+    started = Run(loaded, Path(out) if out is not None else default_folder(loaded, limit), limit, strict, command)
+    with ExitStack() as stack:
+        stack.enter_context(locked(started.folder))
+        log = stack.enter_context(closing(Log(started.folder)))
+        opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
+        return Execution(started, parts, registry, opened, watch, log).record()
+
+
+def default_folder(task: Task, limit: int | None) -> Path:
+    """Return `runs/<task>/<system>-<digest>`, the digest over task, data reference, system, limit and repeats."""
+    made_of = [task.digest(), task.dataset.source, task.system.digest(), limit, task.repeats]
+    return Path("runs", task.name, f"{task.system.name}-{digest(made_of, size=4)}")
+
+
+def first_prompt(task: str | Path, *, store: str | Path | None = None, **options: Any) -> str:
+    """Return the first sample's prompt as the model will see it, chat template applied; `options` as for `run`."""
+    loaded = load_task(task, **options)
+    parts = build_parts(loaded, installed())
+    with Store(None if store is None else Path(store)) as opened:
+        pipeline = make_pipeline(loaded, parts, Engine(opened), lambda: read_samples(loaded, limit=1), unwatched)
+        pipeline.fill_contexts()
+        rows = next(pipeline.rows())
+        request = pipeline.requests(rows, pipeline.contexts(rows))[0]
+    if request is None:
+        return pipeline.faults[rows[0].sample.id]
+    prompt = getattr(request, "prompt", None) or getattr(request, "text", None)
+    return f"(model '{parts.model.name}' is given no prompt)" if prompt is None else parts.model.rendered(prompt)

@@ -1,0 +1,79 @@
+"""The last step of a run: batches through the chain of metrics, into the tallies and the samples file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evalharness.contract import Batch, Failure, Response
+from evalharness.results.samples import Scored, answers_text, json_text
+from evalharness.running.pipeline import Answered, Row
+from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
+
+Answers = Sequence[Sequence[Response]]
+OWN_COLUMNS = ("id", "group", "response", "contexts")
+
+
+@dataclass
+class Scoring:
+    """Measures batches one by one; `ask` gives the replies to what an asking metric wants to know of a batch."""
+
+    chain: Chain
+    policy: Literal["worst", "exclude"]
+    ask: Callable[[Entry, Batch], Answers]
+    tallies: dict[str, Tally] = field(init=False)
+    samples: int = 0
+
+    def __post_init__(self) -> None:
+        self.tallies = {entry.name: Tally(entry) for entry in self.chain.entries}
+
+    def add(self, answered: Answered) -> Scored:
+        """Measure one batch, add it to the tallies, and return it ready to be written."""
+        batch, failures = answered.batch, answered.failures
+        replies = {entry.name: self.ask(entry, batch) for entry in self.chain.entries if entry.metric.asks}
+        measured: dict[str, Measured] = {}
+        for entry in self.chain.entries:
+            given = replies.get(entry.name)
+            found = measure(entry, batch, failures=failures, policy=self.policy, measured=measured, answers=given)
+            measured[entry.name] = found
+        self.add_measured(answered.rows, measured)
+        return Scored(_texts(answered, replies), measured)
+
+    def add_measured(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
+        """Add a measured batch to the tallies."""
+        ids = hash_keys([(row.sample.id, row.repeat) if row.repeat else row.sample.id for row in rows])
+        groups = hash_keys([row.group for row in rows])
+        for entry in self.chain.entries:
+            self.tallies[entry.name].add(measured[entry.name], groups, ids)
+        self.samples += len(rows)
+
+    def finish(self, *, seed: int, clustered: bool) -> list[tuple[Entry, Finished]]:
+        """Return the scores and replicates of each entry."""
+        tallies = self.tallies
+        return [(entry, finish(entry, tallies[entry.name], seed=seed, clustered=clustered)) for entry in self.chain.entries]
+
+    def notes(self) -> list[str]:
+        """Return what plugins did wrong, in full sentences."""
+        return sorted({note for tally in self.tallies.values() for note in tally.notes})
+
+
+def _texts(answered: Answered, replies: Mapping[str, Answers]) -> dict[str, list[Any]]:
+    """Return the text columns of the samples file."""
+    columns, rows = answered.batch.columns, answered.rows
+    fields = [name for name in columns if name not in OWN_COLUMNS]
+    return {
+        "id": columns["id"],
+        "group": columns["group"],
+        "repeat": [row.repeat for row in rows],
+        "response": columns["response"],
+        "failure": [_failure(failure) for failure in answered.failures],
+        "contexts": [None if found is None else json_text(found) for found in columns["contexts"]],
+        "answers": [answers_text({name: given[row] for name, given in replies.items()}) for row in range(len(rows))],
+        "fields": [json_text({name: columns[name][row] for name in fields}) for row in range(len(rows))],
+    }
+
+
+def _failure(failure: Failure | None) -> str | None:
+    return None if failure is None else json_text(dataclasses.asdict(failure))

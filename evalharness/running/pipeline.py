@@ -1,0 +1,192 @@
+"""From samples to columns: contexts, requests, responses, transforms; each a pure step over one batch of rows.
+
+Models and retrievers are reached through the store only. `fill` runs over all rows first, so that chunks of local work
+see the whole request list; then the same steps are read back batch by batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from evalharness.contract import (
+    Answer,
+    Batch,
+    Choose,
+    Failure,
+    Generate,
+    Likelihood,
+    Model,
+    Passage,
+    Request,
+    Response,
+    Sample,
+    Transform,
+)
+from evalharness.errors import EvalharnessError
+from evalharness.systems.engine import Engine
+from evalharness.systems.retrieval import Found, Searcher
+from evalharness.task import Prompter, Task
+
+T = TypeVar("T")
+ROWS_A_BATCH = 1_024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample at one repeat."""
+
+    sample: Sample
+    repeat: int
+
+    @property
+    def group(self) -> str:
+        """The group that the row belongs to: the sample's, or the sample itself."""
+        return self.sample.id if self.sample.group is None else self.sample.group
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A batch with its columns, and for each row the failure of its response and of its retrieval, or None."""
+
+    rows: Sequence[Row]
+    batch: Batch
+    failures: Sequence[Failure | None]
+
+
+@dataclass
+class Pipeline:
+    """One system on one task. `samples` gives the samples anew each time it is called."""
+
+    task: Task
+    model: Model
+    engine: Engine
+    prompter: Prompter | None
+    samples: Callable[[], Iterable[Sample]]
+    searcher: Searcher | None = None
+    transforms: Sequence[Transform] = ()
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[list[Row]]:
+        """Yield the rows of the task in batches; all repeats of a sample stand together."""
+        repeats = range(self.task.repeats)
+        rows = (Row(sample, repeat) for sample in self.samples() for repeat in repeats)
+        return batched(rows, ROWS_A_BATCH)
+
+    def fill(self) -> None:
+        """Ask for all contexts and all responses that are not stored yet."""
+        self.fill_contexts()
+        if self.model.stored:
+            every = (request for rows in self.rows() for request in self.requests(rows, self.contexts(rows)))
+            self.engine.fill(self.model, (request for request in every if request is not None))
+
+    def fill_contexts(self) -> None:
+        """Search for everything that is not stored yet."""
+        if self.searcher is not None:
+            self.searcher.fill(self.query(row.sample) for rows in self.rows() for row in rows if row.repeat == 0)
+
+    def requests(self, rows: Sequence[Row], contexts: Sequence[Found | None]) -> list[Request | None]:
+        """Return the request of each row; None where its retrieval failed or its prompt cannot be made."""
+        return [
+            None if isinstance(found, Failure) else self.request(row, found) for row, found in zip(rows, contexts, strict=True)
+        ]
+
+    def answered(self) -> Iterator[Answered]:
+        """Yield all batches with contexts and responses read back."""
+        for rows in self.rows():
+            yield self.answer(rows)
+
+    def answer(self, rows: Sequence[Row]) -> Answered:
+        """Return one batch with its columns."""
+        contexts = self.contexts(rows)
+        requests = self.requests(rows, contexts)
+        replies = iter(self.engine.read(self.model, [request for request in requests if request is not None]))
+        responses = [
+            next(replies) if request is not None else Response(error=self._reason(row, found))
+            for row, request, found in zip(rows, requests, contexts, strict=True)
+        ]
+        columns = self.columns(rows, contexts, requests, responses)
+        return Answered(rows, Batch(columns, columns["id"]), [response.failure for response in responses])
+
+    def _reason(self, row: Row, found: Found | None) -> Failure:
+        return found if isinstance(found, Failure) else Failure("prompt", self.faults[row.sample.id])
+
+    def query(self, sample: Sample) -> str:
+        """Return what the retriever is asked for a sample: its input."""
+        return str(sample.fields.get("input") or "")
+
+    def contexts(self, rows: Sequence[Row]) -> list[Found | None]:
+        """Return for each row the passages found, those of the data, None for none at all, or a Failure."""
+        if self.searcher is None:
+            return [row.sample.fields.get("contexts") for row in rows]
+        return list(self.searcher.read([self.query(row.sample) for row in rows]))
+
+    def request(self, row: Row, contexts: Sequence[Passage] | None) -> Request | None:
+        """Return the request for a row; None where its prompt cannot be made, with the reason in `faults`."""
+        try:
+            return self._request(row, contexts)
+        except EvalharnessError as error:
+            self.faults[row.sample.id] = str(error)
+            return None
+
+    def _request(self, row: Row, contexts: Sequence[Passage] | None) -> Request:
+        sample, options = row.sample, self.task.system.generate
+        common: dict[str, Any] = {"sample": sample.id, "repeat": row.repeat}
+        if self.prompter is None:
+            return Answer(input=self.query(sample), contexts=tuple(contexts or ()), **common)
+        if self.task.output_type == "likelihood":
+            return Likelihood(text=self.prompter.render_text(sample, contexts), **common)
+        prompt = self.prompter.render(sample, contexts, chat=self.model.chat)
+        if self.task.output_type == "multiple_choice":
+            return Choose(prompt=prompt, choices=tuple(sample["choices"]), delimiter=self._delimiter(), **common)
+        return Generate(prompt=prompt, **dataclasses.asdict(options), **common)
+
+    def _delimiter(self) -> str:
+        if self.task.delimiter is not None:
+            return self.task.delimiter
+        return "" if self.model.chat else " "
+
+    def columns(
+        self,
+        rows: Sequence[Row],
+        contexts: Sequence[Found | None],
+        requests: Sequence[Request | None],
+        responses: Sequence[Response],
+    ) -> dict[str, list[Any]]:
+        """Return the columns that metrics read: the fields of the data, then what the system made."""
+        names = dict.fromkeys(name for row in rows for name in row.sample.fields)
+        columns: dict[str, list[Any]] = {name: [row.sample.fields.get(name) for row in rows] for name in names}
+        columns["id"] = [row.sample.id for row in rows]
+        columns["group"] = [row.group for row in rows]
+        columns["contexts"] = [
+            response.contexts if response.contexts is not None else None if isinstance(found, Failure) else found
+            for found, response in zip(contexts, responses, strict=True)
+        ]
+        columns["logprobs"] = [response.logprobs for response in responses]
+        columns["response"] = [self._text(request, response) for request, response in zip(requests, responses, strict=True)]
+        if self.task.output_type == "likelihood":
+            columns["text"] = [request.text if isinstance(request, Likelihood) else None for request in requests]
+        return columns
+
+    def _text(self, request: Request | None, response: Response) -> str | None:
+        text = response.text
+        if text is None and response.logprobs and isinstance(request, Choose):
+            return request.choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
+        if text is not None:
+            for transform in self.transforms:
+                text = transform.apply(text)
+        return text
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of at most `size` items.
+
+    >>> list(batched("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,124 @@
+"""The chain of metrics of a task: names, composition and the order of measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evalharness.contract import Metric, Parent
+from evalharness.errors import Fault, FaultsFound, UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of a chain, under its name there; `scores` are the names of its values, in the order of its parts."""
+
+    name: str
+    metric: Metric
+    scores: tuple[str, ...]
+
+    @classmethod
+    def of(cls, metric: Metric, alias: str | None = None) -> Entry:
+        """Return the entry of a metric, named by `alias` or by itself."""
+        name = alias or metric.name
+        return cls(name, metric, tuple(name + part for part in metric.parts) or (name,))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Entries in the order of measuring: each after those that it uses."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def build(cls, metrics: Sequence[tuple[str | None, Metric]]) -> Chain:
+        """Return the chain of these metrics, each with its alias or None, and let those that use others compose.
+
+        Raises FaultsFound with every score name that is given twice or missing, and with cycles spelled out; the
+        place of a fault is `metrics[0]`, counted as given.
+        """
+        drafts = [Entry.of(metric, alias) for alias, metric in metrics]
+        faults = [*_unfit(drafts), *_doubles(drafts), *_missing(drafts)]
+        if faults:
+            raise FaultsFound(faults)
+        composed: dict[str, Entry] = {}
+        for index in _order(drafts):
+            try:
+                entry = _compose(drafts[index], composed)
+            except (UsageError, ValueError, TypeError) as error:
+                faults.append(Fault(f"'{drafts[index].name}': {error}", f"metrics[{index}]"))
+                entry = drafts[index]
+            composed |= dict.fromkeys(entry.scores, entry)
+        if faults:
+            raise FaultsFound(faults)
+        return cls(tuple({entry.name: entry for entry in composed.values()}.values()))
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of all scores, in the order of measuring."""
+        return tuple(score for entry in self.entries for score in entry.scores)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """All fields that the metrics read."""
+        return frozenset(field for entry in self.entries for field in entry.metric.reads)
+
+
+def _unfit(drafts: Sequence[Entry]) -> list[Fault]:
+    message = "'{}' couples the samples of a training batch and is no score over data; use it as a loss"
+    return [
+        Fault(message.format(entry.name), f"metrics[{index}]")
+        for index, entry in enumerate(drafts)
+        if entry.metric.pool == "batch"
+    ]
+
+
+def _doubles(drafts: Sequence[Entry]) -> list[Fault]:
+    faults, seen = [], set[str]()
+    for index, entry in enumerate(drafts):
+        names = dict.fromkeys((entry.name, *entry.scores))
+        message = "the score '{}' is there twice; name one of the two with 'as: NAME'"
+        faults += [Fault(message.format(name), f"metrics[{index}]") for name in names if name in seen]
+        seen.update(names)
+    return faults
+
+
+def _missing(drafts: Sequence[Entry]) -> list[Fault]:
+    known = [score for entry in drafts for score in entry.scores]
+    return [
+        Fault(
+            f"'{entry.name}' uses the score '{score}', which this chain does not have."
+            f"{nearest(score, known)} It has: {', '.join(known)}.",
+            f"metrics[{index}]",
+        )
+        for index, entry in enumerate(drafts)
+        for score in entry.metric.uses
+        if score not in known
+    ]
+
+
+def _order(drafts: Sequence[Entry]) -> list[int]:
+    """Return the indices so that each comes after those it uses, otherwise as given; raises FaultsFound for a cycle."""
+    maker = {score: index for index, entry in enumerate(drafts) for score in entry.scores}
+    done: dict[int, None] = {}
+
+    def visit(index: int, path: tuple[int, ...]) -> None:
+        if index in path:
+            circle = " -> ".join(drafts[step].name for step in (*path[path.index(index) :], index))
+            raise FaultsFound([Fault(f"these metrics use each other in a circle: {circle}", f"metrics[{index}]")])
+        if index not in done:
+            for score in drafts[index].metric.uses:
+                visit(maker[score], (*path, index))
+            done[index] = None
+
+    for index in range(len(drafts)):
+        visit(index, ())
+    return list(done)
+
+
+def _compose(draft: Entry, composed: Mapping[str, Entry]) -> Entry:
+    if not draft.metric.uses:
+        return draft
+    makers = [(score, composed[score]) for score in draft.metric.uses]
+    parents = tuple(Parent(score, maker.metric, score.removeprefix(maker.name)) for score, maker in makers)
+    return Entry.of(draft.metric.compose(parents), draft.name)

@@ -1,0 +1,157 @@
+"""Turns what `measure` returned into statistics as the harness adds them, and says which rows have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.contract import Rows
+from evalharness.scoring.calls import call_score, fault
+from evalharness.scoring.chain import Entry
+
+Columns = dict[str, NDArray[Any]]
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+
+INFINITE = "infinite value"
+NOT_A_NUMBER = "not a number"
+LARGEST_STATISTIC = 4096
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Statistics and per-sample values of the rows that count (row numbers ascending), and reasons for the others."""
+
+    rows: NDArray[np.intp]
+    statistics: Columns
+    values: Columns
+    reasons: dict[int, str]
+
+
+def normalise(entry: Entry, result: Rows, count: int) -> Normal:
+    """Return the statistics and the values of `count` rows; raises PluginFault where they break the contract."""
+    found = statistics_of(entry, result, count)
+    if not len(found.rows):
+        return found
+    return replace(found, values=_sample_values(entry, found.statistics, len(found.rows)))
+
+
+def statistics_of(entry: Entry, result: Rows, count: int) -> Normal:
+    """Return the statistics of `count` rows as float64, without values; raises PluginFault for what is no table.
+
+    A plain mean gets its columns under `value`, or under its parts, each with `NAME.count` beside it, 0 where the
+    value is NaN. Other metrics lose a row with NaN, all lose one with an infinite value. Columns of a metric with
+    `pool = "rows"` may be text.
+    """
+    reasons = _reasons(entry, result.unmeasured, count)
+    rows = np.array([row for row in range(count) if row not in reasons], np.intp)
+    columns = {name: _column(entry, name, values, rows, count) for name, values in result.statistics.items()}
+    if entry.metric.is_mean:
+        columns = _mean_columns(entry, columns)
+    rows, columns = _without_infinite_and_nan(entry, rows, columns, reasons)
+    if entry.metric.is_mean:
+        columns = _with_counts(columns)
+    return Normal(rows, columns if len(rows) else {}, {}, reasons)
+
+
+def layout(statistics: Columns) -> Layout:
+    """Return the names and the shapes of a sample's statistics, sorted by name."""
+    return tuple(sorted((name, column.shape[1:]) for name, column in statistics.items()))
+
+
+def as_worst(entry: Entry, count: int) -> tuple[Columns, Columns]:
+    """Return statistics and values of `count` rows that a plain mean counts at the bad end of its range."""
+    worst, ones = np.full(count, float(entry.metric.worst or 0.0)), np.ones(count)
+    names = entry.metric.parts or ("value",)
+    statistics = dict.fromkeys(names, worst) | {f"{name}.count": ones for name in names}
+    return statistics, dict.fromkeys(entry.scores, worst)
+
+
+def _reasons(entry: Entry, unmeasured: Mapping[int, str], count: int) -> dict[int, str]:
+    reasons = {int(row): str(reason) for row, reason in unmeasured.items()}
+    outside = [row for row in reasons if not 0 <= row < count]
+    if outside:
+        raise fault(entry, f"named row {outside[0]} as unmeasured; there are {count} rows, counted from 0")
+    return reasons
+
+
+def _column(entry: Entry, name: str, values: Any, rows: NDArray[np.intp], count: int) -> NDArray[Any]:
+    if not hasattr(values, "__len__") or isinstance(values, (str, bytes)):
+        raise fault(entry, f"returned one {type(values).__name__} as '{name}'; it must be a sequence, one value a sample")
+    if len(values) != count:
+        raise fault(entry, f"returned {len(values)} rows of '{name}' for {count} samples", of_rows=True)
+    if len(rows) < count:
+        values = [values[row] for row in rows]
+    column = _text_or_numbers(values) if entry.metric.pool == "rows" else _numbers(entry, name, values)
+    if column.size > LARGEST_STATISTIC * max(len(column), 1):
+        raise fault(entry, f"returned {column[0].size} numbers a sample in '{name}'; at most {LARGEST_STATISTIC} are allowed")
+    return column
+
+
+def _numbers(entry: Entry, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        message = f"returned '{name}' that is no column of numbers or of arrays of one shape"
+        raise fault(entry, message, of_rows=True) from None
+
+
+def _text_or_numbers(values: Sequence[Any]) -> NDArray[Any]:
+    if not any(isinstance(value, str) for value in values):
+        try:
+            return np.asarray(values, np.float64)
+        except (TypeError, ValueError):
+            pass
+    column = np.empty(len(values), object)
+    for row, value in enumerate(values):  # at once, numpy would take rows of lists for a matrix
+        column[row] = value
+    return column
+
+
+def _mean_columns(entry: Entry, columns: Columns) -> Columns:
+    parts = entry.metric.parts
+    wanted = set(parts) if parts else set(columns) if len(columns) == 1 else {"a single column"}
+    if set(columns) != wanted:
+        expected = ", ".join(parts) or "one column, as it has no parts and no score of its own"
+        raise fault(entry, f"returned the columns {', '.join(columns)} from measure; expected: {expected}")
+    for name, column in columns.items():
+        if column.ndim != 1:
+            raise fault(entry, f"returned arrays in '{name}'; a metric without score of its own returns one number a sample")
+    return {part: columns[part] for part in parts} if parts else {"value": next(iter(columns.values()))}
+
+
+def _without_infinite_and_nan(
+    entry: Entry, rows: NDArray[np.intp], columns: Columns, reasons: dict[int, str]
+) -> tuple[NDArray[np.intp], Columns]:
+    """Return what is left when rows without a usable number are taken out, and note the reasons."""
+    if not len(rows):
+        return rows, columns
+    numbers = [column.reshape(len(rows), -1) for column in columns.values() if column.dtype == np.float64]
+    if not numbers or all(np.isfinite(column).all() for column in numbers):
+        return rows, columns
+    infinite = np.logical_or.reduce([np.isinf(column).any(1) for column in numbers])
+    every = np.logical_and if entry.metric.is_mean else np.logical_or
+    undefined = every.reduce([np.isnan(column).any(1) for column in numbers]) & ~infinite
+    reasons.update(dict.fromkeys(rows[infinite].tolist(), INFINITE))
+    reasons.update(dict.fromkeys(rows[undefined].tolist(), NOT_A_NUMBER))
+    left = ~(infinite | undefined)
+    return rows[left], {name: column[left] for name, column in columns.items()}
+
+
+def _with_counts(columns: Columns) -> Columns:
+    counted: Columns = {}
+    for name, column in columns.items():
+        missing = np.isnan(column)
+        counted[name] = np.where(missing, 0.0, column)
+        counted[f"{name}.count"] = (~missing).astype(np.float64)
+    return counted
+
+
+def _sample_values(entry: Entry, columns: Columns, count: int) -> Columns:
+    if entry.metric.pool == "rows":
+        return {name: np.full(count, np.nan) for name in entry.scores}
+    values = call_score(entry, columns, (count,))
+    return {name: np.where(np.isfinite(value), value, np.nan) for name, value in values.items()}

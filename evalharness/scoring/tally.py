@@ -1,0 +1,154 @@
+"""What is known of one metric over the samples seen so far: a mergeable mapping, the same for any shards and order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.scoring.chain import Entry
+from evalharness.scoring.keys import Keys
+from evalharness.scoring.measuring import AS_WORST, ERROR, Measured
+from evalharness.scoring.normalise import Columns, Layout, layout
+from evalharness.scoring.sums import GroupSums, Matrix
+
+_WORD = 2**64
+
+
+class Store(Protocol):
+    """Where the statistics of measured rows are kept."""
+
+    layout: Layout
+
+    def add(self, groups: Keys, ids: Keys, statistics: Columns) -> None:
+        """Take in rows."""
+
+    def merge(self, other: Any) -> None:
+        """Take in another shard's rows."""
+
+
+class SumStore:
+    """Sums by group of statistics with one layout; numbers are divided by `scale`, a power of two, beforehand."""
+
+    def __init__(self, names: Layout, scale: float) -> None:
+        self.layout, self.scale = names, scale
+        self.sums = GroupSums(sum(int(np.prod(shape)) for _, shape in names))
+
+    def add(self, groups: Keys, ids: Keys, statistics: Columns) -> None:
+        """Add rows to their groups."""
+        rows = [statistics[name].reshape(len(groups), -1) for name, _ in self.layout]
+        self.sums.add(groups, np.concatenate(rows, axis=1) / self.scale)
+
+    def merge(self, other: SumStore) -> None:
+        """Add another shard's groups."""
+        self.sums.merge(other.sums)
+
+    def unpack(self, numbers: Matrix) -> Columns:
+        """Return numbers (..., width) as statistics by name, each (..., shape), with the scale put back."""
+        columns: Columns = {}
+        start = 0
+        for name, shape in self.layout:
+            stop = start + int(np.prod(shape))
+            columns[name] = (numbers[..., start:stop] * self.scale).reshape((*numbers.shape[:-1], *shape))
+            start = stop
+        return columns
+
+
+class RowStore:
+    """All rows, for metrics that are no function of sums; memory grows with the samples."""
+
+    def __init__(self, names: Layout) -> None:
+        self.layout = names
+        self._parts: list[tuple[Keys, Keys, Columns]] = []
+
+    def add(self, groups: Keys, ids: Keys, statistics: Columns) -> None:
+        """Keep rows."""
+        self._parts.append((groups, ids, statistics))
+
+    def merge(self, other: RowStore) -> None:
+        """Keep another shard's rows."""
+        self._parts += other._parts
+
+    def rows(self) -> tuple[Keys, Columns]:
+        """Return the group hash of each row and the columns, in the order of (group hash, id hash)."""
+        groups, ids = (np.concatenate(part) for part in list(zip(*self._parts, strict=True))[:2])
+        order = np.lexsort((ids, groups))
+        columns = {name: np.concatenate([part[2][name] for part in self._parts])[order] for name, _ in self.layout}
+        return groups[order], columns
+
+
+@dataclass
+class Tally:
+    """Statistics by group, counts and the fingerprint of one entry of the chain.
+
+    `samples` are those in the total, `as_worst` those among them that count at the bad end of the range;
+    `unmeasured` and `errors` count the others by reason. The fingerprint is the sum of the id hashes mod 2^64 of what
+    is in the total: two scores with equal `samples` and `fingerprint` are over the same samples.
+    """
+
+    entry: Entry
+    samples: int = 0
+    as_worst: int = 0
+    fingerprint: int = 0
+    unmeasured: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    notes: set[str] = field(default_factory=set)
+    layouts: set[Layout] = field(default_factory=set)
+    store: Any = None
+
+    def add(self, measured: Measured, groups: Keys, ids: Keys) -> None:
+        """Take in a measured batch; `groups` and `ids` are the hashes of each row's group and sample (see `keys`)."""
+        self._count(measured)
+        self.notes.update(measured.notes)
+        kept = measured.kept
+        if not kept.any():
+            return
+        if kept.all():
+            statistics = measured.statistics
+        else:
+            groups, ids = groups[kept], ids[kept]
+            statistics = {name: column[kept] for name, column in measured.statistics.items()}
+        self.fingerprint = (self.fingerprint + int(ids.sum(dtype=np.uint64))) % _WORD
+        self._open(layout(statistics))
+        if len(self.layouts) == 1:
+            self.store.add(groups, ids, statistics)
+
+    def merge(self, other: Tally) -> None:
+        """Take in another shard's tally of the same entry."""
+        self.samples += other.samples
+        self.as_worst += other.as_worst
+        self.fingerprint = (self.fingerprint + other.fingerprint) % _WORD
+        self.unmeasured += other.unmeasured
+        self.errors += other.errors
+        self.notes |= other.notes
+        for names in other.layouts:
+            self._open(names)
+        if len(self.layouts) == 1 and other.store is not None:
+            self.store.merge(other.store)
+
+    def _open(self, names: Layout) -> None:
+        # More than one layout is the plugin's fault: there is nothing to add then, and the score says why.
+        self.layouts.add(names)
+        if self.store is None:
+            metric = self.entry.metric
+            self.store = RowStore(names) if metric.pool == "rows" else SumStore(names, metric.scale)
+
+    def _count(self, measured: Measured) -> None:
+        self.samples += int(measured.kept.sum())
+        for status, kept in zip(measured.statuses, measured.kept.tolist(), strict=True):
+            if status is None:
+                continue
+            if kept:
+                self.as_worst += status.startswith(AS_WORST)
+            elif status.startswith(ERROR):
+                self.errors[status.removeprefix(ERROR)] += 1
+            else:
+                self.unmeasured[status] += 1
+
+
+def distinct(groups: Keys) -> NDArray[np.uint64]:
+    """Return the distinct keys of sorted group hashes."""
+    return groups[np.concatenate([[True], groups[1:] != groups[:-1]])] if len(groups) else groups
