@@ -15,7 +15,7 @@ from evalharness.testing.samples import columns_for
 
 if TYPE_CHECKING:
     from evalharness.scoring.chain import Entry
-    from evalharness.scoring.measure import Measured
+    from evalharness.scoring.measuring import Measured
     from evalharness.scoring.normalise import Normal
 
 ROUNDS = 4
@@ -117,7 +117,7 @@ class MetricSubject:
             raise NotApplicable("ask failed") from error
 
     def _values(self, batch: Batch) -> dict[str, Any]:
-        from evalharness.scoring.measure import ParentValues, measure
+        from evalharness.scoring.measuring import ParentValues, measure
 
         measured: dict[str, Measured] = {}
         for entry in self.entries[:-1]:

@@ -73,10 +73,11 @@ def model_outcomes(model: Model | type[Model], requests: Sequence[Request] | Non
 
 def default_requests(model: Model) -> list[Request]:
     """Return a few short requests of each kind that the model supports."""
-    turns = [(Message("user", text),) if model.chat else text for text in QUERIES if text]
-    requests: list[Request] = [Generate(prompt=prompt, max_tokens=4) for prompt in turns]
-    requests += [Choose(prompt=prompt, choices=("Paris", "The Alps", "東京")) for prompt in turns[:3]]
-    requests += [kind(text=text) for kind in (Likelihood, Embed) for text in QUERIES if text]
+    texts = [text for text in QUERIES if text][::2]
+    prompts = [(Message("user", text),) if model.chat else text for text in texts]
+    requests: list[Request] = [Generate(prompt=prompt, max_tokens=3) for prompt in prompts]
+    requests += [Choose(prompt=prompt, choices=("Paris", "The Alps", "東京")) for prompt in prompts[:2]]
+    requests += [kind(text=text) for kind in (Likelihood, Embed) for text in texts]
     requests += [Answer(input=text, contexts=PASSAGES[:3]) for text in QUERIES]
     return [request for request in requests if isinstance(request, model.supports)]
 

@@ -118,7 +118,7 @@ class Skipping(Shout):
 
 BREACHES: list[tuple[Any, str, str]] = [
     (Forgetful, "answers each request once", "answers, "),
-    (Repeating, "answers each request once", "to 8 requests"),
+    (Repeating, "answers each request once", "to 5 requests"),
     (Raising, "turns failures into responses", "ValueError: what is this?"),
     (Moody, "answers the same in any order", "at temperature 0"),
     (Moody, "answers the same alone", "whatever else is in the batch"),
@@ -128,7 +128,7 @@ BREACHES: list[tuple[Any, str, str]] = [
     (Drifting, "has a stable identity", "the same every time"),
     (Hashing, "has a stable identity", "in every process"),
     (HeavyIdentity, "has a stable identity", "imports torch"),
-    (Skipping, "plans every request once", "4 planned for 8 requests"),
+    (Skipping, "plans every request once", "3 planned for 5 requests"),
 ]
 
 
