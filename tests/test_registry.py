@@ -63,7 +63,7 @@ def providing(*classes: Any) -> types.ModuleType:
     return package("provider", evalharness_metrics=evalharness_metrics)
 
 
-@pytest.fixture()
+@pytest.fixture
 def registered() -> Registry:
     found = Registry()
     found.add(providing(Brevity, Fussy), source("short"))
@@ -115,7 +115,7 @@ def test_a_name_taken_by_another_distribution_is_refused_and_both_are_named(regi
 
 def test_one_package_with_a_name_twice_is_refused() -> None:
     found = Registry()
-    with pytest.raises(PluginError, match="metric 'brevity' .* is already provided"):
+    with pytest.raises(PluginError, match=r"metric 'brevity' .* is already provided"):
         found.add(providing(Brevity, Other), source("twice"))
     assert not found.entries["metric"]
 
@@ -166,7 +166,7 @@ def test_a_hook_that_does_not_exist_is_refused_with_the_nearest() -> None:
     def evalharness_metric() -> list[Any]:
         return []
 
-    with pytest.raises(PluginError, match="no hook is called 'evalharness_metric'. Did you mean 'evalharness_metrics'"):
+    with pytest.raises(PluginError, match=r"no hook is called 'evalharness_metric'\. Did you mean 'evalharness_metrics'"):
         Registry().add(package("typo", evalharness_metric=evalharness_metric), source("typo"))
 
 
@@ -216,7 +216,7 @@ def point(name: str, module: str, distribution: str) -> metadata.EntryPoint:
     return made
 
 
-@pytest.fixture()
+@pytest.fixture
 def importable() -> Iterator[dict[str, types.ModuleType]]:
     modules = {"one_brevity": providing(Brevity), "two_brevity": providing(Other), "one_fussy": providing(Fussy)}
     sys.modules.update(modules)

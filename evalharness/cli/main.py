@@ -34,7 +34,7 @@ SECTIONS = {
     },
     "Keep house": {
         "weights": "List, fetch and verify the weights of local models.",
-        "cache": "Show and trim the stored answers.",
+        "cache": "Show and trim the response store.",
     },
 }
 COMMANDS = {name: help_line for section in SECTIONS.values() for name, help_line in section.items()}
