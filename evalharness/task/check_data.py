@@ -108,7 +108,9 @@ def _check_prompt(seen: Inspected, sample: Sample, prompter: Prompter, notes: _N
         prompter.render(sample, blank, chat=False)
         alone = prompter.render_text(sample, blank)
     except DataError as error:
-        notes.add("error", str(error).removeprefix(f"{where}: "), where, sample.id)
+        places = (prompter.templates.prompt.where, prompter.templates.answer.where)
+        guilty = next((place for place in places if str(error).startswith(f"{place}: ")), where)
+        notes.add("error", str(error).removeprefix(f"{guilty}: "), guilty, sample.id)
         return
     if task.output_type == "generate" and _shows_answer(
         alone, prompter.templates.prompt.text, sample.fields.get("references", ())

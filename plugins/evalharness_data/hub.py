@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import evalharness as eh
+from evalharness_data.library import datasets_library
 from evalharness_data.values import as_json
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -49,14 +49,8 @@ class Hub(eh.Dataset):
 
 @functools.lru_cache(maxsize=8)
 def _builder(hub: Hub) -> Any:
-    if eh.offline():
-        os.environ["HF_HUB_OFFLINE"] = "1"  # read when `datasets` is imported
-    import datasets
-
-    if eh.offline() and not datasets.config.HF_HUB_OFFLINE:
-        raise eh.DataError(f"{hub.path}: the Hub was in use before; set HF_HUB_OFFLINE=1 before Python starts")
     try:
-        builder = datasets.load_dataset_builder(hub.path, hub.config, revision=hub.revision)
+        builder = datasets_library().load_dataset_builder(hub.path, hub.config, revision=hub.revision)
     except Exception as error:  # the Hub, the network and many builders raise errors of their own
         raise eh.DataError(_explained(hub, error)) from error
     pinned = COMMIT.fullmatch(hub.revision or "")
@@ -90,4 +84,5 @@ def _explained(hub: Hub, error: Exception) -> str:
         return (
             f"{hub.path}: not on this machine, and {why}. Fetch it once where there is a network, or give a local file. ({error})"
         )
-    return f"{hub.path}: cannot load this data set from the Hub: {error}. A local file needs its ending, or './' before its name."
+    why = f"cannot load this data set from the Hub: {error.__cause__ or error}"
+    return f"{hub.path}: {why}. A local file needs its ending, or './' before its name."

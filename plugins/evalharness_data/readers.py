@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import evalharness as eh
+from evalharness_data.library import datasets_library
 from evalharness_data.values import as_json
 
 ROWS_A_BATCH = 1024
@@ -119,10 +120,8 @@ def read_arrow(path: Path) -> Iterator[eh.Item]:
 
 
 def _through_datasets(builder: str, path: Path) -> Iterator[eh.Item]:
-    import datasets
-
     try:
-        rows = datasets.load_dataset(builder, data_files=str(path), split="train", streaming=True)
+        rows = datasets_library().load_dataset(builder, data_files=str(path), split="train", streaming=True)
         yield from _numbered(rows, path)
     except Exception as error:  # whatever a builder of `datasets` raises for a file that it cannot read
         yield eh.Item({}, str(path), f"not a readable {builder} file: {error.__cause__ or error}")

@@ -36,7 +36,7 @@ def test_sound_data_has_no_findings(findings: Callable[..., list[str]]) -> None:
 def test_broken_items_are_errors_with_their_lines_and_lose_nothing(findings: Callable[..., list[str]]) -> None:
     items = [item(1), '{"id": "q2", "question": ', item(3, answers=None), item(1), {"id": "q5", "question": "?"}, item(6)]
     assert findings(items) == [
-        "error: quiz.jsonl:2: broken JSON: Expecting value in column 27",
+        "error: quiz.jsonl:2: broken JSON: Expecting value in column 26",
         "error: quiz.jsonl:3: 'references' must be a string or a list of strings, not null; an unanswerable sample has []",
         "error: quiz.jsonl:4: the id 'q1' stands already at quiz.jsonl:1; ids must differ",
         "error: quiz.jsonl:5: the column 'answers' (for the field 'references') is missing. The item has: id, question",
@@ -104,6 +104,14 @@ def test_answers_that_stand_in_the_prompt_are_counted(findings: Callable[..., li
 def test_answers_that_the_template_itself_offers_are_no_leak(findings: Callable[..., list[str]]) -> None:
     items = [item(1, answers=["I don't know"]), item(2, answers=["yes"])]
     assert findings(items, "system.prompt='Say yes or no, or \"I don''t know\". {{ input }}'") == []
+
+
+def test_an_example_without_a_reference_is_an_error_at_the_answer_template(findings: Callable[..., list[str]]) -> None:
+    found = findings([item(1), item(2, answers=[])], "fewshot={samples: 1, answer: '{{ references[0] }}'}")
+    assert found == [
+        "error: --set fewshot: the template does not fit this sample: list object has no element 0. "
+        "Its fields: contexts, id, input, references. (1 of 2 samples: q1)"
+    ]
 
 
 def test_contexts_hold_answers_by_design(findings: Callable[..., list[str]], write: Callable[..., str]) -> None:
