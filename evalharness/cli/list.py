@@ -9,6 +9,7 @@ import click
 
 from evalharness import registry
 from evalharness.cli.output import json_option, print_json, print_table
+from evalharness.errors import EvalharnessError
 
 KINDS: dict[str, registry.Kind] = {registry.plural(kind): kind for kind in registry.BASES}
 TASKS = Path("tasks")
@@ -50,14 +51,15 @@ def _tasks() -> list[dict[str, Any]]:
 
 
 def _task(path: Path) -> dict[str, Any]:
-    import yaml
+    from evalharness.task.strict_yaml import read_file
 
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        content = {"description": f"cannot be read: {str(error).partition(chr(10))[0]}; run 'evalharness check {path}'"}
+        content = read_file(path, []).content
+    except EvalharnessError as error:
+        reason = f"{str(error).partition(chr(10))[0]} Run 'evalharness check {path}'."
+        return {"name": "", "description": reason, "file": str(path)}
     stated = content if isinstance(content, dict) else {}
-    return {key: str(stated.get(key) or "") for key in ("name", "description")} | {"file": str(path)}
+    return {key: str(stated[key].content) if key in stated else "" for key in ("name", "description")} | {"file": str(path)}
 
 
 def _cell(value: Any) -> str:

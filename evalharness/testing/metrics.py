@@ -58,9 +58,9 @@ def has_distinct_parts(subject: MetricSubject) -> None:
 
 
 def reads_known_columns(subject: MetricSubject) -> None:
-    if not subject.entry.metric.reads:
+    if not subject.entry.metric.reads and not subject.entry.metric.uses:
         mend = "name the fields as parameters of measure, or in 'reads'"
-        raise Broken("it says which fields it reads", "none", mend)
+        raise Broken("it says which fields it reads, or which scores it uses", "none", mend)
     try:
         _ = subject.columns
     except ValueError as error:
