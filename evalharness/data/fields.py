@@ -8,7 +8,6 @@ from typing import Any
 from evalharness.contract import Passage, canonical
 from evalharness.errors import nearest
 
-MISSING = object()
 NAMES = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
 
 
@@ -24,15 +23,11 @@ def map_fields(item: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     >>> map_fields({"q": "Who?", "a": {"text": ["I"]}, "topic": "x"}, {"input": "q", "references": "a.text"})
     {'topic': 'x', 'input': 'Who?', 'references': ['I']}
     """
-    taken = {column for column in columns.values() if column in item} - set(columns)
-    taken |= {column.split(".")[0] for column in columns.values() if column not in item}
-    fields = {name: value for name, value in item.items() if name not in taken or name in columns}
+    fields = dict(item)
+    for column in columns.values():
+        fields.pop(column if column in item else column.partition(".")[0], None)
     for name, column in columns.items():
-        value = _lookup(item, column)
-        if value is MISSING:
-            has = ", ".join(item) or "nothing"
-            raise Unfit(f"the column '{column}' (for the field '{name}') is missing.{nearest(column, item)} The item has: {has}")
-        fields[name] = value
+        fields[name] = _value(item, column, name)
     for name, convert in CONVERSIONS.items():
         if name in fields:
             fields[name] = convert(fields[name])
@@ -41,13 +36,14 @@ def map_fields(item: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     return fields
 
 
-def _lookup(item: Mapping[str, Any], column: str) -> Any:
+def _value(item: Mapping[str, Any], column: str, name: str) -> Any:
     if column in item:
         return item[column]
     value: Any = item
     for key in column.split("."):
         if not isinstance(value, Mapping) or key not in value:
-            return MISSING
+            has = ", ".join(item) or "nothing"
+            raise Unfit(f"the column '{column}' (for the field '{name}') is missing.{nearest(column, item)} The item has: {has}")
         value = value[key]
     return value
 

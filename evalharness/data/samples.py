@@ -33,7 +33,7 @@ class DataFault:
 
 @dataclass
 class SampleReader:
-    """Iterates over the samples of a dataset, as often as wanted; memory does not grow but for 16 bytes an id.
+    """Iterates over the samples of a dataset, as often as wanted; memory does not grow but for 24 to 48 bytes an id.
 
     `limit` takes the first items of the dataset. After an iteration `count` is the number of samples that it gave and
     `faults` holds the broken items. With `strict` the first of them is raised as DataError. A dataset without a single

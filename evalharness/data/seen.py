@@ -1,4 +1,4 @@
-"""Which ids have been seen: 16 bytes an id, so that a million ids cost no more than a small array."""
+"""Which ids have been seen: 24 to 48 bytes an id, a quarter of what a dictionary takes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SeenIds:
             return self._numbers[slot]
         self._hashes[slot], self._numbers[slot] = hashed, number
         self._count += 1
-        if 2 * self._count > len(self._hashes):
+        if 3 * self._count > 2 * len(self._hashes):
             self._grow()
         return None
 
@@ -44,7 +44,7 @@ class SeenIds:
 
     def _grow(self) -> None:
         hashes, numbers = self._hashes, self._numbers
-        self._hashes, self._numbers = array("Q", bytes(32 * len(hashes))), array("Q", bytes(32 * len(hashes)))
+        self._hashes, self._numbers = array("Q", bytes(16 * len(hashes))), array("Q", bytes(16 * len(hashes)))
         for hashed, number in zip(hashes, numbers, strict=True):
             if hashed:
                 slot = self._slot(hashed)

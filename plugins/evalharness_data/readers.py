@@ -16,6 +16,13 @@ ROWS_A_BATCH = 1024
 LONGEST_CELL = 100_000_000
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value; write null")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def read_jsonl(path: Path) -> Iterator[eh.Item]:
     """Yield the object of each line that is not blank."""
     with path.open("rb") as stream:
@@ -28,7 +35,7 @@ def read_jsonl(path: Path) -> Iterator[eh.Item]:
 def _parsed(content: bytes, where: str) -> eh.Item:
     try:
         text = str(content, "utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = DECODER.decode(text)
         if "\\ud" in text or "\\uD" in text:  # an escape may stand for half a character, which no text can hold
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -44,10 +51,6 @@ def _parsed(content: bytes, where: str) -> eh.Item:
     if not isinstance(value, dict):
         return eh.Item({}, where, 'a line must hold one object, such as {"id": "q1", "input": "..."}')
     return eh.Item(value, where)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value; write null")
 
 
 def read_csv(path: Path) -> Iterator[eh.Item]:
