@@ -79,8 +79,12 @@ class Store:
         self.generation = newest + 1 if fresh else newest
         self._oldest = self.generation if fresh else 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_jobs, name="response store", daemon=True)
-        self._writer.start()
+        self._writer = self._start()
+
+    def _start(self) -> threading.Thread:
+        writer = threading.Thread(target=self._write_jobs, name="response store", daemon=True)
+        writer.start()
+        return writer
 
     def _open(self) -> sqlite3.Connection:
         try:
