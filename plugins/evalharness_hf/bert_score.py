@@ -29,7 +29,8 @@ class BertScore(eh.Metric):
     - `baseline`: three numbers b for precision, recall and f1, the mean values of unrelated pairs; each value x is shown
       as (x - b) / (1 - b).
 
-    Texts are cut at the encoder's limit. Runs in float32; values agree to 1e-4 whatever the batch.
+    Texts are cut at the encoder's limit. Runs in float32; values agree to 1e-4 whatever the batch. The original lets the
+    padding of its batch count as a similarity of 0; values here are those that it gives for one pair at a time.
     """
 
     name, better = "bert_score", "higher"
@@ -37,7 +38,7 @@ class BertScore(eh.Metric):
     tolerance = 1e-4
     parts = PARTS
     cite: ClassVar[str] = "Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020"
-    reference: ClassVar[str] = "bert-score 0.3.13 score(model_type=FOLDER, num_layers=LAYER)"
+    reference: ClassVar[str] = "bert-score 0.3.13 BERTScorer(model_type=FOLDER, num_layers=LAYER).score(batch_size=1)"
 
     weights: str = "all-minilm-l6-v2"
     layer: int | None = None

@@ -93,7 +93,8 @@ class Index:
 
         best = [(np.zeros(0), np.zeros(0, np.int64)) for _ in queries]
         for start in range(0, len(self.passages), PASSAGES_A_BLOCK):
-            scores = np.round(queries @ self.vectors[start : start + PASSAGES_A_BLOCK].T, DECIMALS).astype(np.float64)
+            block = self.vectors[start : start + PASSAGES_A_BLOCK]
+            scores = np.round((queries @ block.T).astype(np.float64), DECIMALS)
             rows = np.arange(start, start + scores.shape[1])
             best = [
                 _best(np.concatenate([had[0], new]), np.concatenate([had[1], rows]), top_k)
