@@ -127,7 +127,7 @@ def _check_unused(seen: Inspected) -> Iterator[Finding]:
         if name not in read and name != "id":
             where = task.where(f"dataset.fields.{name}", "dataset")
             yield Finding("warning", f"nothing reads the field '{name}'", where)
-    if seen.retriever is not None and "contexts" not in read and seen.prompts:
+    if seen.searches and "contexts" not in read and seen.prompts:
         where = task.where("system.retriever")
         yield Finding("warning", "passages are retrieved, but neither the prompt nor a metric reads 'contexts'", where)
 

@@ -120,7 +120,7 @@ def _check_prompt(seen: Inspected, sample: Sample, prompter: Prompter, notes: _N
 
 def _blank_contexts(seen: Inspected, sample: Sample) -> list[Passage] | None:
     """Return as many passages as the prompt will see, without their text; None where there are none."""
-    if seen.retriever is not None:
+    if seen.retriever is not None and seen.searches:
         return [Passage(str(rank), "") for rank in range(seen.retriever.top_k)]
     contexts = sample.fields.get("contexts")
     return None if contexts is None else [Passage(passage.id, "") for passage in contexts]

@@ -53,6 +53,11 @@ class Inspected:
         return self.model is not None and not self.model.stored
 
     @property
+    def searches(self) -> bool:
+        """Whether passages are searched for, rather than taken from the data."""
+        return self.retriever is not None and not self.retriever.recorded
+
+    @property
     def prompts(self) -> bool:
         """Whether a prompt is rendered; a model that answers from passages on its own needs none."""
         if self.recorded:
@@ -67,7 +72,7 @@ class Inspected:
     @property
     def made(self) -> set[str]:
         """The fields that the system makes."""
-        found = {"contexts"} if self.retriever is not None or self.recorded else set[str]()
+        found = {"contexts"} if self.searches or self.recorded else set[str]()
         return {"id", "group", *MADE[self.task.output_type], *found}
 
     @property
@@ -86,8 +91,10 @@ class Inspected:
     def reads(self) -> set[str]:
         """Return every field that something reads: metrics, templates, the retriever, the output type."""
         read = {name for _, metric in self.metrics for name in metric.reads} | self.variables
-        if self.retriever is not None or not self.prompts:
+        if self.searches or not self.prompts:
             read.add("input")
+        if self.retriever is not None and not self.searches:
+            read.add("contexts")
         if self.task.output_type == "multiple_choice":
             read |= {"choices", "target"}
         return read | ({self.task.group} if self.task.group else set())

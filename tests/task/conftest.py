@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -141,6 +142,13 @@ class Fused(eh.Retriever):
         return [[] for _ in queries]
 
 
+class InData(Fused):
+    """Finds nothing: the passages stand in the data."""
+
+    name, recorded = "in_data", True
+    top_k: int = field(default=sys.maxsize, init=False, metadata={"option": False})
+
+
 @eh.hookimpl
 def evalharness_metrics() -> list[type[eh.Metric]]:
     return [Matching, Found, Blend, Judged, Heavy, Certainty]
@@ -148,7 +156,7 @@ def evalharness_metrics() -> list[type[eh.Metric]]:
 
 @eh.hookimpl
 def evalharness_retrievers() -> list[type[eh.Retriever]]:
-    return [Shelf, Fused]
+    return [Shelf, Fused, InData]
 
 
 @pytest.fixture(autouse=True)

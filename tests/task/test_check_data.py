@@ -121,6 +121,14 @@ def test_contexts_hold_answers_by_design(findings: Callable[..., list[str]], wri
     assert findings([item(1)], prompt, "system.retriever={shelf: {corpus: corpus.txt}}") == []
 
 
+def test_contexts_that_should_stand_in_the_data_are_looked_for(findings: Callable[..., list[str]]) -> None:
+    settings = ["system.retriever=in_data", "system.prompt='{{ contexts[0].text }} {{ input }}'"]
+    assert findings([item(1, contexts=["answer1"]), item(2)], *settings) == [
+        "error: task.yaml:3:3: the field 'contexts' is missing, which a template reads (1 of 2 samples: q2)"
+    ]
+    assert findings([item(1, contexts=["answer1"]), item(2, contexts=["answer2"])], *settings) == []
+
+
 def test_relevant_passages_that_the_corpus_lacks_are_errors(
     findings: Callable[..., list[str]], write: Callable[..., str]
 ) -> None:
