@@ -9,7 +9,7 @@ from typing import Any
 
 from evalharness.contract import digest
 from evalharness.data import read_samples
-from evalharness.registry import installed
+from evalharness import registry
 from evalharness.results.folder import Log, locked
 from evalharness.results.record import Record
 from evalharness.running.execution import Execution, Run, Watch, make_pipeline
@@ -45,14 +45,14 @@ def run(
     or servers are counted in the record instead.
     """
     loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
-    registry = installed()
-    parts = build_parts(loaded, registry)
+    plugins = registry.installed()
+    parts = build_parts(loaded, plugins)
     started = Run(loaded, Path(out) if out is not None else default_folder(loaded, limit), limit, strict, command)
     with ExitStack() as stack:
         stack.enter_context(locked(started.folder))
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
-        return Execution(started, parts, registry, opened, watch, log).record()
+        return Execution(started, parts, plugins, opened, watch, log).record()
 
 
 def default_folder(task: Task, limit: int | None) -> Path:
@@ -64,7 +64,7 @@ def default_folder(task: Task, limit: int | None) -> Path:
 def first_prompt(task: str | Path, *, store: str | Path | None = None, **options: Any) -> str:
     """Return the first sample's prompt as the model will see it, chat template applied; `options` as for `run`."""
     loaded = load_task(task, **options)
-    parts = build_parts(loaded, installed())
+    parts = build_parts(loaded, registry.installed())
     with Store(None if store is None else Path(store)) as opened:
         pipeline = make_pipeline(loaded, parts, Engine(opened), lambda: read_samples(loaded, limit=1), unwatched)
         pipeline.fill_contexts()

@@ -12,7 +12,7 @@ import numpy
 
 from evalharness.contract import Batch, Failure, Passage, Response, Sample
 from evalharness.errors import DataError
-from evalharness.registry import installed
+from evalharness import registry
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates
@@ -65,7 +65,7 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
     task = load_task(folder / TASK)
     scoring = Scoring(
-        build_chain(task, installed()), task.failures, lambda entry, batch: batch.once(("answers", entry.name), list)
+        build_chain(task, registry.installed()), task.failures, lambda entry, batch: batch.once(("answers", entry.name), list)
     )
     (_add_statistics if statistics_only else _add_samples)(scoring, folder / SAMPLES)
     finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)

@@ -1,0 +1,253 @@
+"""A run from task file to folder: what it writes, what it repeats, what it survives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+import evalharness as eh
+from evalharness.errors import BusyError, DataError, FaultsFound
+from evalharness.registry import Registry, Source
+from evalharness.results import read_record
+from evalharness.results.folder import locked
+from evalharness.results.replicates import read_replicates
+from tests.running.conftest import QUESTIONS, TASK, Adder, module
+
+Write = Callable[..., Path]
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Return everything of a run folder that must be the same for the same inputs."""
+    record = json.loads((folder / "record.json").read_text())
+    del record["usage"], record["provenance"]
+    files = {name: (folder / name).read_bytes() for name in ("replicates.npz", "samples.parquet", "task.yaml")}
+    return {"record": record, **files}
+
+
+def test_the_folder_holds_everything(task: Write) -> None:
+    record = eh.run(task(), out="out")
+    score = record.scores["exact_match"]
+    right = sum((2 * number) % 3 != 0 for number in range(40))
+    assert (score.value, score.samples, score.groups, score.clustered) == (right / 40, 40, 8, True)
+    assert score.low is not None
+    assert score.high is not None
+    assert score.low < right / 40 < score.high
+    assert read_record("out").plain() == record.plain()
+    assert {name: values.shape for name, values in read_replicates(Path("out/replicates.npz")).items()} == {
+        "exact_match": (1000,), "token_f1": (1000,),
+    }  # fmt: skip
+    table = parquet.read_table("out/samples.parquet")
+    assert table.column("id").to_pylist() == [row["id"] for row in QUESTIONS]
+    assert table.column("response").to_pylist()[1] == "2"
+    assert table.column("scores").to_pylist()[1] == {"exact_match": 1.0, "token_f1": 1.0}
+    assert [json.loads(line)["event"] for line in Path("out/log.jsonl").read_text().splitlines()] == [
+        "run started",
+        "run finished",
+    ]
+
+
+def test_the_default_folder_is_named_by_task_system_and_digest(task: Write) -> None:
+    eh.run(task())
+    eh.run(task(), limit=5)
+    names = sorted(path.name for path in Path("runs/sums").iterdir())
+    assert len(names) == 2
+    assert all(name.startswith("adder-") for name in names)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_batch_size_changes_no_byte(task: Write, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    eh.run(task(), out="whole")
+    monkeypatch.setattr("evalharness.running.pipeline.ROWS_A_BATCH", size)
+    eh.run(task(), out="split", store="other.sqlite")
+    assert content(Path("whole")) == content(Path("split"))
+
+
+def test_running_again_asks_nothing_and_ends_in_the_same_bytes(task: Write) -> None:
+    first = eh.run(task(), out="first")
+    again = eh.run(task(), out="again")
+    assert (first.usage["requests"], again.usage["requests"], again.usage["from_store"]) == (40, 0, 40)
+    assert content(Path("first")) == content(Path("again"))
+
+
+def test_one_more_metric_and_a_larger_limit_ask_only_for_what_is_new(task: Write) -> None:
+    eh.run(task(), limit=10)
+    longer = eh.run(task(), limit=15)
+    assert longer.usage["requests"] == 5
+    richer = eh.run(task(TASK.replace("token_f1]", "token_f1, bleu]")), limit=15)
+    assert richer.usage["requests"] == 0
+    assert "bleu" in richer.scores
+
+
+def test_fresh_asks_everything_anew(task: Write) -> None:
+    eh.run(task())
+    assert eh.run(task(), fresh=True).usage["requests"] == 40
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {root!r})
+import evalharness as eh
+from evalharness import registry
+from evalharness.registry import Source
+from tests.running.conftest import models, module
+registry.installed().add(module("t", evalharness_models=eh.hookimpl(specname="evalharness_models")(models)), Source("t", "t", "1"))
+print("ready", flush=True)
+eh.run("task.yaml", out="out", store="store.sqlite")
+"""
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 3])
+def test_a_killed_run_goes_on_where_it_was(task: Write, chunks: int, tmp_path: Path) -> None:
+    from evalharness.systems.store import Store
+
+    path = task(TASK.replace("model: adder", "model: {adder: {pause: 0.15}}"))
+    eh.run(path, out="undisturbed", store="other.sqlite")
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", KILLED.format(root=root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as process, Store(Path("store.sqlite")) as store:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        while process.poll() is None and sum(holding.answers for holding in store.holdings()) < 5 * chunks:
+            pass
+        process.kill()
+        process.wait()
+        stored = sum(holding.answers for holding in store.holdings())
+    assert stored % 5 == 0
+    Adder.asked.clear()
+    record = eh.run(path, out="out", store="store.sqlite")
+    assert (record.usage["requests"], record.usage["from_store"]) == (40 - stored, stored)
+    assert len(Adder.asked) == 40 - stored
+    assert content(Path("out")) == content(Path("undisturbed"))
+
+
+def test_a_failed_request_is_excluded_shown_and_asked_again(task: Write) -> None:
+    broken = eh.run(task(TASK.replace("model: adder", "model: {adder: {broken: true}}")), out="out")
+    score = broken.scores["exact_match"]
+    assert (score.samples, score.errors, broken.errors) == (36, 4, 4)
+    assert score.bounds is not None
+    assert score.bounds[0] < score.value < score.bounds[1]  # type: ignore[operator]
+    assert "connection: refused" in Path("out/log.jsonl").read_text()
+    table = parquet.read_table("out/samples.parquet")
+    assert table.column("statuses").to_pylist()[7] == {"exact_match": "error: connection", "token_f1": "error: connection"}
+    mended = eh.run(task(), out="out")
+    assert (mended.usage["requests"], mended.errors) == (4, 0)
+
+
+def test_broken_lines_lose_nothing_else_and_are_told(task: Write) -> None:
+    rows = [*QUESTIONS[:10], '{"id": "broken", ', {**QUESTIONS[10], "answers": None}, QUESTIONS[9], *QUESTIONS[20:]]
+    record = eh.run(task(rows=rows), out="out")
+    assert (record.dataset["samples"], record.dataset["faults"], record.errors) == (30, 3, 3)
+    told = [json.loads(line) for line in Path("out/log.jsonl").read_text().splitlines()]
+    places = [Path(event["where"]).name for event in told if event["event"] == "data fault"]
+    assert places == ["questions.jsonl:11", "questions.jsonl:12", "questions.jsonl:13"]
+    with pytest.raises(DataError, match=r"questions.jsonl:11: broken JSON.*strict"):
+        eh.run(task(rows=rows), strict=True)
+
+
+def test_a_folder_that_is_being_written_names_its_holder(task: Write) -> None:
+    path = task()
+    with locked(Path("out")), pytest.raises(BusyError, match=r"out is being written by process \d+ on .*--out DIR"):
+        eh.run(path, out="out")
+
+
+def test_a_full_disk_is_explained_and_the_answers_are_kept(task: Write) -> None:
+    Path("out").mkdir()
+    Path("out/.samples.parquet.tmp").symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"cannot write to out: .*No space left on device.*in the response store.*run again"):
+        eh.run(task(), out="out")
+    assert not Path("out/record.json").exists()
+    assert eh.run(task(), out="out").usage["requests"] == 0
+
+
+def test_a_folder_that_cannot_be_made_is_explained(task: Write) -> None:
+    Path("file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write to file/out: Not a directory.*--out DIR"):
+        eh.run(task(), out="file/out")
+
+
+def test_metrics_that_ask_go_through_the_same_store(task: Write) -> None:
+    asking = TASK.replace("metrics: [", "metrics: [{perplexity: {of: references}}, ")
+    record = eh.run(task(asking), out="out")
+    assert record.usage["requests"] == 80
+    assert record.scores["perplexity"].value == pytest.approx(2.718281828)
+    assert record.scores["perplexity"].signature.endswith("|asked:adder")
+    assert eh.run(task(asking), out="again").usage["requests"] == 0
+    assert content(Path("out")) == content(Path("again"))
+
+
+def test_repeats_are_rows_of_one_group(task: Write) -> None:
+    record = eh.run(task(TASK.replace("group: topic", "repeats: 3")), out="out")
+    score = record.scores["exact_match"]
+    assert (score.samples, score.groups, record.usage["requests"]) == (120, 40, 120)
+    assert parquet.read_table("out/samples.parquet").column("repeat").to_pylist()[:4] == [0, 1, 2, 0]
+
+
+def test_recorded_responses_need_no_model(task: Write) -> None:
+    lines = [{"id": row["id"], "response": row["answers"][0]} for row in QUESTIONS if row["id"] != "q05"]
+    Path("outputs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+    record = eh.run(task(), responses="outputs.jsonl")
+    assert record.system["name"] == "outputs"
+    assert (record.scores["exact_match"].value, record.scores["exact_match"].errors) == (1.0, 1)
+    assert Adder.asked == []
+
+
+def test_few_shot_examples_do_not_depend_on_limit(task: Write) -> None:
+    shots = TASK.replace("group: topic", "group: topic\nfewshot: {samples: 2, sampler: seeded}")
+    eh.run(task(shots))
+    everything = set(Adder.asked)
+    assert all(prompt.count("What is") == 3 for prompt in everything)
+    Adder.asked.clear()
+    assert eh.run(task(shots), limit=7, fresh=True).usage["requests"] == 7
+    assert set(Adder.asked) < everything
+
+
+def test_a_prompt_that_fits_not_every_sample_costs_only_those(task: Write) -> None:
+    rows = [{**row, "hint": "add"} if number % 2 else row for number, row in enumerate(QUESTIONS)]
+    record = eh.run(task(TASK.replace("{{ input }}", "{{ hint }}: {{ input }}"), rows), out="out")
+    assert (record.scores["exact_match"].samples, record.scores["exact_match"].errors) == (20, 20)
+
+
+def test_a_system_that_does_not_fit_the_task_is_refused_before_anything_is_asked(task: Write) -> None:
+    with pytest.raises(
+        FaultsFound, match="model 'adder' does not answer requests of output_type 'multiple_choice' .choose.; it answers"
+    ):
+        eh.run(task(TASK.replace("group: topic", "output_type: multiple_choice")))
+    with pytest.raises(FaultsFound, match="system needs 'model', a plugin such as"):
+        eh.run(task(TASK.replace("  model: adder\n", "")))
+    assert not Path("runs").exists()
+
+
+def watching(seen: list[tuple[str, Any]], fail: bool) -> dict[str, Any]:
+    @eh.hookimpl
+    def evalharness_run_started(run: Any) -> None:
+        seen.append(("started", run.task.name))
+        if fail:
+            raise RuntimeError("listener broke")
+
+    @eh.hookimpl
+    def evalharness_batch_scored(batch: eh.Batch) -> None:
+        seen.append(("batch", len(batch)))
+
+    @eh.hookimpl
+    def evalharness_run_finished(run: Any, record: Any) -> None:
+        seen.append(("finished", (run.folder / "record.json").exists() and record.scores["exact_match"].samples))
+
+    return {f"{'evalharness_' + name}": hook for name, hook in (
+        ("run_started", evalharness_run_started), ("batch_scored", evalharness_batch_scored), ("run_finished", evalharness_run_finished),
+    )}  # fmt: skip
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_listeners_hear_of_the_run_and_cannot_stop_it(task: Write, plugins: Registry, fail: bool) -> None:
+    seen: list[tuple[str, Any]] = []
+    plugins.add(module("listener", **watching(seen, fail)), Source("listener", "acme", "1"))
+    eh.run(task(), out="out")
+    assert seen == [("started", "sums"), ("batch", 40), ("finished", 40)]
+    assert ("RuntimeError: listener broke" in Path("out/log.jsonl").read_text()) is fail
