@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.contract import Batch, Metric, Passage
-from evalharness.errors import UsageError
+from evalharness.errors import DataError, UsageError
 from evalharness.scoring.chain import Chain
 from evalharness.scoring.generator import seed_of
 from evalharness.scoring.keys import hash_keys
@@ -33,16 +33,18 @@ class Evaluation:
 def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation:
     """Return the scores of one metric over columns, one value a sample in each.
 
-    `references` may be given as one string a sample, `contexts` as strings or mappings with id and text. The columns
-    `id` and `group`, where given, name the samples and what they are clustered by. Raises UsageError for columns of
-    unequal length, a missing column, and metrics that ask a model or build on other scores.
+    `references` may be given as one string a sample, `contexts` as strings or mappings with a text. The columns `id`
+    and `group`, where given, name the samples and what they are clustered by. Raises UsageError for columns of unequal
+    length, a missing column, and metrics that ask a model or build on other scores; DataError for values of a wrong
+    type.
     """
-    table = _table(metric, columns)
+    _check(metric, columns)
+    table = {name: [_value(name, value, row) for row, value in enumerate(column)] for name, column in columns.items()}
     size = len(next(iter(table.values()), ()))
     (entry,) = Chain.build([(None, metric)]).entries
     names = [str(name) for name in columns.get("id", range(size))]
     if len(set(names)) < size:
-        raise UsageError("two samples have one id; ids must differ")
+        raise DataError("two samples have one id; ids must differ")
     ids = hash_keys(names)
     measured = measure(entry, Batch(table, names), failures=[None] * size, policy="worst", measured={})
     tally = Tally(entry)
@@ -52,28 +54,48 @@ def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation
     return Evaluation(finished.scores, samples, measured.statuses, measured.notes)
 
 
-def _table(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+def _check(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> None:
     if metric.asks:
         raise UsageError(f"metric '{metric.name}' asks a model; run it in a task: evalharness run TASK")
+    if metric.uses:
+        raise UsageError(f"metric '{metric.name}' builds on the scores {', '.join(metric.uses)}; name all of them in a task")
     missing = [name for name in metric.reads if name not in columns]
     if missing:
-        raise UsageError(f"metric '{metric.name}' reads '{missing[0]}', which is not given; given: {', '.join(columns)}")
+        given = ", ".join(columns) or "nothing"
+        raise UsageError(f"metric '{metric.name}' reads '{missing[0]}', which is not given; given: {given}")
+    for name, column in columns.items():
+        if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
+            raise UsageError(f"the column '{name}' is one {type(column).__name__}; it must be a list, one value a sample")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise UsageError(f"the columns have unequal lengths: {shown}")
-    return {name: [_value(name, value) for value in column] for name, column in columns.items()}
+        raise UsageError(f"the columns have unequal lengths: {shown}; each needs one value a sample")
 
 
-def _value(name: str, value: Any) -> Any:
-    if name == "references" and isinstance(value, str):
-        return [value]
-    if name == "contexts" and value is not None:
-        return [_passage(number, item) for number, item in enumerate(value)]
+def _value(name: str, value: Any, row: int) -> Any:
+    if value is None:
+        return None
+    if name == "references":
+        return _references(value, row)
+    if name == "contexts":
+        return [_passage(item, number, row) for number, item in enumerate(value)]
+    if name == "response" and not isinstance(value, str):
+        raise DataError(f"response {row} is {type(value).__name__}; it must be text, or None where there is none")
     return value
 
 
-def _passage(number: int, item: Any) -> Passage:
+def _references(value: Any, row: int) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"references {row} are {value!r}; they must be a text or a list of texts")
+    return list(texts)
+
+
+def _passage(item: Any, number: int, row: int) -> Passage:
     if isinstance(item, Passage):
         return item
-    return Passage(str(number), item) if isinstance(item, str) else Passage(**item)
+    if isinstance(item, str):
+        return Passage(str(number), item)
+    if isinstance(item, Mapping) and isinstance(item.get("text"), str):
+        return Passage(str(item.get("id", number)), item["text"], item.get("score"))
+    raise DataError(f"contexts {row} hold {item!r}; they must be texts, or have a 'text' and perhaps 'id' and 'score'")

@@ -2,7 +2,7 @@
 
 A number is split into two limbs, multiples of 2^-20 and of 2^-50. As long as the absolute values add up to less than
 2^33 and 2^3, every partial sum of a limb is a multiple of its grid that float64 holds exactly, so addition is
-associative. Beyond those limits `overflow` tells, and it tells so for every order alike.
+associative. Beyond those limits `beyond` is true, for every order alike.
 """
 
 from __future__ import annotations

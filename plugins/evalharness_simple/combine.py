@@ -59,6 +59,10 @@ class Combine(Metric):
         """Whether the score is the plain mean of what samples have."""
         return self.per == "sample"
 
+    def signature(self) -> str:
+        """Return the options and, once they are known, the signatures of the scores that are combined."""
+        return "|".join([super().signature(), *(f"{{{parent.score}={parent.metric.signature()}}}" for parent in self.parents)])
+
     def compose(self, parents: tuple[Parent, ...]) -> Combine:
         """Return this metric with the others in its hands; raises ValueError where they do not fit together."""
         first = parents[0]
@@ -76,14 +80,14 @@ class Combine(Metric):
 
     def measure(self, *_: Any, values: Mapping[str, Any], **_columns: Any) -> Rows:
         """Return the combined value of each sample, or the statistics of the scores that are combined."""
-        reasons = _unmeasured(values)
         if self.per == "total":
+            reasons = _unmeasured(values, on_totals=True)
             columns = {name: column for parent in self.parents for name, column in _statistics(parent, values)}
             return Rows(columns or {"nothing": [0.0] * len(next(iter(values.values())))}, reasons)
         import numpy as np
 
         table = np.array([[np.nan if value is None else value for value in values[score]] for score in self.of], float)
-        return Rows({"value": self._mean(table)}, reasons)
+        return Rows({"value": self._mean(table)}, _unmeasured(values, on_totals=False))
 
     def score(self, *_: Any, **sums: Any) -> Any:
         """Return the mean of the samples' values, or the combined scores of the totals."""
@@ -109,12 +113,14 @@ def _described(parent: Parent) -> str:
     return f"range {parent.metric.range}, {parent.metric.better} is better"
 
 
-def _unmeasured(values: Mapping[str, Any]) -> dict[int, str]:
+def _unmeasured(values: Mapping[str, Any], *, on_totals: bool) -> dict[int, str]:
+    """Return why rows cannot be combined. What is undefined for one sample alone still has its place in the totals."""
     reasons: dict[int, str] = {}
     for score, column in values.items():
-        for row, (value, status) in enumerate(zip(column, column.statuses, strict=True)):
-            if value is None and row not in reasons:
-                reasons[row] = f"{score}: {status or 'no value'}"
+        for row, (value, status, kept) in enumerate(zip(column, column.statuses, column.kept, strict=True)):
+            in_total = on_totals and kept and status is not None
+            if value is None and not in_total and row not in reasons:
+                reasons[row] = f"{score}: {status or 'not a number'}"
     return reasons
 
 
