@@ -19,12 +19,17 @@ def task_yaml(task: Task) -> str:
             return True
 
     def text(dumper: Dumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None if isinstance(_plain_value(value), str) else '"'
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
 
     Dumper.add_representer(str, text)
     written: str = yaml.dump(task.plain(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     return written
+
+
+def _style(text: str) -> str | None:
+    if "\n" in text.strip() and not text[0].isspace():
+        return "|"
+    return None if "\n" not in text and isinstance(_plain_value(text), str) else '"'
 
 
 def _plain_value(text: str) -> Any:
