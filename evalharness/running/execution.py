@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalharness.contract import Answer, Batch, Sample
+from evalharness.contract import Batch, Sample
 from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.registry import Registry
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, whole, write_text
@@ -24,7 +24,7 @@ from evalharness.scoring import Entry, Score, seed_of
 from evalharness.systems.engine import Engine, Work
 from evalharness.systems.retrieval import Searcher
 from evalharness.systems.store import Store
-from evalharness.task import Prompter, Task, task_yaml
+from evalharness.task import Prompter, Task, is_prompted, task_yaml
 
 Watch = Callable[[Work], None]
 
@@ -46,8 +46,8 @@ def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[]
     searcher = None
     if retriever is not None and not retriever.recorded:
         searcher = Searcher(retriever, engine.store, engine.usage, watch)
-    prompted = task.system.prompt is not None or Answer not in parts.model.supports
-    return Pipeline(task, parts.model, engine, Prompter.of(task) if prompted else None, samples, searcher, parts.transforms)
+    prompter = Prompter.of(task) if is_prompted(task, parts.model) else None
+    return Pipeline(task, parts.model, engine, prompter, samples, searcher, parts.transforms)
 
 
 class Execution:

@@ -7,16 +7,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from evalharness import registry
 from evalharness.contract import digest
 from evalharness.data import read_samples
-from evalharness import registry
+from evalharness.errors import Fault, FaultsFound
 from evalharness.results.folder import Log, locked
 from evalharness.results.record import Record
 from evalharness.running.execution import Execution, Run, Watch, make_pipeline
 from evalharness.running.parts import build_parts
 from evalharness.systems.engine import Engine, Work
 from evalharness.systems.store import Store
-from evalharness.task import Task, load_task
+from evalharness.task import Task, check_task, load_task
 
 
 def unwatched(work: Work) -> None:
@@ -45,6 +46,7 @@ def run(
     or servers are counted in the record instead.
     """
     loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
+    _refuse_errors(loaded)
     plugins = registry.installed()
     parts = build_parts(loaded, plugins)
     started = Run(loaded, Path(out) if out is not None else default_folder(loaded, limit), limit, strict, command)
@@ -53,6 +55,13 @@ def run(
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
         return Execution(started, parts, plugins, opened, watch, log).record()
+
+
+def _refuse_errors(task: Task) -> None:
+    """Raise FaultsFound with every error that a look at the task alone finds, before anything is asked."""
+    errors = [Fault(finding.message, finding.where) for finding in check_task(task) if finding.level == "error"]
+    if errors:
+        raise FaultsFound(errors)
 
 
 def default_folder(task: Task, limit: int | None) -> Path:

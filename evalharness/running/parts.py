@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from evalharness.contract import Answer, Choose, Generate, Likelihood, Metric, Model, Request, Retriever, Spec, Transform
+from evalharness.contract import Metric, Model, Retriever, Spec, Transform
 from evalharness.errors import Fault, FaultsFound
 from evalharness.registry import Kind, Registry, Source
 from evalharness.scoring import Chain
 from evalharness.task import Task
-
-REQUEST_OF: dict[str, type[Request]] = {"generate": Generate, "multiple_choice": Choose, "likelihood": Likelihood}
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Parts:
 def build_parts(task: Task, registry: Registry) -> Parts:
     """Return the built plugins of a task; raises FaultsFound with all that is wrong."""
     faults: list[Fault] = []
-    model = _collect(faults, lambda: _model(task, registry))
+    model = _collect(faults, lambda: registry.build("model", task.system.model))
     retriever = _collect(faults, lambda: _optional(registry, "retriever", task.system.retriever))
     transforms = [_collect(faults, functools.partial(registry.build, "transform", spec)) for spec in task.transforms]
     chain = _collect(faults, lambda: build_chain(task, registry))
@@ -61,26 +59,6 @@ def _collect(faults: list[Fault], build: Callable[[], Any]) -> Any:
 
 def _optional(registry: Registry, kind: Kind, spec: Spec | None) -> Any:
     return None if spec is None else registry.build(kind, spec)
-
-
-def _model(task: Task, registry: Registry) -> Model:
-    if task.system.model is None:
-        message = (
-            f"system '{task.system.name}' names no model; add 'model: NAME', or score recorded outputs with --responses FILE"
-        )
-        raise FaultsFound([Fault(message)])
-    model: Model = registry.build("model", task.system.model)
-    needed = Answer if task.system.prompt is None else REQUEST_OF[task.output_type]
-    if needed not in model.supports:
-        raise FaultsFound([Fault(_unsupported(task, model, needed))])
-    return model
-
-
-def _unsupported(task: Task, model: Model, needed: type[Request]) -> str:
-    can = ", ".join(kind.kind for kind in model.supports)
-    if needed is Answer:
-        return f"model '{model.name}' needs a prompt (it answers: {can}); add 'prompt:' to system '{task.system.name}'"
-    return f"model '{model.name}' does not answer requests of output_type '{task.output_type}' ({needed.kind}); it answers: {can}"
 
 
 def _asked(metric: Metric, model: Model, registry: Registry) -> Model:

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 from evalharness.contract import (
@@ -29,7 +30,7 @@ from evalharness.contract import (
 from evalharness.errors import EvalharnessError
 from evalharness.systems.engine import Engine
 from evalharness.systems.retrieval import Found, Searcher
-from evalharness.task import Prompter, Task
+from evalharness.task import Prompter, Task, request_kind
 
 T = TypeVar("T")
 ROWS_A_BATCH = 1_024
@@ -59,7 +60,10 @@ class Answered:
 
 @dataclass
 class Pipeline:
-    """One system on one task. `samples` gives the samples anew each time it is called."""
+    """One system on one task. `samples` gives the samples anew each time it is called.
+
+    Without a prompter nothing is rendered: the model takes inputs and passages, or its responses exist already.
+    """
 
     task: Task
     model: Model
@@ -133,16 +137,20 @@ class Pipeline:
             return None
 
     def _request(self, row: Row, contexts: Sequence[Passage] | None) -> Request:
-        sample, options = row.sample, self.task.system.generate
+        sample, kind = row.sample, self._kind
         common: dict[str, Any] = {"sample": sample.id, "repeat": row.repeat}
-        if self.prompter is None:
+        if kind is Answer:
             return Answer(input=self.query(sample), contexts=tuple(contexts or ()), **common)
-        if self.task.output_type == "likelihood":
-            return Likelihood(text=self.prompter.render_text(sample, contexts), **common)
-        prompt = self.prompter.render(sample, contexts, chat=self.model.chat)
-        if self.task.output_type == "multiple_choice":
+        if kind is Likelihood:
+            return Likelihood(text=self.prompter.render_text(sample, contexts) if self.prompter else "", **common)
+        prompt = self.prompter.render(sample, contexts, chat=self.model.chat) if self.prompter else ""
+        if kind is Choose:
             return Choose(prompt=prompt, choices=tuple(sample["choices"]), delimiter=self._delimiter(), **common)
-        return Generate(prompt=prompt, **dataclasses.asdict(options), **common)
+        return Generate(prompt=prompt, **dataclasses.asdict(self.task.system.generate), **common)
+
+    @cached_property
+    def _kind(self) -> type[Request]:
+        return request_kind(self.task, self.model)
 
     def _delimiter(self) -> str:
         if self.task.delimiter is not None:

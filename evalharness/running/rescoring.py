@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy
 
+from evalharness import registry
 from evalharness.contract import Batch, Failure, Passage, Response, Sample
 from evalharness.errors import DataError
-from evalharness import registry
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates

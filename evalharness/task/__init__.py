@@ -6,11 +6,13 @@ from evalharness.task.check import Finding, check_task
 from evalharness.task.check_data import check_data
 from evalharness.task.fewshot import Prompter, Shots, Templates, pool_dataset, render_prompt
 from evalharness.task.loading import load_task
+from evalharness.task.requests import is_prompted, request_kind
 from evalharness.task.task import DatasetSpec, FewShot, GenerateOptions, MetricEntry, System, Task
 from evalharness.task.template import Template
 from evalharness.task.writing import task_yaml
 
 __all__ = [
     "DatasetSpec", "FewShot", "Finding", "GenerateOptions", "MetricEntry", "Prompter", "Shots", "System", "Task", "Template",
-    "Templates", "check_data", "check_task", "load_task", "pool_dataset", "render_prompt", "task_yaml",
+    "Templates", "check_data", "check_task", "is_prompted", "load_task", "pool_dataset", "render_prompt", "request_kind",
+    "task_yaml",
 ]  # fmt: skip

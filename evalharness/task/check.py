@@ -9,11 +9,12 @@ from importlib import metadata
 from typing import Any, Literal
 
 from evalharness import registry
+from evalharness.contract import Answer
 from evalharness.errors import nearest
 from evalharness.task.provided import ONLY_MADE, Inspected
+from evalharness.task.requests import request_kind
 from evalharness.task.task import Task
 
-REQUESTS = {"generate": "generate", "multiple_choice": "choose", "likelihood": "likelihood"}
 ANSWERS = frozenset(["references", "target"])
 
 
@@ -64,18 +65,13 @@ def _check_variables(seen: Inspected) -> Iterator[Finding]:
 
 
 def _check_requests(seen: Inspected) -> Iterator[Finding]:
-    model, where = seen.model, seen.task.where("system.model", "system")
-    if model is None or not seen.prompts:
-        return
-    wanted = REQUESTS[seen.task.output_type]
-    can = [kind.kind for kind in model.supports]
-    if wanted not in can:
-        message = (
-            f"model '{model.name}' does not answer '{wanted}' requests, which the output type '{seen.task.output_type}' needs"
-        )
-        yield Finding("error", f"{message}. It answers: {', '.join(can)}.", where)
-    elif seen.task.system.prompt is None and seen.task.output_type == "generate":
-        yield Finding("error", f"model '{model.name}' needs a prompt; add 'prompt:' to the system", seen.task.where("system"))
+    model, task = seen.model, seen.task
+    kind = request_kind(task, model)
+    if kind not in model.supports:
+        can = ", ".join(known.kind for known in model.supports)
+        message = f"model '{model.name}' does not answer '{kind.kind}' requests, which the output type '{task.output_type}' needs"
+        hint = " It takes no prompt; leave 'prompt:' out of the system." if Answer in model.supports else ""
+        yield Finding("error", f"{message}. It answers: {can}.{hint}", task.where("system.model", "system"))
 
 
 def _check_asking(seen: Inspected) -> Iterator[Finding]:

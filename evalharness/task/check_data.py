@@ -139,7 +139,7 @@ def _shows_answer(prompt: str, template: str, answers: Sequence[str]) -> bool:
 
 def _check_recorded(seen: Inspected, batch: Sequence[Sample], notes: _Notes) -> None:
     """Ask recorded responses for what a run would ask them."""
-    if seen.model is None or not seen.recorded:
+    if not seen.recorded:
         return
     where = seen.task.where("system.model", "system")
     asked = [_request(seen.task, sample, repeat) for sample in batch for repeat in range(seen.task.repeats)]

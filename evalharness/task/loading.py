@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness import registry
-from evalharness.contract import Metric
+from evalharness.contract import Metric, Spec
 from evalharness.errors import Fault, FaultsFound, nearest
 from evalharness.task.overrides import set_value
 from evalharness.task.sections import known_children, read_fields, read_name, read_section, read_value
@@ -196,7 +196,7 @@ def _read_system(node: Node | None, root: Node, faults: list[Fault]) -> System |
     children = known_children(node, "system", SYSTEM_KEYS, faults)
     if not isinstance(node.content, dict):
         return None
-    values: dict[str, Any] = {"name": read_name(children.get("name"), node, "system", faults)}
+    values: dict[str, Any] = {"name": read_name(children.get("name"), node, "system", faults), "model": Spec("?")}
     if "retriever" in children and children["retriever"].content is not None:
         values["retriever"] = read_spec("retriever", children["retriever"], faults)[0]
     if "model" in children:

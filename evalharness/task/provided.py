@@ -9,6 +9,7 @@ from typing import Any
 from evalharness import registry
 from evalharness.contract import Metric, Model, Retriever
 from evalharness.task.fewshot import Templates
+from evalharness.task.requests import is_prompted
 from evalharness.task.task import MetricEntry, Task
 
 MADE = {
@@ -26,10 +27,10 @@ class Inspected:
     task: Task
 
     @cached_property
-    def model(self) -> Model | None:
+    def model(self) -> Model:
         """The system's model."""
-        spec = self.task.system.model
-        return None if spec is None else registry.build("model", spec)
+        model: Model = registry.build("model", self.task.system.model)
+        return model
 
     @cached_property
     def retriever(self) -> Retriever | None:
@@ -50,7 +51,7 @@ class Inspected:
     @property
     def recorded(self) -> bool:
         """Whether the responses exist already."""
-        return self.model is not None and not self.model.stored
+        return not self.model.stored
 
     @property
     def searches(self) -> bool:
@@ -59,15 +60,8 @@ class Inspected:
 
     @property
     def prompts(self) -> bool:
-        """Whether a prompt is rendered; a model that answers from passages on its own needs none."""
-        if self.recorded:
-            return False
-        return self.task.system.prompt is not None or not self.answers_itself
-
-    @property
-    def answers_itself(self) -> bool:
-        """Whether the model takes inputs and passages instead of prompts."""
-        return self.model is not None and any(kind.kind == "answer" for kind in self.model.supports)
+        """Whether a prompt is rendered."""
+        return is_prompted(self.task, self.model)
 
     @property
     def made(self) -> set[str]:

@@ -53,7 +53,7 @@ class System:
     name: str
     retriever: Spec | None = None
     prompt: str | None = None
-    model: Spec | None = None
+    model: Spec
     generate: GenerateOptions = field(default_factory=GenerateOptions)
 
     def plain(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Task:
     def where(self, *keys: str) -> str:
         """Return the place of the first of these dotted keys that the file has, or else the file.
 
-        >>> data, system = DatasetSpec(source=Spec("files")), System(name="s")
+        >>> data, system = DatasetSpec(source=Spec("files")), System(name="s", model=Spec("echo"))
         >>> task = Task(name="t", dataset=data, system=system, metrics=(), places={"group": "t.yaml:3:8"})
         >>> task.where("group"), task.where("system.prompt", "system")
         ('t.yaml:3:8', 'task.yaml')
