@@ -134,12 +134,16 @@ def flow(value: Any) -> str:
 
 
 def _page(described: dict[str, Any]) -> str:
-    facts = [(LABELS.get(name, name), _fact(name, described[name])) for name in STATED if name in described]
-    facts.append(("plugin", f"{described['plugin']} ({described['distribution']} {described['version']})"))
     lines = [f"{described['name']} ({described['kind']})", described["description"], ""]
-    lines += [f"{label:<17} {text}" for label, text in facts]
+    lines += [f"{label:<17} {text}" for label, text in facts(described)]
+    lines.append(f"{'plugin':<17} {described['plugin']} ({described['distribution']} {described['version']})")
     lines += ["", "options", *map(_option_line, described["options"])] if described["options"] else ["", "no options"]
     return "\n".join([*lines, "", "in a task file", *(f"  {line}" for line in described["example"].splitlines())])
+
+
+def facts(described: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a description states beside words and options, as labels and texts."""
+    return [(LABELS.get(name, name), _fact(name, described[name])) for name in STATED if name in described]
 
 
 def _fact(name: str, value: Any) -> str:

@@ -36,7 +36,7 @@ only-include = ["$module.py"]
 """
 
 MODULE = '''\
-"""Reward responses that stay short."""
+# Reward responses that stay short.
 from evalharness import hookimpl, metric
 
 

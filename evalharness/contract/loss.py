@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 from evalharness.contract.metric import Metric, plugin_from_function
 from evalharness.contract.spec import Plugin
 
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 class Loss(Metric):
     """A training loss: `measure(**tensors)` gives statistics with a leading sample axis, `score(**sums)` a scalar.
@@ -43,18 +45,20 @@ class Loss(Metric):
     def __call__(self, **tensors: Any) -> Any:
         """Return the loss of one batch of named tensors; names that the loss does not read are ignored."""
         if self.pool == "batch":
-            return self.loss(**_chosen(self.loss, tensors, self.name))
-        rows = self.measure(**_chosen(self.measure, tensors, self.name))
+            return self.loss(**self._chosen(self.loss, tensors))
+        rows = self.measure(**self._chosen(self.measure, tensors))
         statistics = rows if isinstance(rows, Mapping) else rows.statistics
         return self.score(**{key: value.sum(0) for key, value in statistics.items()})
 
-
-def _chosen(function: Callable[..., Any], tensors: Mapping[str, Any], name: str) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    missing = [item.name for item in parameters if item.default is inspect.Parameter.empty and item.name not in tensors]
-    if missing:
-        raise TypeError(f"loss '{name}' needs the tensor '{missing[0]}'; it was given: {', '.join(tensors) or 'none'}")
-    return {item.name: tensors[item.name] for item in parameters if item.name in tensors}
+    def _chosen(self, function: Callable[..., Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the tensors that a function takes: its named parameters, or those that `reads` names."""
+        named = [item for item in inspect.signature(function).parameters.values() if item.kind in _NAMED]
+        required = [item.name for item in named if item.default is inspect.Parameter.empty] if named else self.reads
+        missing = [name for name in required if name not in tensors]
+        if missing:
+            given = ", ".join(tensors) or "none"
+            raise TypeError(f"loss '{self.name}' needs the tensor '{missing[0]}'; it was given: {given}")
+        return {name: tensors[name] for name in (*required, *(item.name for item in named)) if name in tensors}
 
 
 class TrainingRule(Plugin):

@@ -30,20 +30,29 @@ PROGRAM = """
 import json, pickle, sys
 path, heavy, given = pickle.load(sys.stdin.buffer)
 sys.path[:] = path
-given = pickle.loads(given)
+try:
+    given = pickle.loads(given)
+except ModuleNotFoundError as error:
+    print("\\n" + json.dumps([None, None, error.name]))
+    sys.exit()
 {code}
-print("\\n" + json.dumps([answer, [name for name in heavy if name in sys.modules]]))
+print("\\n" + json.dumps([answer, [name for name in heavy if name in sys.modules], None]))
 """
 
 
 def in_fresh_process(code: str, given: Any, heavy: tuple[str, ...] = HEAVY) -> tuple[Any, list[str]]:
-    """Run `code`, which finds `given` and sets `answer`; return the answer and the heavy modules that were imported."""
+    """Run `code`, which finds `given` and sets `answer`; return the answer and the heavy modules that were imported.
+
+    Raises NotApplicable where `given` is of a class whose module the process cannot import.
+    """
     path = [entry or os.getcwd() for entry in sys.path]
     told = pickle.dumps((path, heavy, pickle.dumps(given)))
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(code=code)], input=told, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-    answer, found = json.loads(done.stdout.decode().strip().rpartition("\n")[2])
+    answer, found, absent = json.loads(done.stdout.decode().strip().rpartition("\n")[2])
+    if absent is not None:
+        raise NotApplicable(f"the module {absent} cannot be imported by name")
     return answer, found
 
 
