@@ -140,7 +140,10 @@ def _statistics(measured: Measured, kind: pyarrow.DataType) -> pyarrow.Array:
 def _column(values: numpy.ndarray[Any, Any], kind: pyarrow.DataType) -> pyarrow.Array:
     if pyarrow.types.is_fixed_size_list(kind):
         return pyarrow.FixedSizeListArray.from_arrays(_floats(values.reshape(-1)), kind.list_size)
-    return _floats(values) if pyarrow.types.is_floating(kind) else pyarrow.array(values.tolist(), kind)
+    if pyarrow.types.is_floating(kind):
+        return _floats(values)
+    # Rows that were not measured hold a number in place of a text.
+    return pyarrow.array([value if isinstance(value, str) else None for value in values.tolist()], kind)
 
 
 def json_text(value: Any) -> str:

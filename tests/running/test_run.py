@@ -216,9 +216,7 @@ def test_a_prompt_that_fits_not_every_sample_costs_only_those(task: Write) -> No
 
 
 def test_a_system_that_does_not_fit_the_task_is_refused_before_anything_is_asked(task: Write) -> None:
-    with pytest.raises(
-        FaultsFound, match=r"model 'adder' does not answer 'choose' requests, which the output type"
-    ):
+    with pytest.raises(FaultsFound, match=r"model 'adder' does not answer 'choose' requests, which the output type"):
         eh.run(task(TASK.replace("group: topic", "output_type: multiple_choice")))
     with pytest.raises(FaultsFound, match="system needs 'model', a plugin such as"):
         eh.run(task(TASK.replace("  model: adder\n", "")))

@@ -1,0 +1,122 @@
+"""The command `evalharness run`: what a person sees, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from evalharness.cli.main import cli
+
+TASK = """
+name: small
+version: 1
+description: A task for tests.
+dataset: {path: data.jsonl, fields: {id: id, input: question, references: answers}}
+system: {name: echo, prompt: "Say: {{ input }}", model: echo}
+metrics: [exact_match, token_f1]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    rows = [{"id": f"s{number}", "question": f"word{number}", "answers": [f"Say: word{number}"]} for number in range(30)]
+    rows[3]["answers"] = []
+    Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("task.yaml").write_text(TASK)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["run", *arguments])
+
+
+def test_the_table_fits_eighty_columns_and_says_what_was_not_measured(folder: Path) -> None:
+    result = run("task.yaml")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert re.search(r"exact_match +1\.000 +0\.\d+ to 1\.000 +29", result.stdout)
+    assert "all scores: 1 unmeasured, no reference" in result.stdout
+    assert "30 requests, 0 from the store" in result.stdout
+
+
+def test_json_is_the_record(folder: Path) -> None:
+    result = run("task.yaml", "--json", "--out", "out")
+    assert json.loads(result.stdout) == json.loads(Path("out/record.json").read_text())
+
+
+def test_the_prompt_is_shown_as_the_model_sees_it(folder: Path) -> None:
+    assert run("task.yaml", "--show-prompt").stdout == "Say: word0\n"
+    Path("out.jsonl").write_text('{"id": "s0", "response": "x"}\n')
+    assert run("task.yaml", "--responses", "out.jsonl", "--show-prompt").stdout == "(model 'recorded' is given no prompt)\n"
+    assert not Path("runs").exists()
+
+
+def test_errors_in_some_samples_are_exit_code_3(folder: Path) -> None:
+    Path("out.jsonl").write_text('{"id": "s0", "response": "x"}\n{"id": "s1", "response": 5}\n')
+    result = run("task.yaml", "--responses", "out.jsonl")
+    assert result.exit_code == 3
+    assert re.search(
+        r"28 errors, excluded; run again to\s+ask for them|29 errors, excluded; run again to\s+ask for them", result.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.yaml"], "missing.yaml: cannot read the file"),
+        ([], "say which task to run, for example: evalharness run tasks/rag_qa.yaml"),
+        (["task.yaml", "--set", "metrics=[blue]"], "no metric is called 'blue'. Did you mean 'bleu'?"),
+        (["task.yaml", "--model", "ecko"], "no model is called 'ecko'. Did you mean 'echo'?"),
+        (["task.yaml", "--limit", "0"], "'--limit'"),
+        (["task.yaml", "--set", "dataset.path=nothing.jsonl"], "nothing.jsonl"),
+        (["--rescore", "nowhere"], "nowhere is no finished run"),
+        (["--rescore"], "say which run to score again"),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_code_2(folder: Path, arguments: Sequence[str], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_run_is_scored_again(folder: Path) -> None:
+    run("task.yaml", "--out", "out")
+    assert "agree with the record" in run("--rescore", "out").stdout
+    assert json.loads(run("--rescore=statistics", "out", "--json").stdout)["agrees"] is True
+    record = Path("out/record.json").read_text()
+    Path("out/record.json").write_text(record.replace('"samples": 29', '"samples": 28'))
+    result = run("--rescore", "out")
+    assert result.exit_code == 1
+    assert "exact_match: samples is 28 in the record, 29 recomputed" in result.stdout
+
+
+def test_a_store_of_its_own_and_fresh(folder: Path) -> None:
+    run("task.yaml", "--store", "mine.sqlite")
+    assert "0 requests, 30 from the store" in run("task.yaml", "--store", "mine.sqlite").stdout
+    assert "30 requests, 0 from the store" in run("task.yaml", "--store", "mine.sqlite", "--fresh").stdout
+
+
+def test_a_format_nobody_renders_is_refused(folder: Path) -> None:
+    result = run("task.yaml", "--format", "latex")
+    assert result.exit_code == 2
+    assert "no plugin renders the format 'latex'" in result.stderr
+
+
+def test_the_cache_is_shown_and_trimmed(folder: Path) -> None:
+    run("task.yaml")
+    shown = CliRunner().invoke(cli, ["cache", "show"]).stdout
+    assert "30 answers" in shown
+    assert re.search(r"generate +echo \w{12} +30", shown)
+    refused = CliRunner().invoke(cli, ["cache", "trim"])
+    assert refused.exit_code == 2
+    assert "say what to delete" in refused.output
+    assert CliRunner().invoke(cli, ["cache", "trim", "--all"]).stdout == "deleted 30 answers\n"
+    assert json.loads(CliRunner().invoke(cli, ["cache", "show", "--json"]).stdout)["holdings"] == []
