@@ -151,5 +151,7 @@ def to_spec(value: Any, folder: str = ".") -> Spec:
 
 
 def _show(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,115 @@
+"""Options: what types there are, how YAML values become them, and every fault at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from evalharness import File, Metric, Spec
+from evalharness.contract.options import convert_options, describe_type, to_spec
+
+
+class Everything(Metric):
+    """Has an option of every type, 0 to 1."""
+
+    name, better = "everything", "higher"
+    text: str
+    count: int = 1
+    share: float = 0.5
+    flag: bool = False
+    maybe: int | None = None
+    mode: Literal["exp", "floor", 1] = "exp"
+    cuts: tuple[int, ...] = (1, 3)
+    model: Spec | None = None
+    path: File = dataclasses.field(default_factory=lambda: File("here"))
+    inner: str = dataclasses.field(default="", metadata={"option": False})
+
+
+def convert(**options: Any) -> tuple[dict[str, Any], list[str]]:
+    kwargs, faults = convert_options(Everything, options, kind="metric", folder="/data")
+    return kwargs, [fault.message for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("option", "written", "value"),
+    [
+        ("text", "a", "a"),
+        ("share", 1, 1.0),
+        ("flag", True, True),
+        ("maybe", None, None),
+        ("maybe", 3, 3),
+        ("mode", "floor", "floor"),
+        ("mode", 1, 1),
+        ("cuts", [5, 10], (5, 10)),
+        ("cuts", [], ()),
+        ("model", "echo", Spec("echo")),
+        ("model", {"hf": {"weights": "x"}}, Spec("hf", {"weights": "x"})),
+        ("model", None, None),
+    ],
+)
+def test_values_become_what_the_type_says(option: str, written: Any, value: Any) -> None:
+    kwargs, faults = convert(**{"text": "a", option: written})
+    assert not faults
+    assert kwargs[option] == value
+    assert type(kwargs[option]) is type(value)
+
+
+def test_a_file_is_found_from_the_folder_and_keeps_what_was_written() -> None:
+    kwargs, _ = convert(text="a", path="x/y.txt")
+    assert (str(kwargs["path"]), kwargs["path"].written) == (str(Path("/data/x/y.txt")), "x/y.txt")
+
+
+@pytest.mark.parametrize(
+    ("option", "written", "message"),
+    [
+        ("text", 1, "must be a string, not 1."),
+        ("count", 1.5, "must be a whole number, not 1.5."),
+        ("count", True, "must be a whole number, not true."),
+        ("share", "half", "must be a number, not 'half'."),
+        ("share", True, "must be a number, not true."),
+        ("flag", 1, "must be true or false, not 1."),
+        ("flag", "yes", "must be true or false, not 'yes'."),
+        ("maybe", "x", "must be a whole number or null, not 'x'."),
+        ("mode", "flor", "must be one of 'exp', 'floor', 1, not 'flor'. Did you mean 'floor'?"),
+        ("mode", True, "must be one of 'exp', 'floor', 1, not true."),
+        ("cuts", 5, "must be a list of (a whole number), not 5."),
+        ("cuts", [1, "b"], "has a wrong item 2: it must be a whole number, not 'b'."),
+        ("model", 7, "must be a plugin, NAME or {NAME: {option: value}} or null, not 7."),
+        ("model", {"a": 1, "b": 2}, "must be a plugin, NAME or {NAME: {option: value}} or null, not {'a': 1, 'b': 2}."),
+        ("text", ["x" * 100], "must be a string, not ['" + "x" * 55 + "...."),
+    ],
+)
+def test_a_wrong_value_says_what_is_allowed(option: str, written: Any, message: str) -> None:
+    _, faults = convert(**{"text": "a", option: written})
+    assert faults == [f"option '{option}' of metric 'everything' {message}"]
+
+
+def test_all_faults_come_at_once_with_their_path() -> None:
+    _, faults = convert_options(Everything, {"cont": 2, "cuts": [1, None], "inner": "x"}, kind="metric")
+    assert [fault.path for fault in faults] == [("cont",), ("cuts", 1), ("inner",), ()]
+    assert faults[0].message.startswith("metric 'everything' has no option 'cont'. Did you mean 'count'? It has: text, count,")
+    assert faults[-1].message == "metric 'everything' needs the option 'text' (a string)."
+
+
+def test_an_internal_field_is_no_option() -> None:
+    assert "inner" not in {item.name for item in Everything.option_fields()}
+    assert "inner" not in Everything(text="a", inner="x").options()
+
+
+def test_types_are_described_in_words() -> None:
+    assert describe_type(int | None) == "a whole number or null"
+    assert describe_type(tuple[Spec, ...]) == "a list of (a plugin, NAME or {NAME: {option: value}})"
+    assert describe_type(File) == "a path"
+
+
+@pytest.mark.parametrize("wrong", [1, [], {}, {"a": 1}, {"a": {}, "b": {}}, {1: {}}])
+def test_what_is_no_spec_is_refused(wrong: Any) -> None:
+    with pytest.raises(Exception, match="must be a plugin"):
+        to_spec(wrong)
+
+
+def test_a_spec_without_options_may_be_written_with_null() -> None:
+    assert to_spec({"bm25": None}) == Spec("bm25")
