@@ -1,0 +1,253 @@
+"""What plugins do wrong: one message each, the rows at fault and no others, never a crash and never a 0."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from evalharness import Batch, Metric, Passage, Rows, WeightsError
+from evalharness.scoring import Entry, Tally, finish, hash_keys, measure
+
+
+class Good(Metric):
+    """Length in characters, 0 or more."""
+
+    name, better, range = "good", "higher", (0, None)
+
+    def measure(self, response):
+        return {"length": [len(text) for text in response]}
+
+
+def run(plugin, **columns):
+    count = len(next(iter(columns.values())))
+    table = Batch(columns, [f"q{row}" for row in range(count)])
+    return measure(Entry.of(plugin), table, failures=[None] * count, policy="worst", measured={})
+
+
+def score_of(plugin, found):
+    tally = Tally(Entry.of(plugin))
+    tally.add(found, *[hash_keys([f"q{row}" for row in range(len(found.statuses))])] * 2)
+    (score,) = finish(tally.entry, tally, seed=1, clustered=False).scores.values()
+    return score
+
+
+RESPONSES = ["a", "bb", "boom", "cccc", "boom", "d"]
+ROWS_AT_FAULT = [None, None, "error: plugin", None, "error: plugin", None]
+
+
+class Raises(Good):
+    """Length, 0 or more."""
+
+    def measure(self, response):
+        if "boom" in response:
+            raise KeyError("boom")
+        return super().measure(response)
+
+
+class SkipsRows(Good):
+    """Length, 0 or more."""
+
+    def measure(self, response):
+        return {"length": [len(text) for text in response if text != "boom"]}
+
+
+class NotNumbers(Good):
+    """Length, 0 or more."""
+
+    def measure(self, response):
+        return {"length": ["many" if text == "boom" else len(text) for text in response]}
+
+
+class Ragged(Good):
+    """Length, 0 or more."""
+
+    def measure(self, response):
+        return {"length": [[1, 2] if text == "boom" else [1] for text in response]}
+
+    def score(self, length):
+        return length.sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "message"),
+    [
+        (Raises(), "raised KeyError: 'boom'"),
+        (SkipsRows(), "returned 0 rows of 'length' for 1 samples"),
+        (NotNumbers(), "returned 'length' that is no column of numbers or of arrays of one shape"),
+    ],
+    ids=lambda case: type(case).__name__,
+)
+def test_only_the_rows_at_fault_are_lost(plugin, message):
+    found = run(plugin, response=RESPONSES)
+    assert found.statuses == ROWS_AT_FAULT
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith(f"metric 'good' ({__name__}.{type(plugin).__qualname__}) ")
+    assert found.notes[0].endswith(message)
+    score = score_of(plugin, found)
+    assert (score.value, score.samples, score.errors) == (8 / 4, 4, 2)
+
+
+def test_rows_at_fault_are_the_same_for_any_batches():
+    statuses = [status for text in RESPONSES for status in run(Raises(), response=[text]).statuses]
+    assert statuses == run(Raises(), response=RESPONSES).statuses
+
+
+def test_statistics_whose_shape_depends_on_the_sample_are_no_statistics():
+    found = run(Ragged(), response=RESPONSES)
+    assert found.statuses == ["error: plugin"] * 6
+    assert found.notes[-1].endswith("returned statistics whose names or shapes depend on the samples")
+    assert score_of(Ragged(), found).value is None
+
+
+def test_where_every_row_fails_there_is_no_value_and_the_reason_says_why():
+    found = run(Raises(), response=["boom"] * 5)
+    assert found.statuses == ["error: plugin"] * 5
+    score = score_of(Raises(), found)
+    assert (score.value, score.low, score.samples, score.errors) == (None, None, 0, 5)
+    assert score.reason == f"nothing was measured: metric 'good' ({__name__}.Raises) raised KeyError: 'boom'"
+
+
+@pytest.mark.parametrize("error", [WeightsError("no weights"), ImportError("no torch")])
+def test_what_is_no_fault_of_a_row_is_tried_once(error):
+    calls = []
+
+    class Heavy(Good):
+        """Length, 0 or more."""
+
+        def measure(self, response):
+            calls.append(len(response))
+            raise error
+
+    found = run(Heavy(), response=RESPONSES)
+    assert calls == [6]
+    assert found.statuses == ["error: plugin"] * 6
+    assert str(error) in found.notes[0]
+
+
+class Sorts(Good):
+    """Share, 0 or more."""
+
+    def measure(self, references):
+        for texts in references:
+            texts.sort()
+        return {"x": [1.0] * len(references)}
+
+
+class Appends(Good):
+    """Share, 0 or more."""
+
+    def measure(self, references):
+        references.append(["more"])
+        return {"x": [1.0] * (len(references) - 1)}
+
+
+class Edits(Good):
+    """Share, 0 or more."""
+
+    def measure(self, references):
+        for number, texts in enumerate(references):
+            if len(texts) > 1:
+                references[number] = texts[:1]
+        return {"x": [1.0] * len(references)}
+
+
+@pytest.mark.parametrize("plugin", [Sorts(), Appends(), Edits()], ids=lambda plugin: type(plugin).__name__)
+def test_a_changed_input_is_told_and_put_back(plugin):
+    references = [["a"], ["b", "a"], ["c"], ["a", "b"]]
+    before = copy.deepcopy(references)
+    rows = list(references)
+    found = run(plugin, references=references)
+    assert references == before
+    assert all(row is old for row, old in zip(references, rows, strict=True))
+    changed = {Sorts: [1], Appends: [0, 1, 2, 3], Edits: [1, 3]}[type(plugin)]
+    assert [row for row, status in enumerate(found.statuses) if status == "error: plugin"] == changed
+    assert found.notes[0].endswith("changed its input 'references', which it must leave as it is")
+
+
+def test_a_change_deep_within_is_seen_and_put_back():
+    class Deep(Good):
+        """Share, 0 or more."""
+
+        def measure(self, relevant):
+            relevant[1]["b"]["grades"].append(3)
+            del relevant[0]["a"]
+            return {"x": [1.0] * len(relevant)}
+
+    relevant = [{"a": 1, "b": 2}, {"b": {"grades": [1, 2]}}]
+    found = run(Deep(), relevant=relevant)
+    assert relevant == [{"a": 1, "b": 2}, {"b": {"grades": [1, 2]}}]
+    assert "error: plugin" in found.statuses
+
+
+def test_passages_and_numbers_that_are_only_read_raise_no_alarm():
+    class Reader(Good):
+        """Passages, 0 or more."""
+
+        def measure(self, contexts, scores):
+            return {"x": [len(found) + scores[row] * 0 for row, found in enumerate(contexts)]}
+
+    found = run(Reader(), contexts=[[Passage("p", "text", 0.5)], []], scores=[1.0, float("nan")])
+    assert found.notes == ()
+    assert found.statuses == [None, "not a number"]
+
+
+def faulty(**body):
+    return type("Faulty", (Metric,), {"name": "faulty", "better": "higher", "__doc__": "Nothing.", **body})()
+
+
+ONE = {"measure": lambda self, response: {"x": [1.0] * len(response), "y": [1.0] * len(response)}, "reads": ("response",)}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "message"),
+    [
+        (faulty(reads=("response",), measure=lambda self, response: [1.0]), "returned [1.0] from measure; it must return"),
+        (faulty(reads=("response",), measure=lambda self, response: {}), "returned {} from measure; it must return"),
+        (faulty(reads=("response",), measure=lambda self, response: {"x": 1.0}), "returned one float as 'x'"),
+        (faulty(reads=("response",), measure=lambda self, response: {"x": "abc"}), "returned one str as 'x'"),
+        (
+            faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, {9: "why"})),
+            "named row 9 as unmeasured; there are 3 rows",
+        ),
+        (
+            faulty(reads=("response",), measure=lambda self, response: {"x": np.ones((len(response), 5000))}),
+            "returned 5000 numbers a sample in 'x'; at most 4096 are allowed",
+        ),
+        (
+            faulty(reads=("response",), measure=lambda self, response: {"x": np.ones((len(response), 2))}),
+            "returned arrays in 'x'; a metric without score of its own returns one number a sample",
+        ),
+        (faulty(**ONE), "returned the columns x, y from measure; expected: one column"),
+        (faulty(**ONE, parts=(".a", ".b")), "returned the columns x, y from measure; expected: .a, .b"),
+        (faulty(**ONE, parts=(".a", ".b"), score=lambda self, x, y: {".a": x}), "returned .a from score; its parts are .a, .b"),
+        (faulty(**ONE, parts=(".a", ".b"), score=lambda self, x, y: x), "from score; its parts are .a, .b"),
+        (faulty(**ONE, score=lambda self, x, y: x.sum()), "returned shape () from score for statistics with leading axes (3,)"),
+        (faulty(**ONE, score=lambda self, x, y: "high"), "returned 'high' from score; it must return numbers"),
+        (faulty(**ONE, score=lambda self, x, y: x if x > 0 else y), "raised ValueError in score, which must broadcast"),
+        (faulty(**ONE, score=lambda self, x: x), "raised TypeError in score"),
+    ],
+)
+def test_a_broken_contract_is_named_and_costs_the_value_alone(plugin, message):
+    found = run(plugin, response=["a", "b", "c"])
+    assert found.statuses == ["error: plugin"] * 3
+    assert len(found.notes) == 1
+    assert message in found.notes[0]
+    assert found.notes[0].startswith("metric 'faulty' (")
+    tally = Tally(Entry.of(plugin))
+    tally.add(found, *[hash_keys(["q0", "q1", "q2"])] * 2)
+    for score in finish(tally.entry, tally, seed=1, clustered=False).scores.values():
+        assert (score.value, score.low, score.errors) == (None, None, 3)
+        assert message in score.reason
+
+
+def test_a_keyboard_interrupt_is_no_fault():
+    class Interrupted(Good):
+        """Length, 0 or more."""
+
+        def measure(self, response):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Interrupted(), response=["a"])
