@@ -1,13 +1,13 @@
 """The errors that a user can mend; the command line prints their message without a traceback.
 
-    EvalharnessError            root; anything else that escapes is a bug
-    ├── UsageError              wrong command, option, task file or plugin name (exit code 2)
-    │   ├── UnknownName         no plugin has that name
-    │   └── FaultsFound         one or many faults of a file, each with its place
-    ├── DataError               data that is missing, unreadable or contradicts itself (exit code 2)
-    ├── PluginError             a plugin broke its contract; names the plugin and what it did
-    ├── WeightsError            model weights that are missing, damaged or not allowed offline
-    └── BusyError               another process holds the run folder or the store
+EvalharnessError            root; anything else that escapes is a bug
+├── UsageError              wrong command, option, task file or plugin name (exit code 2)
+│   ├── UnknownName         no plugin has that name
+│   └── FaultsFound         one or many faults of a file, each with its place
+├── DataError               data that is missing, unreadable or contradicts itself (exit code 2)
+├── PluginError             a plugin broke its contract; names the plugin and what it did
+├── WeightsError            model weights that are missing, damaged or not allowed offline
+└── BusyError               another process holds the run folder or the store
 """
 
 from __future__ import annotations
