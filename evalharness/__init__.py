@@ -136,14 +136,14 @@ def offline() -> bool:
     return environment.offline()
 
 
-def run(task: str | Path, **options: Any) -> Record:
-    """Run a task file and return its record; the options are those of `evalharness run`.
+def run(task: str | Path, system: str | Path | None = None, **options: Any) -> Record:
+    """Run a task file and return its record; `system` and the other options are those of `evalharness run`.
 
     `evalharness.run("tasks/rag_qa.yaml", system="tasks/systems/bm25.yaml", limit=20)`
     """
     from evalharness import running
 
-    return running.run(task, **options)
+    return running.run(task, system=system, **options)
 
 
 __all__ = [

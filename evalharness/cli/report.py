@@ -18,7 +18,7 @@ def table(record: Record) -> str:
     titles = ("score", "value", "95% interval", "samples", "")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
     lines = [_line(row, widths) for row in (titles, ["─" * width for width in widths], *rows)]
-    return "\n".join([head, "", *lines, "", *_notes(record), _cost(record.usage)])
+    return "\n".join([head, "", *lines, "", *_notes(record), _cost(record.usage), str(record.provenance["folder"])])
 
 
 def _line(cells: Any, widths: list[int]) -> str:

@@ -84,10 +84,11 @@ def read_record(path: str | Path) -> Record:
     return Record(scores={name: Score(**score) for name, score in scores.items()}, makers=makers, **plain)
 
 
-def provenance(command: str) -> dict[str, Any]:
+def provenance(command: str, folder: Path) -> dict[str, Any]:
     """Return when, where and with which versions a run was made."""
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "folder": str(folder),
         "command": command,
         "evalharness": metadata.version("evalharness"),
         "python": platform.python_version(),

@@ -107,7 +107,7 @@ class Execution:
             scores=scores,
             makers=makers,
             usage=usage,
-            provenance=provenance(self.run.command),
+            provenance=provenance(self.run.command, folder),
         )
         write_text(folder / TASK, task_yaml(task))
         with whole(folder / REPLICATES) as path:
