@@ -39,6 +39,19 @@ def test_a_range_is_only_a_scale():
     assert (wide.low, wide.high, wide.se) == pytest.approx((1 + 4 * plain.low, 1 + 4 * plain.high, 4 * plain.se))
 
 
+def test_a_clustered_mean_with_few_failures_is_pulled_towards_one_sample_a_cluster():
+    values = np.array([1.0] * 17 + [5 / 6] * 3)
+    p, count, samples = values.mean(), 20, 120
+    v = values.var() / (count - 1) * (count - 1) / count / (p * (1 - p))
+    rare = samples * (1 - p)
+    v = (rare * v + 0.5 / count) / (rare + 0.5)
+    c = stdtrit(19, 0.975)
+    middle = (p + c * c * v / 2) / (1 + c * c * v)
+    half = c * math.sqrt(middle * (1 - middle) * v / (1 + c * c * v))
+    found = of_mean(values, (0, 1), clustered=True, samples=samples)
+    assert (found.low, found.high) == pytest.approx((middle - half, min(middle + half, 1)))
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
 def test_values_that_are_all_alike_have_a_width_where_the_range_is_known(value):
     found = of_mean([value] * 25, (0, 1))

@@ -45,6 +45,20 @@ def test_any_shards_in_any_order_give_the_same_bytes(table, shards, random, buck
         assert content(merged) == whole
 
 
+def test_large_and_tiny_numbers_together_are_order_free():
+    random = np.random.default_rng(3)
+    values = random.standard_normal((4000, 1)) * 10.0 ** random.integers(-14, 6, (4000, 1))
+    keys = np.zeros(4000, np.uint64)
+    found = set()
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(4000)
+        total = GroupSums(1)
+        for rows in np.array_split(order, seed + 1):
+            total.add(keys[rows], values[rows])
+        found.add(total.groups().rows.tobytes())
+    assert len(found) == 1
+
+
 @given(st.lists(numbers, min_size=1, max_size=50))
 def test_a_total_is_the_exact_sum_of_the_numbers_on_the_grid(values):
     total = joined(limbs(np.array(values)[:, None]).sum(0))[0]
