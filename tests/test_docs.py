@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import os
 import re
@@ -78,7 +79,11 @@ def module(request: pytest.FixtureRequest) -> Iterator[types.ModuleType]:
 
 
 def run(block: Block, module: types.ModuleType) -> None:
-    """Run a block in a module, with the line numbers of its page."""
+    """Run a block in a module, with the line numbers of its page; a block of `>>>` lines must print what it shows."""
+    if block.text.startswith(">>> "):
+        test = doctest.DocTestParser().get_doctest(block.text, vars(module), str(block), str(block.page), block.line)
+        assert doctest.DocTestRunner().run(test, clear_globs=False).failed == 0
+        return
     exec(compile("\n" * block.line + block.text, str(block.page), "exec"), vars(module))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class MetricSubject:
     metric: Metric
     given: Mapping[str, Sequence[Any]] | None = None
     model: Model | None = None
+    memo: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -85,6 +86,18 @@ class MetricSubject:
         from evalharness.scoring.normalise import statistics_of
 
         return statistics_of(self.entry, self.returned(self.arguments(rows)), len(rows))
+
+    def alone(self, row: int) -> Normal:
+        """Return one row measured as a batch of its own; raises PluginFault."""
+        from evalharness.scoring.normalise import statistics_of
+
+        return statistics_of(self.entry, self.returned_alone(row), 1)
+
+    def returned_alone(self, row: int) -> Any:
+        """Return what `measure` gives for one row, asked once: an encoder takes its time."""
+        if row not in self.memo:
+            self.memo[row] = self.returned(self.arguments([row]))
+        return self.memo[row]
 
     def returned(self, arguments: Mapping[str, Any]) -> Any:
         """Return the rows that `measure` gives for these arguments."""

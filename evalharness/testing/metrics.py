@@ -80,7 +80,7 @@ def measures_empty_and_unicode_text(subject: MetricSubject) -> None:
     _needs_columns(subject)
     for row in range(subject.count):
         try:
-            subject.returned(subject.arguments([row]))
+            subject.returned_alone(row)
         except PluginFault as error:
             value = {name: values[row] for name, values in subject.columns.items()}
             mend = "give such a sample its value, or Unmeasured with a reason where the quantity is undefined"
@@ -135,7 +135,7 @@ def gives_the_same_rows_whatever_the_batch(subject: MetricSubject) -> None:
     cut = count // 3
     parts = [subject.measure(range(cut)), subject.measure(range(cut, count))]
     _same(whole, _joined(parts, [0, cut]), subject, "rows do not depend on how samples are cut into batches", mend)
-    alone = [subject.measure([row]) for row in range(count)]
+    alone = [subject.alone(row) for row in range(count)]
     _same(whole, _joined(alone, range(count)), subject, "a sample measured alone gives the same row", mend)
     backwards = subject.measure(range(count - 1, -1, -1))
     _same(whole, _reversed(backwards, count), subject, "rows do not depend on the order of samples", mend)
