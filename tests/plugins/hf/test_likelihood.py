@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 from evalharness_hf.likelihood import Scored, _batches, choices_of, token_logprobs, windows
 from evalharness_hf.model import HuggingFace
-from evalharness_hf.tokens import tokens
+from evalharness_hf.tokens import Tokens, tokens
 
 import evalharness as eh
 
-SMALL = tokens("smollm2-135m-instruct")
+
+def small() -> Tokens:
+    return tokens("smollm2-135m-instruct")
 
 
 def plain_logprobs(model: HuggingFace, ids: list[int]) -> list[float]:
@@ -19,7 +21,7 @@ def plain_logprobs(model: HuggingFace, ids: list[int]) -> list[float]:
     import torch
 
     with torch.inference_mode():
-        table = torch.log_softmax(model._network()(input_ids=torch.tensor([ids[:-1]])).logits[0].double(), -1)
+        table = torch.log_softmax(model._local().network()(input_ids=torch.tensor([ids[:-1]])).logits[0].double(), -1)
     return [float(row[token]) for row, token in zip(table, ids[1:], strict=True)]
 
 
@@ -31,9 +33,9 @@ def answer(model: HuggingFace, *requests: eh.Request) -> list[eh.Response]:
 def test_a_choice_is_scored_by_its_tokens_after_the_context(causal_model: HuggingFace) -> None:
     request = eh.Choose(prompt="The capital of France is", choices=("Paris", "Berlin, which lies on the Spree", "é😀"))
     (response,) = answer(causal_model, request)
-    context = SMALL.encode(request.prompt)
+    context = small().encode(request.prompt)
     for number, choice in enumerate(request.choices):
-        whole = SMALL.encode(f"{request.prompt} {choice}")
+        whole = small().encode(f"{request.prompt} {choice}")
         assert whole[: len(context)] == context
         expected = plain_logprobs(causal_model, whole)[len(context) - 1 :]
         assert response.logprobs[number] == pytest.approx(sum(expected), abs=1e-4)
@@ -55,16 +57,16 @@ def test_choices_do_not_depend_on_their_neighbours(causal_model: HuggingFace) ->
 
 
 def test_a_merged_boundary_is_scored_from_the_last_common_token_and_counted() -> None:
-    choices = choices_of(eh.Choose(prompt="Answer: ", choices=("Paris", "12"), delimiter=""), SMALL)
-    joined = SMALL.encode("Answer: Paris")
-    assert SMALL.encode("Answer: ") != joined[:3]
+    choices = choices_of(eh.Choose(prompt="Answer: ", choices=("Paris", "12"), delimiter=""), small())
+    joined = small().encode("Answer: Paris")
+    assert small().encode("Answer: ") != joined[:3]
     assert choices.rows[0] == Scored(joined, 2)
     assert choices.rows[1].start == 3  # a digit is always a token of its own
     assert choices.merged == 1
 
 
 def test_at_least_one_token_is_scored() -> None:
-    choices = choices_of(eh.Choose(prompt="The end", choices=("", "!"), delimiter=""), SMALL)
+    choices = choices_of(eh.Choose(prompt="The end", choices=("", "!"), delimiter=""), small())
     assert len(choices.rows[0].places) == 1
     assert choices.merged == 0
 
@@ -72,7 +74,7 @@ def test_at_least_one_token_is_scored() -> None:
 def test_an_empty_context_is_the_prefix_token(causal_model: HuggingFace) -> None:
     (response,) = answer(causal_model, eh.Choose(prompt="", choices=("The", "Zebra stripes"), delimiter=""))
     for number, choice in enumerate(("The", "Zebra stripes")):
-        expected = plain_logprobs(causal_model, [1, *SMALL.encode(choice)])
+        expected = plain_logprobs(causal_model, [1, *small().encode(choice)])
         assert response.logprobs[number] == pytest.approx(sum(expected), abs=1e-4)
         assert response.tokens[number] == len(expected)
 
@@ -86,8 +88,8 @@ def test_nothing_after_nothing_is_a_failure(causal_model: HuggingFace) -> None:
 def test_choices_after_a_chat_template_continue_the_assistant(causal_model: HuggingFace) -> None:
     turns = (eh.Message("user", "Name a colour."),)
     (response,) = answer(causal_model, eh.Choose(prompt=turns, choices=("Blue", "Seven"), delimiter=""))
-    context = SMALL.of_prompt(turns)
-    expected = plain_logprobs(causal_model, [*context, *SMALL.encode("Blue")])[len(context) - 1 :]
+    context = small().of_prompt(turns)
+    expected = plain_logprobs(causal_model, [*context, *small().encode("Blue")])[len(context) - 1 :]
     assert response.logprobs[0] == pytest.approx(sum(expected), abs=1e-4)
     assert response.logprobs[0] > response.logprobs[1]
 
@@ -95,7 +97,7 @@ def test_choices_after_a_chat_template_continue_the_assistant(causal_model: Hugg
 def test_a_text_is_scored_token_by_token_after_the_prefix(causal_model: HuggingFace) -> None:
     text = "The cat sat on the mat. Le chat s'assit. 猫"
     short, empty, long = answer(causal_model, *(eh.Likelihood(text=each) for each in ("Hi", "", text)))
-    assert long.logprobs == pytest.approx(plain_logprobs(causal_model, [1, *SMALL.encode(text)]), abs=1e-4)
+    assert long.logprobs == pytest.approx(plain_logprobs(causal_model, [1, *small().encode(text)]), abs=1e-4)
     assert len(short.logprobs) == short.input_tokens == 1
     assert empty.logprobs == ()
 
@@ -121,10 +123,10 @@ def test_every_token_is_scored_once_within_the_context(length: int, context: int
 
 
 def test_a_text_longer_than_the_context_is_scored_in_windows(causal_model: HuggingFace) -> None:
-    ids = SMALL.encode("One two three four five six seven eight nine ten eleven twelve.")
-    reader = SimpleNamespace(context=6, prefixed=SMALL.prefixed)
+    ids = small().encode("One two three four five six seven eight nine ten eleven twelve.")
+    reader = SimpleNamespace(context=6, prefixed=small().prefixed)
     rows = windows(ids, reader)
-    found = [value for row in token_logprobs(causal_model._network(), rows, 8192) for value in row]
+    found = [value for row in token_logprobs(causal_model._local().network(), rows, 8192) for value in row]
     expected = [value for row in rows for value in plain_logprobs(causal_model, row.ids)[row.start - 1 :]]
     assert found == pytest.approx(expected, abs=1e-4)
     assert len(found) == len(ids)
