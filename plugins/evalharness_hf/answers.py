@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,15 +70,15 @@ def local(weights: str, use_template: bool, dtype: str, device: str, budget: int
 def _size(request: eh.Request, tokens: Tokens) -> Size:
     match request:
         case eh.Generate():
-            return Size(1, len(tokens.of_prompt(request.prompt)) + request.max_tokens)
+            return Size(1, min(len(tokens.of_prompt(request.prompt)) + request.max_tokens, tokens.context or sys.maxsize))
         case eh.Choose():
             from evalharness_hf.likelihood import choices_of
 
             rows = choices_of(request, tokens).rows
             return Size(len(rows), max((len(row.ids) for row in rows), default=0))
         case eh.Likelihood():
-            length, context = len(tokens.encode(request.text)) + 1, tokens.context or math.inf
-            return Size(math.ceil(length / context), int(min(length, context)))
+            length, context = len(tokens.encode(request.text)) + 1, tokens.context or sys.maxsize
+            return Size(math.ceil(length / context), min(length, context))
         case eh.Embed():
             return Size(1, len(tokens.encode(request.text, special=True)))
     return Size(1, 0)

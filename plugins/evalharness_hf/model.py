@@ -36,7 +36,7 @@ class HuggingFace(eh.Model):
     template: Literal["auto", "none"] = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
-    token_budget: int = 4096
+    token_budget: int = 8192
 
     def __post_init__(self) -> None:
         if self.token_budget < 1:
