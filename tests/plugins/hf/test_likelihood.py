@@ -44,13 +44,13 @@ def test_a_choice_is_scored_by_its_tokens_after_the_context(causal_model: Huggin
     assert max(range(3), key=response.logprobs.__getitem__) == 0
 
 
-def test_choices_do_not_depend_on_their_neighbours(causal_model: HuggingFace) -> None:
+def test_choices_do_not_depend_on_their_neighbours(absolute_model: HuggingFace) -> None:
     requests = [
         eh.Choose(prompt=prompt, choices=choices)
         for prompt, choices in [("A", ("b", "c d e f")), ("It rains, so the streets are", ("wet", "dry and dusty")), ("", ("x",))]
     ]
     for alone, batched in zip(
-        (answer(causal_model, request)[0] for request in requests), answer(causal_model, *requests), strict=True
+        (answer(absolute_model, request)[0] for request in requests), answer(absolute_model, *requests), strict=True
     ):
         assert batched.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
         assert batched.tokens == alone.tokens
