@@ -37,7 +37,7 @@ def call_measure(entry: Entry, arguments: Mapping[str, Any], columns: Mapping[st
     """
     try:
         result = entry.metric.measure(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Missing weights or packages are nobody's row.
         of_rows = not isinstance(error, (EvalharnessError, ImportError))
         raise fault(entry, f"raised {type(error).__name__}: {error}", of_rows=of_rows) from error
@@ -56,12 +56,13 @@ def call_measure(entry: Entry, arguments: Mapping[str, Any], columns: Mapping[st
 def call_score(entry: Entry, statistics: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, NDArray[np.float64]]:
     """Return the values of each score, of this shape, from statistics with these leading axes.
 
-    Raises PluginFault where `score` raises, gives other keys than its parts, or does not broadcast.
+    It works on copies, so that one which writes into its arguments changes nothing. Raises PluginFault where `score`
+    raises, gives other keys than its parts, or does not broadcast.
     """
     try:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            result = entry.metric.score(**statistics)
-    except Exception as error:
+            result = entry.metric.score(**{name: np.array(values) for name, values in statistics.items()})
+    except (Exception, SystemExit) as error:
         what = f"raised {type(error).__name__} in score, which must broadcast over leading axes: {error}"
         raise fault(entry, what) from error
     return checked_scores(entry, result, shape)
@@ -80,7 +81,7 @@ def checked_scores(entry: Entry, result: Any, shape: tuple[int, ...]) -> dict[st
 def _value(entry: Entry, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     try:
         array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except Exception:  # arrays of other libraries refuse in their own ways
         raise fault(entry, f"returned {_shown(value)} from score; it must return numbers") from None
     if array.shape != shape:
         raise fault(entry, f"returned shape {array.shape} from score for statistics with leading axes {shape}")

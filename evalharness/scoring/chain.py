@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,8 +46,10 @@ class Chain:
         for index in _order(drafts):
             try:
                 entry = _compose(drafts[index], composed)
-            except (UsageError, ValueError, TypeError) as error:
-                faults.append(Fault(f"'{drafts[index].name}': {error}", f"metrics[{index}]"))
+            except Exception as error:  # a stranger's code may fail in any way
+                told = isinstance(error, (UsageError, ValueError))
+                message = str(error) if told else f"raised {type(error).__name__} in compose: {error}"
+                faults.append(Fault(f"'{drafts[index].name}': {message}", f"metrics[{index}]"))
                 entry = drafts[index]
             composed |= dict.fromkeys(entry.scores, entry)
         if faults:
@@ -65,12 +68,18 @@ class Chain:
 
 
 def _unfit(drafts: Sequence[Entry]) -> list[Fault]:
-    message = "'{}' couples the samples of a training batch and is no score over data; use it as a loss"
-    return [
-        Fault(message.format(entry.name), f"metrics[{index}]")
-        for index, entry in enumerate(drafts)
-        if entry.metric.pool == "batch"
-    ]
+    reasons = [(index, entry.name, _why_unfit(entry.metric)) for index, entry in enumerate(drafts)]
+    return [Fault(f"'{name}' {why}", f"metrics[{index}]") for index, name, why in reasons if why]
+
+
+def _why_unfit(metric: Metric) -> str | None:
+    if metric.pool == "batch":
+        return "couples the samples of a training batch and is no score over data; use it as a loss"
+    if getattr(metric, "better", None) not in ("higher", "lower"):
+        return "does not state whether 'higher' or 'lower' is better (better = ...)"
+    if not metric.scale > 0 or math.frexp(metric.scale)[0] != 0.5:
+        return f"declares the scale {metric.scale}; it must be a power of two, since others would round what is added"
+    return None
 
 
 def _doubles(drafts: Sequence[Entry]) -> list[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from evalharness.contract import Batch, Metric, Passage
 from evalharness.errors import DataError, UsageError
 from evalharness.scoring.chain import Chain
 from evalharness.scoring.generator import seed_of
-from evalharness.scoring.keys import hash_keys
+from evalharness.scoring.keys import group_hashes, hash_keys
 from evalharness.scoring.measuring import measure
 from evalharness.scoring.score import Score, finish
 from evalharness.scoring.tally import Tally
@@ -33,10 +33,10 @@ class Evaluation:
 def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation:
     """Return the scores of one metric over columns, one value a sample in each.
 
-    `references` may be given as one string a sample, `contexts` as strings or mappings with a text. The columns `id`
-    and `group`, where given, name the samples and what they are clustered by. Raises UsageError for columns of unequal
-    length, a missing column, and metrics that ask a model or build on other scores; DataError for values of a wrong
-    type.
+    `references` may be given as one text a sample, `contexts` as texts or mappings with a text. The columns `id` and
+    `group`, where given, name the samples and what they are clustered by; a sample without a group is its own. Raises
+    UsageError for columns of unequal length, a missing column, and metrics that ask a model or build on other scores;
+    DataError for values of a wrong type.
     """
     _check(metric, columns)
     table = {name: [_value(name, value, row) for row, value in enumerate(column)] for name, column in columns.items()}
@@ -48,10 +48,15 @@ def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation
     ids = hash_keys(names)
     measured = measure(entry, Batch(table, names), failures=[None] * size, policy="worst", measured={})
     tally = Tally(entry)
-    tally.add(measured, hash_keys(columns["group"]) if "group" in columns else ids, ids)
+    tally.add(measured, group_hashes([_plain(group) for group in columns.get("group", [None] * size)], ids), ids)
     finished = finish(entry, tally, seed=seed_of("evaluate", "1", None), clustered="group" in columns)
     samples = {name: [None if value != value else value for value in found.tolist()] for name, found in measured.values.items()}
     return Evaluation(finished.scores, samples, measured.statuses, measured.notes)
+
+
+def _plain(key: Any) -> Any:
+    """Return a group key without the type that an array gives it."""
+    return key.item() if hasattr(key, "item") else key
 
 
 def _check(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -64,7 +69,7 @@ def _check(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> None:
         given = ", ".join(columns) or "nothing"
         raise UsageError(f"metric '{metric.name}' reads '{missing[0]}', which is not given; given: {given}")
     for name, column in columns.items():
-        if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
+        if isinstance(column, (str, bytes, Mapping, Set)) or not hasattr(column, "__len__"):
             raise UsageError(f"the column '{name}' is one {type(column).__name__}; it must be a list, one value a sample")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -78,7 +83,7 @@ def _value(name: str, value: Any, row: int) -> Any:
     if name == "references":
         return _references(value, row)
     if name == "contexts":
-        return [_passage(item, number, row) for number, item in enumerate(value)]
+        return _contexts(value, row)
     if name == "response" and not isinstance(value, str):
         raise DataError(f"response {row} is {type(value).__name__}; it must be text, or None where there is none")
     return value
@@ -89,6 +94,13 @@ def _references(value: Any, row: int) -> list[str]:
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise DataError(f"references {row} are {value!r}; they must be a text or a list of texts")
     return list(texts)
+
+
+def _contexts(value: Any, row: int) -> list[Passage]:
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, (list, tuple)):
+        raise DataError(f"contexts {row} are {value!r}; they must be a list of passages, best first")
+    return [_passage(item, number, row) for number, item in enumerate(found, start=1)]
 
 
 def _passage(item: Any, number: int, row: int) -> Passage:

@@ -14,8 +14,11 @@ from evalharness.contract.metric import Range
 Vector = NDArray[np.float64]
 
 FEWEST_GROUPS = 5
+FEWEST_REPLICATES = 50
 # A standard error this small beside the value is what rounding leaves of no variation at all.
 _ROUNDING = 1e-12
+# So far beyond its range is no rounding.
+_OUTSIDE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,15 @@ class Influence:
     def of(cls, differences: Vector) -> Influence:
         """Return the moments of `mean(J) - J`, one a group."""
         count = len(differences)
-        squares = differences**2
-        total = float(squares.sum())
-        if total == 0.0:
+        largest = float(np.abs(differences).max())
+        if largest == 0.0:
             return cls(0.0, 0.0, count - 1.0, count)
-        shares = squares / total  # so that tiny influences do not underflow in the fourth power
+        squares = (differences / largest) ** 2  # so that no power of them overflows, or loses what is tiny
+        total = float(squares.sum())
+        shares = squares / total
         df = min(max(3 / float((shares**2).sum()) - 1, 2.0), count - 1.0)
         skewness = float((np.sign(differences) * shares**1.5).sum()) * math.sqrt(count)
-        return cls(math.sqrt((count - 1) / count * total), skewness, df, count)
+        return cls(largest * math.sqrt((count - 1) / count * total), skewness, df, count)
 
     def hall(self, x: float) -> float:
         """Return Hall's transformation of a t quantile, which corrects it for skewness."""
@@ -108,14 +112,24 @@ def closed_form(value: float, left_out: Vector, shape: Shape) -> Interval:
 
     A value that is not finite (a class vanished with the group) counts as no influence.
     """
-    if shape.groups < FEWEST_GROUPS:
-        return Interval(reason=f"fewer than {FEWEST_GROUPS} groups")
+    reason = _hopeless(value, shape)
+    if reason is None and not np.isfinite(left_out).any():
+        reason = "undefined without any one of its groups"
+    if reason is not None:
+        return Interval(reason=reason)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows has no finite ends, and that is said
+        return _by_rule(value, left_out, shape)
+
+
+def _by_rule(value: float, left_out: Vector, shape: Shape) -> Interval:
     differences = _differences(left_out)
     influence = Influence.of(differences)
     if influence.se <= _ROUNDING * _size(value, shape):
         influence = Influence(0.0, 0.0, influence.df, influence.count)
     if shape.rule in ("bounded mean", "other bounded"):
         return _bounded(value, influence, shape)
+    if shape.rule == "positive" and value == 0:
+        return Interval(reason="a score of exactly 0 has no logarithm", se=_finite(influence.se))
     if influence.se == 0.0:
         return _no_variation(value, shape)
     if shape.rule == "positive":
@@ -127,18 +141,31 @@ def closed_form(value: float, left_out: Vector, shape: Shape) -> Interval:
 
 def from_spread(value: float, replicates: Vector, shape: Shape) -> Interval:
     """Return `value +- t * sd(replicates)`, for scores that no sums give."""
-    if shape.groups < FEWEST_GROUPS:
-        return Interval(reason=f"fewer than {FEWEST_GROUPS} groups")
+    reason = _hopeless(value, shape)
     defined = replicates[np.isfinite(replicates)]
     lost = len(replicates) - len(defined)
-    if lost > 0.01 * len(replicates):
-        return Interval(reason=f"{lost} of {len(replicates)} replicates are undefined")
+    if reason is None and lost > 0.01 * len(replicates):
+        reason = f"{lost} of {len(replicates)} replicates are undefined"
+    if reason is None and len(defined) < FEWEST_REPLICATES:
+        reason = f"fewer than {FEWEST_REPLICATES} replicates"
+    if reason is not None:
+        return Interval(reason=reason)
     se = float(defined.std(ddof=1))
     if se <= _ROUNDING * _size(value, shape):
         return _no_variation(value, shape)
     t = shape.quantile(shape.groups - 1) * se
     low, high = shape.clip(value - t, value + t)
     return Interval(low, high, f"spread of {len(defined)} replicates", None, se, shape.groups - 1.0)
+
+
+def _hopeless(value: float, shape: Shape) -> str | None:
+    """Return why no rule has an interval for this value, or None."""
+    if shape.groups < FEWEST_GROUPS:
+        return f"fewer than {FEWEST_GROUPS} groups"
+    least, most = shape.clip(value, value)
+    if max(least - value, value - most) > _OUTSIDE * max(abs(value), 1.0):
+        return f"the value lies outside the range that the metric states, {shape.range}"
+    return None
 
 
 def _size(value: float, shape: Shape) -> float:
@@ -181,8 +208,6 @@ def _no_variation(value: float, shape: Shape) -> Interval:
 
 
 def _positive(value: float, left_out: Vector, differences: Vector, influence: Influence, shape: Shape) -> Interval:
-    if value <= 0:
-        return Interval(reason="a score of exactly 0 has no logarithm", se=influence.se)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(left_out)
     # Where leaving a group out leaves 0, the logarithm has no value; its slope at the score stands in.
@@ -203,4 +228,11 @@ def _hull(first: tuple[float, float], second: tuple[float, float]) -> tuple[floa
 
 
 def _interval(low: float, high: float, influence: Influence, df: float, shape: Shape) -> Interval:
-    return Interval(*shape.clip(low, high), shape.rule, None, influence.se, df)
+    low, high = shape.clip(low, high)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Interval(reason="its ends are beyond all numbers", se=_finite(influence.se))
+    return Interval(low, high, shape.rule, None, influence.se, df)
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

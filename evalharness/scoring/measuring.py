@@ -23,6 +23,7 @@ Statuses = list[str | None]
 ERROR = "error: "
 UNDEFINED = "undefined for one sample"
 AS_WORST = "counted as worst: "
+FAILED = "failed: "
 
 # Fields that come from the response, and those that may: they stand in the data set, or a system gives them.
 FROM_RESPONSE = frozenset(
@@ -35,9 +36,10 @@ PERHAPS_FROM_RESPONSE = frozenset({"contexts", "text"})
 class Measured:
     """What one metric found in one batch of n samples.
 
-    - `statistics`: float64 columns (n, ...) ready to be added, 0 in rows that are not kept; text where
-      `pool = "rows"`. Empty where no row is kept.
-    - `statuses`: None, or why there is no value: a reason, `error: KIND`; a kept row may bear a remark.
+    - `statistics`: float64 columns (n, ...) ready to be added, 0 in rows that are not kept; for `pool = "rows"` also
+      columns of text (object), None in rows that are not kept. Empty where no row is kept.
+    - `statuses`: None, or why there is no value: a reason, `failed: KIND` where the system failed, `error: KIND`; a
+      kept row may bear a remark.
     - `values`: by score name, the value of each sample (n,), NaN where there is none.
     - `kept`: which rows count in the total (n,).
     - `notes`: what plugins did wrong, in full sentences.
@@ -114,9 +116,9 @@ def measure(
 ) -> Measured:
     """Return what the entry's metric finds in a batch; a fault of the plugin costs the rows at fault and no others.
 
-    `measured` holds the entries before it by name; `answers` the replies to what it asked, a list a row. Under the
-    policy "worst", a sample whose system failed and which a plain mean cannot measure counts at the bad end of its
-    range.
+    `measured` holds the entries before it by name; `answers` the replies to what it asked, a list a row. A sample whose
+    system failed and which the metric cannot measure counts, under the policy "worst", at the bad end of the range of
+    a plain mean; elsewhere it is unmeasured for that reason.
     """
     statuses = excluded(entry, batch, failures=failures, measured=measured, answers=answers)
     rows = [row for row, status in enumerate(statuses) if status is None]
@@ -127,8 +129,7 @@ def measure(
         notes |= dict.fromkeys(piece.notes)
         for row, reason in piece.normal.reasons.items():
             statuses[row] = reason
-    if policy == "worst":
-        pieces += _worst_piece(entry, failures, statuses)
+    pieces += _failed_piece(entry, failures, policy, statuses)
     pieces = [piece for piece in pieces if len(piece.rows)]
     if len({layout(piece.statistics) for piece in pieces}) > 1:
         notes |= {str(fault(entry, "returned statistics whose names or shapes depend on the samples")): None}
@@ -220,22 +221,28 @@ def _parent(score: str, measured: Mapping[str, Measured]) -> Measured:
     return next(item for item in measured.values() if score in item.values)
 
 
-def _worst_piece(entry: Entry, failures: Sequence[Failure | None], statuses: Statuses) -> list[Normal]:
-    """Return the rows that count at the bad end of the range, and give them their remark."""
+def _failed_piece(entry: Entry, failures: Sequence[Failure | None], policy: Policy, statuses: Statuses) -> list[Normal]:
+    """Say of the rows that the system's failure left unmeasured that it did; return those that count as worst."""
     metric = entry.metric
-    if not metric.is_mean or metric.worst is None or not (frozenset(metric.reads) & FROM_RESPONSE or metric.asks):
+    if not (frozenset(metric.reads) & FROM_RESPONSE or metric.asks):
         return []
     # What the data set lacks is no failure of the system.
     lacking = {f"no {shape}" for name in metric.reads if name not in FROM_RESPONSE for shape in (name, name.removesuffix("s"))}
-    rows = [
-        row
+    rows = {
+        row: failure.kind
         for row, (failure, status) in enumerate(zip(failures, statuses, strict=True))
         if failure is not None and not failure.infrastructure
         if status is not None and status not in lacking and not status.startswith(ERROR)
-    ]
-    for row in rows:
-        statuses[row] = AS_WORST + str(getattr(failures[row], "kind", ""))
-    return [Normal(np.array(rows, np.intp), *as_worst(entry, len(rows)), {})]
+    }
+    counts = policy == "worst" and metric.is_mean and metric.worst is not None
+    for row, kind in rows.items():
+        statuses[row] = (AS_WORST if counts else FAILED) + kind
+    return [Normal(np.array(list(rows), np.intp), *as_worst(entry, len(rows)), {})] if counts else []
+
+
+def _blank(count: int, column: NDArray[Any]) -> NDArray[Any]:
+    shape = (count, *column.shape[1:])
+    return np.full(shape, None, object) if column.dtype == object else np.zeros(shape)
 
 
 def _assembled(entry: Entry, pieces: list[Normal], statuses: Statuses, notes: tuple[str, ...]) -> Measured:
@@ -249,7 +256,7 @@ def _assembled(entry: Entry, pieces: list[Normal], statuses: Statuses, notes: tu
             values[name][piece.rows] = piece.values[name]
         for name, column in piece.statistics.items():
             if name not in statistics:
-                statistics[name] = np.zeros((count, *column.shape[1:]), column.dtype)
+                statistics[name] = _blank(count, column)
             statistics[name][piece.rows] = column
     if entry.metric.pool == "sum":
         undefined = kept & np.logical_and.reduce([np.isnan(column) for column in values.values()])

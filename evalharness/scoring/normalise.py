@@ -19,6 +19,7 @@ Layout = tuple[tuple[str, tuple[int, ...]], ...]
 INFINITE = "infinite value"
 NOT_A_NUMBER = "not a number"
 LARGEST_STATISTIC = 4096
+_TEXT = (-1,)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def statistics_of(entry: Entry, result: Rows, count: int) -> Normal:
 
     A plain mean gets its columns under `value`, or under its parts, each with `NAME.count` beside it, 0 where the
     value is NaN. Other metrics lose a row with NaN, all lose one with an infinite value. Columns of a metric with
-    `pool = "rows"` may be text.
+    `pool = "rows"` may be text; None is no value there.
     """
     reasons = _reasons(entry, result.unmeasured, count)
     rows = np.array([row for row in range(count) if row not in reasons], np.intp)
@@ -58,8 +59,8 @@ def statistics_of(entry: Entry, result: Rows, count: int) -> Normal:
 
 
 def layout(statistics: Columns) -> Layout:
-    """Return the names and the shapes of a sample's statistics, sorted by name."""
-    return tuple(sorted((name, column.shape[1:]) for name, column in statistics.items()))
+    """Return the names and the shapes of a sample's statistics, sorted by name; the shape of text is (-1,)."""
+    return tuple(sorted((name, _TEXT if column.dtype == object else column.shape[1:]) for name, column in statistics.items()))
 
 
 def as_worst(entry: Entry, count: int) -> tuple[Columns, Columns]:
@@ -71,44 +72,49 @@ def as_worst(entry: Entry, count: int) -> tuple[Columns, Columns]:
 
 
 def _reasons(entry: Entry, unmeasured: Mapping[int, str], count: int) -> dict[int, str]:
-    reasons = {int(row): str(reason) for row, reason in unmeasured.items()}
-    outside = [row for row in reasons if not 0 <= row < count]
+    if not isinstance(unmeasured, Mapping):
+        raise fault(entry, f"returned one {type(unmeasured).__name__} as unmeasured; it must be a mapping of row to reason")
+    outside = [row for row in unmeasured if not (isinstance(row, (int, np.integer)) and 0 <= row < count)]
     if outside:
         raise fault(entry, f"named row {outside[0]} as unmeasured; there are {count} rows, counted from 0")
-    return reasons
+    return {int(row): str(reason) for row, reason in unmeasured.items()}
 
 
 def _column(entry: Entry, name: str, values: Any, rows: NDArray[np.intp], count: int) -> NDArray[Any]:
-    if not hasattr(values, "__len__") or isinstance(values, (str, bytes)):
+    if not isinstance(name, str):
+        raise fault(entry, f"returned a statistic named {name!r}; names are text")
+    if not _is_sequence(values):
         raise fault(entry, f"returned one {type(values).__name__} as '{name}'; it must be a sequence, one value a sample")
     if len(values) != count:
         raise fault(entry, f"returned {len(values)} rows of '{name}' for {count} samples", of_rows=True)
     if len(rows) < count:
         values = [values[row] for row in rows]
-    column = _text_or_numbers(values) if entry.metric.pool == "rows" else _numbers(entry, name, values)
+    column = _text_or_numbers(entry, name, values) if entry.metric.pool == "rows" else _numbers(entry, name, values)
     if column.size > LARGEST_STATISTIC * max(len(column), 1):
         raise fault(entry, f"returned {column[0].size} numbers a sample in '{name}'; at most {LARGEST_STATISTIC} are allowed")
     return column
 
 
+def _is_sequence(values: Any) -> bool:
+    """Return whether values are a list, a tuple or an array with an axis of rows, of whatever library."""
+    if not (hasattr(values, "__len__") and hasattr(values, "__getitem__")) or isinstance(values, (str, bytes, Mapping)):
+        return False
+    return getattr(values, "shape", None) != ()
+
+
 def _numbers(entry: Entry, name: str, values: Sequence[Any]) -> NDArray[np.float64]:
     try:
         return np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except Exception:  # arrays of other libraries refuse in their own ways
         message = f"returned '{name}' that is no column of numbers or of arrays of one shape"
         raise fault(entry, message, of_rows=True) from None
 
 
-def _text_or_numbers(values: Sequence[Any]) -> NDArray[Any]:
-    if not any(isinstance(value, str) for value in values):
-        try:
-            return np.asarray(values, np.float64)
-        except (TypeError, ValueError):
-            pass
-    column = np.empty(len(values), object)
-    for row, value in enumerate(values):  # at once, numpy would take rows of lists for a matrix
-        column[row] = value
-    return column
+def _text_or_numbers(entry: Entry, name: str, values: Sequence[Any]) -> NDArray[Any]:
+    texts = {isinstance(value, str) for value in values if value is not None}
+    if texts == {True, False}:
+        raise fault(entry, f"returned '{name}' with text and numbers in one column", of_rows=True)
+    return np.array(values, object) if True in texts else _numbers(entry, name, values)
 
 
 def _mean_columns(entry: Entry, columns: Columns) -> Columns:
@@ -129,8 +135,8 @@ def _without_infinite_and_nan(
     """Return what is left when rows without a usable number are taken out, and note the reasons."""
     if not len(rows):
         return rows, columns
-    numbers = [column.reshape(len(rows), -1) for column in columns.values() if column.dtype == np.float64]
-    if not numbers or all(np.isfinite(column).all() for column in numbers):
+    numbers = [_as_numbers(column).reshape(len(rows), -1) for column in columns.values()]
+    if all(np.isfinite(column).all() for column in numbers):
         return rows, columns
     infinite = np.logical_or.reduce([np.isinf(column).any(1) for column in numbers])
     every = np.logical_and if entry.metric.is_mean else np.logical_or
@@ -139,6 +145,11 @@ def _without_infinite_and_nan(
     reasons.update(dict.fromkeys(rows[undefined].tolist(), NOT_A_NUMBER))
     left = ~(infinite | undefined)
     return rows[left], {name: column[left] for name, column in columns.items()}
+
+
+def _as_numbers(column: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a column as it is; of text, NaN where there is none."""
+    return np.array([np.nan if text is None else 0.0 for text in column]) if column.dtype == object else column
 
 
 def _with_counts(columns: Columns) -> Columns:

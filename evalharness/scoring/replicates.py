@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.generator import BUCKETS, LARGEST, weights
+from evalharness.scoring.keys import Keys
 from evalharness.scoring.normalise import Columns
 from evalharness.scoring.sums import Groups, Matrix, beyond, joined
-from evalharness.scoring.tally import RowStore, SumStore
+from evalharness.scoring.tally import SumStore
 
 _CHUNK = 2048
 _NUMBERS_A_BLOCK = 2**22
@@ -57,18 +58,17 @@ def score_rows(entry: Entry, columns: Columns, row_weights: NDArray[np.int64]) -
     return call_score(entry, {"weights": row_weights, **columns}, row_weights.shape[:-1])
 
 
-def of_rows(entry: Entry, store: RowStore, seed: int) -> Replicates:
+def of_rows(entry: Entry, groups: Keys, columns: Columns, seed: int) -> Replicates:
     """Return the score of each reweighting of the rows, float32; as many as the metric states.
 
     A row bears the weight of its group. A metric that takes weights of shape (replicates, n) gets them in blocks of
     about four million numbers, the others one replicate at a time.
     """
-    groups, columns = store.rows()
     buckets, place = np.unique(groups % np.uint64(BUCKETS), return_inverse=True)
     drawn = weights(seed, buckets, entry.metric.replicates).T
     size = max(2, _NUMBERS_A_BLOCK // len(groups))
     at_once = _takes_blocks(entry, columns, drawn[:2, place].astype(np.int64))
-    parts = []
+    parts = [{name: np.empty(0) for name in entry.scores}]
     for start in range(0, len(drawn), size):
         block = drawn[start : start + size, place].astype(np.int64)
         parts.append(score_rows(entry, columns, block) if at_once else _one_by_one(entry, columns, block))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,12 +16,18 @@ from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.generator import BUCKETS, generator_name
 from evalharness.scoring.intervals import Interval, Shape, closed_form, from_spread
+from evalharness.scoring.measuring import FAILED
+from evalharness.scoring.normalise import NOT_A_NUMBER
 from evalharness.scoring.sums import Groups, beyond, joined
 from evalharness.scoring.tally import RowStore, SumStore, Tally, distinct
 
 _NUMBERS_A_CHUNK = 2**22
-UNDEFINED = "undefined for these samples"
-NOTHING = "nothing was measured"
+_UNDEFINED = "undefined for these samples"
+_INFINITE = "infinite for these samples"
+_NOTHING = "nothing was measured"
+_SHAPELESS = "its statistics have names or shapes that depend on the samples"
+_TOO_LARGE = "its sums are too large to be added exactly; the metric must declare a larger scale"
+_TOO_SMALL = "its numbers in '{}' are too small to be added exactly; the metric must declare a smaller scale"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +37,9 @@ class Score:
     `interval` names the rule that gave `low` and `high`; where there is no value or no interval, `reason` says why.
     `samples` and `groups` are those in the value, `as_worst` those among them that count at the bad end of the range
     because the system failed; `unmeasured` counts the others by reason, `errors` those that infrastructure lost.
-    `bounds`: the value if all errors were worst, and if all were best. `generator` and `fingerprint` say whether the
-    replicates of two scores are aligned, and over the same samples.
+    `bounds`: where a bounded mean would lie if all errors and all failures of the system that are left out were at the
+    one end of the range, and at the other. `generator` and `fingerprint` say whether the replicates of two scores are
+    aligned, and over the same samples.
     """
 
     value: float | None
@@ -73,75 +81,78 @@ class _Value:
     interval: Interval
 
 
+class _NoValue(Exception):
+    """There is no value, for this reason."""
+
+
 def finish(entry: Entry, tally: Tally, *, seed: int, clustered: bool, level: float = 0.95) -> Finished:
     """Return the scores of a tally with intervals of this level, and the replicates under the seed of the task.
 
     `clustered` says that the task names a group. A fault of the plugin costs the value, with the reason.
     """
-    common = _common(entry, tally, level, clustered)
-    if not tally.samples or len(tally.layouts) > 1:
-        reason = NOTHING if not tally.samples else "its statistics have names or shapes that depend on the samples"
-        return Finished({name: replace(common, reason=_why(tally, reason)) for name in entry.scores}, {})
+    blank = {name: _blank(entry, tally, name, level, clustered) for name in entry.scores}
     try:
         made, values = _made(entry, tally, seed, clustered, level)
-    except PluginFault as error:
-        return Finished({name: replace(common, reason=str(error)) for name in entry.scores}, {})
-    scores = {name: _score(entry, tally, common, values[name]) for name in entry.scores}
-    named = replace(common, generator=generator_name(seed, _buckets(tally.store)))
-    return Finished(
-        {name: _with_generator(score, named.generator, made.get(name)) for name, score in scores.items()},
-        {name: made[name] for name in entry.scores if name in made and scores[name].value is not None},
-    )
+    except (PluginFault, _NoValue) as why:
+        return Finished({name: replace(score, reason=str(why)) for name, score in blank.items()}, {})
+    scores = {name: _score(entry, score, values[name]) for name, score in blank.items()}
+    kept = {name: made[name] for name, score in scores.items() if name in made and score.value is not None}
+    generator = generator_name(seed, _buckets(tally.store))
+    aligned = {name: replace(scores[name], generator=generator, replicates=len(kept[name])) for name in kept}
+    return Finished(scores | aligned, kept)
 
 
-def _common(entry: Entry, tally: Tally, level: float, clustered: bool) -> Score:
+def _blank(entry: Entry, tally: Tally, name: str, level: float, clustered: bool) -> Score:
+    """Return a score without a value."""
     metric = entry.metric
     return Score(
         value=None, level=level, clustered=clustered, samples=tally.samples, as_worst=tally.as_worst,
         unmeasured=dict(sorted(tally.unmeasured.items())), errors=sum(tally.errors.values()), better=metric.better,
-        unit=metric.unit, signature=metric.signature(), fingerprint=f"{tally.samples}:{tally.fingerprint:016x}",
+        unit=metric.unit, signature=metric.signature(), fingerprint=f"{tally.fingerprints.get(name, 0):016x}",
     )  # fmt: skip
 
 
-def _why(tally: Tally, reason: str) -> str:
-    notes = sorted(tally.notes)
-    return f"{reason}: {notes[0]}" if notes else reason
+def _is_bounded_mean(entry: Entry) -> bool:
+    return entry.metric.is_mean and None not in (entry.metric.range or (None,))
 
 
 def _buckets(store: Any) -> int:
     return store.sums.buckets if isinstance(store, SumStore) else BUCKETS
 
 
-def _with_generator(score: Score, generator: str, made: NDArray[np.float32] | None) -> Score:
-    if score.value is None or made is None:
-        return score
-    return replace(score, generator=generator, replicates=len(made))
-
-
 def _made(
     entry: Entry, tally: Tally, seed: int, clustered: bool, level: float
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, _Value]]:
+) -> tuple[replicated.Replicates, dict[str, _Value]]:
+    """Return replicates and values by score; raises _NoValue or PluginFault where there are none."""
+    if len(tally.layouts) > 1:
+        raise _NoValue(_SHAPELESS)
+    if not tally.samples:
+        raise _NoValue(": ".join([_NOTHING, *sorted(tally.notes)[:1]]))
     if isinstance(tally.store, RowStore):
-        made = replicated.of_rows(entry, tally.store, seed)
-        return made, dict(_row_values(entry, tally, made, clustered, level))
+        return _of_rows(entry, tally, seed, clustered, level)
     groups: Groups = tally.store.sums.groups()
     if beyond(groups.magnitude):
-        raise PluginFault("its sums are too large to be added exactly; the metric must declare a larger scale")
+        raise _NoValue(_TOO_LARGE)
+    small = tally.store.vanishing()
+    if small and not _is_bounded_mean(entry):  # there, what is lost is nothing beside the range
+        raise _NoValue(_TOO_SMALL.format(small[0]))
     values = dict(_sum_values(entry, tally, groups, clustered, level))
     return replicated.of_sums(entry, tally.store, groups, seed), values
 
 
-def _row_values(
-    entry: Entry, tally: Tally, made: dict[str, NDArray[np.float32]], clustered: bool, level: float
-) -> Iterator[tuple[str, _Value]]:
+def _of_rows(
+    entry: Entry, tally: Tally, seed: int, clustered: bool, level: float
+) -> tuple[replicated.Replicates, dict[str, _Value]]:
     hashes, columns = tally.store.rows()
-    values = replicated.score_rows(entry, columns, np.ones(len(hashes), np.int64))
-    count = len(distinct(hashes))
-    shape = Shape(entry.metric.range, False, tally.samples, count, clustered, level)
-    for name, value in values.items():
+    numbers = replicated.score_rows(entry, columns, np.ones(len(hashes), np.int64))
+    made = replicated.of_rows(entry, hashes, columns, seed)
+    shape = Shape(entry.metric.range, False, tally.samples, len(distinct(hashes)), clustered, level)
+    values = {}
+    for name, value in numbers.items():
         number = float(value)
         interval = from_spread(number, made[name].astype(np.float64), shape) if math.isfinite(number) else Interval()
-        yield name, _Value(number, tally.samples, count, interval)
+        values[name] = _Value(number, shape.samples, shape.groups, interval)
+    return made, values
 
 
 def _sum_values(entry: Entry, tally: Tally, groups: Groups, clustered: bool, level: float) -> Iterator[tuple[str, _Value]]:
@@ -153,7 +164,7 @@ def _sum_values(entry: Entry, tally: Tally, groups: Groups, clustered: bool, lev
         counted = _counted(store, groups, part) if entry.metric.is_mean else None
         samples, count = tally.samples, groups.count
         if counted is not None and (found := int(counted.sum())) != samples:
-            samples, count = found, min(int((counted > 0) @ groups.multiplicity), groups.count)
+            samples, count = found, min(int((counted > 0) @ groups.multiplicity), found)  # of folded groups: at most
         number = float(values[name])
         shape = Shape(entry.metric.range, entry.metric.is_mean, samples, count, clustered, level)
         kept = left_out[name] if counted is None else left_out[name][counted > 0]
@@ -176,22 +187,26 @@ def _left_out(entry: Entry, store: SumStore, groups: Groups, total: NDArray[np.f
     return {name: np.concatenate([part[name] for part in parts]) for name in entry.scores}
 
 
-def _score(entry: Entry, tally: Tally, common: Score, found: _Value) -> Score:
-    scored = replace(common, samples=found.samples, groups=found.groups)
+def _score(entry: Entry, blank: Score, found: _Value) -> Score:
+    """Return the blank score with what was found; samples that lack this part alone are counted as unmeasured."""
+    missing = blank.samples - found.samples
+    unmeasured = Counter(blank.unmeasured) + Counter({NOT_A_NUMBER: missing})
+    counted = replace(blank, samples=found.samples, groups=found.groups, unmeasured=dict(sorted(unmeasured.items())))
     if not math.isfinite(found.value):
-        return replace(scored, reason=_why(tally, UNDEFINED if found.samples else NOTHING))
+        undefined = _INFINITE if math.isinf(found.value) else _UNDEFINED
+        return replace(counted, reason=undefined if found.samples else _NOTHING)
     interval = found.interval
     return replace(
-        scored, value=found.value, low=interval.low, high=interval.high, interval=interval.rule, reason=interval.reason,
-        se=interval.se, df=interval.df, bounds=_bounds(entry, tally, found),
+        counted, value=found.value, low=interval.low, high=interval.high, interval=interval.rule, reason=interval.reason,
+        se=interval.se, df=interval.df, bounds=_bounds(entry, counted, found.value),
     )  # fmt: skip
 
 
-def _bounds(entry: Entry, tally: Tally, found: _Value) -> list[float] | None:
-    """Return the plain mean if everything that errors lost were at one end of the range, and at the other."""
+def _bounds(entry: Entry, counted: Score, value: float) -> list[float] | None:
+    """Return the plain mean if all that was lost were at one end of the range, and at the other."""
     low, high = entry.metric.range or (None, None)
-    lost = sum(tally.errors.values())
+    lost = counted.errors + sum(count for reason, count in counted.unmeasured.items() if reason.startswith(FAILED))
     if not lost or not entry.metric.is_mean or low is None or high is None:
         return None
-    share = lost / (found.samples + lost)
-    return [(1 - share) * found.value + share * low, (1 - share) * found.value + share * high]
+    share = lost / (counted.samples + lost)
+    return [(1 - share) * value + share * low, (1 - share) * value + share * high]

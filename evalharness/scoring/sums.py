@@ -2,7 +2,8 @@
 
 A number is split into two limbs, multiples of 2^-20 and of 2^-50. As long as the absolute values add up to less than
 2^33 and 2^3, every partial sum of a limb is a multiple of its grid that float64 holds exactly, so addition is
-associative. Beyond those limits `beyond` is true, for every order alike.
+associative. Beyond those limits `beyond` is true, for every order alike. What is smaller than 2^-50 is lost, and
+`GroupSums.lost` remembers how much of a row at most.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ Matrix = NDArray[np.float64]
 
 GRIDS = (2.0**20, 2.0**50)
 LIMITS = (2.0**33, 2.0**3)
+# Numbers that are smaller than this on average may have lost a millionth of themselves.
+FINEST = 2.0**-31
 NUMBERS_HELD = 2**23
 NUMBERS_PENDING = 2**20
 
 
 def limbs(values: Matrix) -> Matrix:
     """Return values (rows, width) as two limbs side by side (rows, 2 * width)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        high = np.rint(values * GRIDS[0]) / GRIDS[0]
-        low = np.rint((values - high) * GRIDS[1]) / GRIDS[1]
+    within = np.clip(values, -2 * LIMITS[0], 2 * LIMITS[0])  # beyond the limits all the same, and never infinite
+    high = np.rint(within * GRIDS[0]) / GRIDS[0]
+    low = np.rint((within - high) * GRIDS[1]) / GRIDS[1]
     return np.concatenate([high, low], axis=1)
 
 
@@ -102,6 +105,8 @@ class GroupSums:
     keys: Keys = field(init=False)
     rows: Matrix = field(init=False)
     magnitude: Matrix = field(init=False)
+    lost: Matrix = field(init=False)
+    nonzero: Matrix = field(init=False)
     distinct: KeySet | None = field(init=False, default=None)
     _pending: list[tuple[Keys, Matrix]] = field(init=False, default_factory=list)
     _waiting: int = field(init=False, default=0)
@@ -111,11 +116,14 @@ class GroupSums:
         self.keys = np.empty(0, np.uint64)
         self.rows = np.empty((0, 2 * self.width))
         self.magnitude = np.zeros(2 * self.width)
+        self.lost, self.nonzero = np.zeros(self.width), np.zeros(self.width)
 
     def add(self, keys: Keys, values: Matrix) -> None:
-        """Add rows (n, width) to the groups of these keys (n,)."""
+        """Add rows (n, width), at least one, to the groups of these keys (n,)."""
         rows = limbs(values)
         self.magnitude += np.abs(rows).sum(0)
+        self.lost = np.maximum(self.lost, np.abs(values - joined(rows)).max(0))
+        self.nonzero += np.count_nonzero(values, axis=0)
         self._pending.append((keys, rows))
         self._waiting += rows.size
         if self._waiting > NUMBERS_PENDING:
@@ -126,6 +134,8 @@ class GroupSums:
         self._settle()
         other._settle()
         self.magnitude = self.magnitude + other.magnitude
+        self.lost = np.maximum(self.lost, other.lost)
+        self.nonzero += other.nonzero
         if other.distinct is None:
             self._absorb(other.keys, other.rows)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from evalharness.scoring.chain import Entry
 from evalharness.scoring.keys import Keys
 from evalharness.scoring.measuring import AS_WORST, ERROR, Measured
 from evalharness.scoring.normalise import Columns, Layout, layout
-from evalharness.scoring.sums import GroupSums, Matrix
+from evalharness.scoring.sums import FINEST, GroupSums, Matrix, joined
 
 _WORD = 2**64
 
@@ -40,11 +41,18 @@ class SumStore:
     def add(self, groups: Keys, ids: Keys, statistics: Columns) -> None:
         """Add rows to their groups."""
         rows = [statistics[name].reshape(len(groups), -1) for name, _ in self.layout]
-        self.sums.add(groups, np.concatenate(rows, axis=1) / self.scale)
+        with np.errstate(over="ignore"):
+            self.sums.add(groups, np.concatenate(rows, axis=1) / self.scale)
 
     def merge(self, other: SumStore) -> None:
         """Add another shard's groups."""
         self.sums.merge(other.sums)
+
+    def vanishing(self) -> list[str]:
+        """Return the statistics whose numbers are too small for what addition keeps of them."""
+        lost, size = self.unpack(self.sums.lost), self.unpack(joined(self.sums.magnitude))
+        finest = self.unpack(FINEST * self.sums.nonzero)
+        return [name for name, _ in self.layout if lost[name].any() and size[name].max() < finest[name].max()]
 
     def unpack(self, numbers: Matrix) -> Columns:
         """Return numbers (..., width) as statistics by name, each (..., shape), with the scale put back."""
@@ -85,14 +93,14 @@ class Tally:
     """Statistics by group, counts and the fingerprint of one entry of the chain.
 
     `samples` are those in the total, `as_worst` those among them that count at the bad end of the range;
-    `unmeasured` and `errors` count the others by reason. The fingerprint is the sum of the id hashes mod 2^64 of what
-    is in the total: two scores with equal `samples` and `fingerprint` are over the same samples.
+    `unmeasured` and `errors` count the others by reason. The fingerprint of a score is the sum of the id hashes mod
+    2^64 of what is in it: two scores with equal numbers of samples and equal fingerprints are over the same samples.
     """
 
     entry: Entry
     samples: int = 0
     as_worst: int = 0
-    fingerprint: int = 0
+    fingerprints: dict[str, int] = field(default_factory=dict)
     unmeasured: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     notes: set[str] = field(default_factory=set)
@@ -111,7 +119,7 @@ class Tally:
         else:
             groups, ids = groups[kept], ids[kept]
             statistics = {name: column[kept] for name, column in measured.statistics.items()}
-        self.fingerprint = (self.fingerprint + int(ids.sum(dtype=np.uint64))) % _WORD
+        self._sign(self._ids_in(statistics, ids))
         self._open(layout(statistics))
         if len(self.layouts) == 1:
             self.store.add(groups, ids, statistics)
@@ -120,7 +128,7 @@ class Tally:
         """Take in another shard's tally of the same entry."""
         self.samples += other.samples
         self.as_worst += other.as_worst
-        self.fingerprint = (self.fingerprint + other.fingerprint) % _WORD
+        self._sign(other.fingerprints)
         self.unmeasured += other.unmeasured
         self.errors += other.errors
         self.notes |= other.notes
@@ -135,6 +143,18 @@ class Tally:
         if self.store is None:
             metric = self.entry.metric
             self.store = RowStore(names) if metric.pool == "rows" else SumStore(names, metric.scale)
+
+    def _ids_in(self, statistics: Columns, ids: Keys) -> dict[str, int]:
+        """Return by score the sum of the ids that are in it: of a plain mean with parts, those with a number there."""
+        metric, scores = self.entry.metric, self.entry.scores
+        if not (metric.is_mean and metric.parts):
+            return dict.fromkeys(scores, int(ids.sum(dtype=np.uint64)))
+        counts = [statistics[f"{part}.count"] > 0 for part in metric.parts]
+        return {name: int(ids[inside].sum(dtype=np.uint64)) for name, inside in zip(scores, counts, strict=True)}
+
+    def _sign(self, sums: Mapping[str, int]) -> None:
+        for name, added in sums.items():
+            self.fingerprints[name] = (self.fingerprints.get(name, 0) + added) % _WORD
 
     def _count(self, measured: Measured) -> None:
         self.samples += int(measured.kept.sum())

@@ -36,8 +36,8 @@ class Combine(Metric):
     parents: tuple[Parent, ...] = dataclasses.field(default=(), repr=False, metadata={"option": False})
 
     def __post_init__(self) -> None:
-        if len(set(self.of)) < 2:
-            raise ValueError("'of' must name at least two different scores")
+        if len(set(self.of)) < max(2, len(self.of)):
+            raise ValueError("'of' must name at least two different scores, each once")
 
     @property
     def uses(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -74,8 +74,11 @@ class Combine(Metric):
                 )
         if first.metric.better != "higher" or first.metric.range is None or first.metric.range[0] != 0:
             raise ValueError(f"'{first.score}' ({_described(first)}) cannot be combined: it must start at 0, higher better")
-        if self.per == "total" and any(parent.metric.pool != "sum" for parent in parents):
-            raise ValueError("'per: total' needs scores whose statistics add")
+        pooled = next((parent.score for parent in parents if parent.metric.pool != "sum"), None)
+        if pooled is not None:
+            raise ValueError(
+                f"'{pooled}' cannot be combined: it needs all samples at once, and has neither their values nor sums"
+            )
         return dataclasses.replace(self, parents=parents)
 
     def measure(self, *_: Any, values: Mapping[str, Any], **_columns: Any) -> Rows:

@@ -143,10 +143,11 @@ def test_the_worst_of_a_metric_that_is_better_low_is_its_upper_end():
     assert listed(found.values["length"]) == [1.0]
 
 
-def test_the_policy_exclude_leaves_it_unmeasured():
+def test_the_policy_exclude_leaves_it_unmeasured_for_that_reason():
     table = batch(response=["", None, "abc"], references=[["x"]] * 3)
     found = run(Length(), table, failures=[EMPTY, FILTERED, None], policy="exclude")
-    assert found.statuses == ["no text", "no response", None]
+    assert found.statuses == ["failed: empty", "failed: filtered", None]
+    assert found.kept.tolist() == [False, False, True]
 
 
 def test_what_the_data_lacks_is_not_counted_against_the_system():
@@ -160,7 +161,7 @@ def test_without_a_bad_end_or_a_plain_mean_it_stays_unmeasured():
 
         range = None
 
-    assert run(Words(), batch(response=[None], references=[["x"]]), failures=[FILTERED]).statuses == ["no response"]
+    assert run(Words(), batch(response=[None], references=[["x"]]), failures=[FILTERED]).statuses == ["failed: filtered"]
 
     class Squared(Length):
         """Squared mean, 0 to 1."""
@@ -171,7 +172,12 @@ def test_without_a_bad_end_or_a_plain_mean_it_stays_unmeasured():
         def score(self, length, one):
             return (length / one) ** 2
 
-    assert run(Squared(), batch(response=[None], references=[["x"]]), failures=[FILTERED]).statuses == ["no response"]
+    assert run(Squared(), batch(response=[None], references=[["x"]]), failures=[FILTERED]).statuses == ["failed: filtered"]
+
+
+def test_a_failure_of_the_system_is_no_matter_for_what_does_not_read_the_response():
+    table = batch(response=["", "b"], contexts=[None, ["p"]])
+    assert run(Recall(), table, failures=[FILTERED, FILTERED]).statuses == ["no contexts", None]
 
 
 def test_answers_that_infrastructure_lost_are_errors():
@@ -336,13 +342,23 @@ def test_unmeasured_of_the_decorator_form_keeps_its_reason():
     assert run(known(), batch(response=["a", ""])).statuses == [None, "no words"]
 
 
-def test_every_sample_is_counted_once_in_the_score():
+@pytest.mark.parametrize(
+    ("policy", "samples", "as_worst", "unmeasured", "value", "lost"),
+    [
+        ("worst", 3, 2, {"no reference": 1}, 0.02 / 3, 2),
+        ("exclude", 1, 0, {"failed: empty": 1, "failed: filtered": 1, "no reference": 1}, 0.02, 4),
+    ],
+)
+def test_every_sample_is_counted_once_in_the_score(policy, samples, as_worst, unmeasured, value, lost):
     table = batch(response=["ab", "", None, "a", "abc", "x"], references=[["x"], ["x"], ["x"], [], ["x"], ["x"]])
     failures = [None, EMPTY, FILTERED, None, LOST, Failure("timeout")]
     entry = Entry.of(Length())
     tally = Tally(entry)
-    tally.add(run(Length(), table, failures=failures), *[hash_keys(table.ids)] * 2)
+    tally.add(run(Length(), table, failures=failures, policy=policy), *[hash_keys(table.ids)] * 2)
     score = finish(entry, tally, seed=1, clustered=False).scores["length"]
-    assert (score.samples, score.as_worst, score.unmeasured, score.errors) == (3, 2, {"no reference": 1}, 2)
+    assert (score.samples, score.as_worst, score.unmeasured, score.errors) == (samples, as_worst, unmeasured, 2)
     assert dict(tally.errors) == {"connection": 1, "timeout": 1}
     assert score.samples + sum(score.unmeasured.values()) + score.errors == len(table)
+    assert score.value == pytest.approx(value)
+    share = lost / (samples + lost)
+    assert score.bounds == pytest.approx([(1 - share) * value, (1 - share) * value + share])
