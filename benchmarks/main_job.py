@@ -21,7 +21,7 @@ import click
 from benchmarks.process import EVALHARNESS, measure
 
 TASKS = Path(__file__).parent.parent / "tasks"
-ADDED = "metrics:\n  - word_count\n"
+ADDED = "metrics:\n  - rouge: {variants: [rouge2]}\n    as: added\n"
 LIMITS = {"first": 360.0, "again": 10.0}
 
 

@@ -79,24 +79,35 @@ def evalharness_score(out: Path) -> float:
 @click.command(help=__doc__)
 @click.option("--lm-eval-python", required=True, type=click.Path(exists=True, dir_okay=False), help="Python with lm-eval 0.4.13.")
 def main(lm_eval_python: str) -> None:
-    ours: list[float] = []
-    theirs: list[float] = []
+    ours: list[Finished] = []
+    theirs: list[Finished] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         task, responses = write_task(folder, SAMPLES, "exact_match")
         startup = run_lm_eval(lm_eval_python, folder, "--limit", "1").seconds  # also fills the caches of `datasets`
         for number in range(ROUNDS):
-            ours.append(run_evalharness(task, responses, folder / f"out{number}").seconds)
-            theirs.append(run_lm_eval(lm_eval_python, folder).seconds)
+            ours.append(run_evalharness(task, responses, folder / f"out{number}"))
+            theirs.append(run_lm_eval(lm_eval_python, folder))
         scores = evalharness_score(folder / "out0"), lm_eval_score(folder)
     if scores != (EXPECTED, EXPECTED):
         sys.exit(f"the scores are {scores}, not {EXPECTED}")
-    mine, other = statistics.median(ours), statistics.median(theirs)
     click.echo(f"{SAMPLES} documents, exact_match {EXPECTED} in both, medians of {ROUNDS}")
-    click.echo(f"lm-evaluation-harness: {other:.1f} s (one document: {startup:.1f} s)")
-    click.echo(f"evalharness: {mine:.2f} s")
-    click.echo(f"ratio: {other / mine:.1f}")
-    sys.exit(other / mine < LIMIT)
+    click.echo(
+        f"lm-evaluation-harness: {wall(theirs):.1f} s (one document: {startup:.1f} s), processor {processor(theirs):.1f} s"
+    )
+    click.echo(f"evalharness: {wall(ours):.2f} s, processor {processor(ours):.2f} s")
+    click.echo(f"ratio: {wall(theirs) / wall(ours):.1f}, of processor time {processor(theirs) / processor(ours):.1f}")
+    sys.exit(wall(theirs) / wall(ours) < LIMIT)
+
+
+def wall(runs: list[Finished]) -> float:
+    """Return the median wall time in seconds."""
+    return statistics.median(run.seconds for run in runs)
+
+
+def processor(runs: list[Finished]) -> float:
+    """Return the median processor time in seconds, which other work on the machine hardly changes."""
+    return statistics.median(run.processor for run in runs)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ EVALHARNESS = str(Path(sysconfig.get_path("scripts")) / "evalharness")
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that ended well: its wall time in seconds, its peak resident memory in MB, and what it printed."""
+    """A process that ended well: its wall and processor time in seconds, its peak resident memory in MB, what it printed."""
 
     seconds: float
+    processor: float
     peak_mb: float
     output: str
 
@@ -45,4 +46,5 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str] | None = N
     if process.returncode != 0:
         click.echo(text[-4000:], err=True)
         sys.exit(f"{' '.join(command)} ended with exit code {process.returncode}")
-    return Finished(seconds, usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024), text)
+    peak = usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    return Finished(seconds, usage.ru_utime + usage.ru_stime, peak, text)

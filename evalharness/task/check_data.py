@@ -138,8 +138,8 @@ def _shows_answer(prompt: str, template: str, answers: Sequence[str]) -> bool:
 
 
 def _check_recorded(seen: Inspected, batch: Sequence[Sample], notes: _Notes) -> None:
-    """Ask recorded responses for what a run would ask them."""
-    if not seen.recorded:
+    """Ask recorded responses for what a run would ask them; an answer to passages still to be searched for cannot be known."""
+    if not seen.recorded or seen.searches:
         return
     where = seen.task.where("system.model", "system")
     asked = [_request(seen.task, sample, repeat) for sample in batch for repeat in range(seen.task.repeats)]
