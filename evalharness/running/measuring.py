@@ -41,12 +41,12 @@ class Scoring:
         self.add_measured(answered.rows, measured)
         return Scored(_texts(answered, replies), measured)
 
-    def add_measured(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
-        """Add a measured batch to the tallies."""
+    def add_measured(self, rows: Sequence[Row], measured: dict[str, Measured]) -> None:
+        """Add a measured batch to the tallies; what they refuse is replaced by errors."""
         ids = hash_keys([(row.sample.id, row.repeat) if row.repeat else row.sample.id for row in rows])
         groups = hash_keys([row.group for row in rows])
         for entry in self.chain.entries:
-            self.tallies[entry.name].add(measured[entry.name], groups, ids)
+            measured[entry.name] = self.tallies[entry.name].add(measured[entry.name], groups, ids)
         self.samples += len(rows)
 
     def finish(self, *, seed: int, clustered: bool) -> list[tuple[Entry, Finished]]:

@@ -132,9 +132,17 @@ def measure(
     pieces += _failed_piece(entry, failures, policy, statuses)
     pieces = [piece for piece in pieces if len(piece.rows)]
     if len({layout(piece.statistics) for piece in pieces}) > 1:
-        notes |= {str(fault(entry, "returned statistics whose names or shapes depend on the samples")): None}
-        pieces, statuses = [], [f"{ERROR}plugin" if status is None else status for status in statuses]
+        kept = np.isin(np.arange(len(batch)), np.concatenate([piece.rows for piece in pieces]))
+        return refused(entry, Measured({}, statuses, {}, kept, tuple(notes)))
     return _assembled(entry, pieces, statuses, tuple(notes))
+
+
+def refused(entry: Entry, measured: Measured) -> Measured:
+    """Return a batch whose statistics have other names or shapes than those beside them, or before: all errors."""
+    statuses = [f"{ERROR}plugin" if kept else status for status, kept in zip(measured.statuses, measured.kept, strict=True)]
+    note = str(fault(entry, "returned statistics whose names or shapes depend on the samples"))
+    values = {name: np.full(len(statuses), np.nan) for name in entry.scores}
+    return Measured({}, statuses, values, np.zeros(len(statuses), bool), (*measured.notes, note))
 
 
 @dataclass(frozen=True)

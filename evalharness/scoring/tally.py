@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.keys import Keys
-from evalharness.scoring.measuring import AS_WORST, ERROR, Measured
+from evalharness.scoring.measuring import AS_WORST, ERROR, Measured, refused
 from evalharness.scoring.normalise import Columns, Layout, layout
 from evalharness.scoring.sums import FINEST, GroupSums, Matrix, joined
 
@@ -107,22 +107,28 @@ class Tally:
     layouts: set[Layout] = field(default_factory=set)
     store: Any = None
 
-    def add(self, measured: Measured, groups: Keys, ids: Keys) -> None:
-        """Take in a measured batch; `groups` and `ids` are the hashes of each row's group and sample (see `keys`)."""
+    def add(self, measured: Measured, groups: Keys, ids: Keys) -> Measured:
+        """Take in a measured batch and return it; `groups` and `ids` are the hashes of each row's group and sample.
+
+        Where statistics do not fit those of the batches before, the rows come back as errors of the plugin.
+        """
+        if measured.kept.any():
+            names = layout(measured.statistics)
+            self._open(names)
+            measured = measured if names == self.store.layout else refused(self.entry, measured)
         self._count(measured)
         self.notes.update(measured.notes)
-        kept = measured.kept
-        if not kept.any():
-            return
-        if kept.all():
-            statistics = measured.statistics
-        else:
+        if measured.kept.any():
+            self._keep(measured, groups, ids)
+        return measured
+
+    def _keep(self, measured: Measured, groups: Keys, ids: Keys) -> None:
+        kept, statistics = measured.kept, measured.statistics
+        if not kept.all():
             groups, ids = groups[kept], ids[kept]
-            statistics = {name: column[kept] for name, column in measured.statistics.items()}
+            statistics = {name: column[kept] for name, column in statistics.items()}
         self._sign(self._ids_in(statistics, ids))
-        self._open(layout(statistics))
-        if len(self.layouts) == 1:
-            self.store.add(groups, ids, statistics)
+        self.store.add(groups, ids, statistics)
 
     def merge(self, other: Tally) -> None:
         """Take in another shard's tally of the same entry."""
@@ -134,11 +140,11 @@ class Tally:
         self.notes |= other.notes
         for names in other.layouts:
             self._open(names)
-        if len(self.layouts) == 1 and other.store is not None:
+        if other.store is not None and other.store.layout == self.store.layout:
             self.store.merge(other.store)
 
     def _open(self, names: Layout) -> None:
-        # More than one layout is the plugin's fault: there is nothing to add then, and the score says why.
+        # More than one layout is the plugin's fault, and the score says so.
         self.layouts.add(names)
         if self.store is None:
             metric = self.entry.metric

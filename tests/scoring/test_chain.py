@@ -106,6 +106,40 @@ def test_what_compose_refuses_is_a_fault_of_that_entry():
         Chain.build([(None, Plain()), (None, Parted()), (None, User(of=("plain", "parted@1")))])
 
 
+def test_what_compose_raises_is_a_fault_too():
+    class Broken(User):
+        """Nothing, 0 to 1."""
+
+        def compose(self, parents):
+            raise KeyError("options")
+
+    with pytest.raises(FaultsFound, match=r"metrics\[1\]: 'user': raised KeyError in compose: 'options'"):
+        Chain.build([(None, Plain()), (None, Broken(of=("plain",)))])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"scale": 1000.0}, "'odd' declares the scale 1000.0; it must be a power of two"),
+        ({"scale": 0}, "'odd' declares the scale 0; it must be a power of two"),
+        ({"scale": -2.0}, "'odd' declares the scale -2.0; it must be a power of two"),
+        ({"scale": float("inf")}, "'odd' declares the scale inf; it must be a power of two"),
+        ({"better": "most"}, "'odd' does not state whether 'higher' or 'lower' is better"),
+        ({"better": None}, "'odd' does not state whether 'higher' or 'lower' is better"),
+    ],
+)
+def test_a_metric_that_states_what_cannot_be_is_refused(body, message):
+    metric = type("Odd", (Metric,), {"name": "odd", "better": "higher", "__doc__": "Nothing.", **body})()
+    with pytest.raises(FaultsFound, match=message):
+        Chain.build([(None, metric)])
+
+
+@pytest.mark.parametrize("scale", [1, 2.0**-40, 2.0**30])
+def test_any_power_of_two_is_a_scale(scale):
+    metric = type("Even", (Plain,), {"name": "even", "better": "higher", "__doc__": "Nothing.", "scale": scale})()
+    assert names(Chain.build([(None, metric)])) == ["even"]
+
+
 def test_a_loss_that_couples_its_batch_is_no_score():
     class Contrastive(Loss):
         """Nothing, 0 or more."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from evalharness import DataError, Generate, Metric, Passage, UsageError
+from evalharness import DataError, Generate, Metric, Passage, UsageError, metric
 
 
 class Hits(Metric):
@@ -41,8 +42,9 @@ def test_a_single_reference_stands_for_a_list_of_one():
 
 
 def test_contexts_may_be_texts_mappings_or_passages():
-    contexts = [["text"], [{"id": "p", "text": "text", "score": 0.5}], [{"text": "text"}], [Passage("p", "text")], []]
-    assert Found().evaluate(contexts=contexts).samples["found"] == [5, 5, 5, 5, 0]
+    contexts = [["text"], [{"id": "p", "text": "text", "score": 0.5}], [{"text": "text"}], [Passage("p", "text")], [], "text"]
+    assert Found().evaluate(contexts=contexts).samples["found"] == [5, 5, 5, 5, 0, 5]
+    assert Found().evaluate(contexts=[None, ["a"]]).statuses == ["no contexts", None]
 
 
 def test_groups_cluster_the_interval():
@@ -51,6 +53,48 @@ def test_groups_cluster_the_interval():
     alone = Hits().evaluate(response=response, references=references).scores["hits"]
     grouped = Hits().evaluate(response=response, references=references, group=[row // 2 for row in range(12)]).scores["hits"]
     assert (alone.groups, grouped.groups, grouped.clustered) == (12, 6, True)
+
+
+def test_a_sample_without_a_group_is_its_own():
+    columns = {"response": ["a", "b"] * 6, "references": ["a"] * 12}
+    score = Hits().evaluate(**columns, group=["x"] * 4 + [None] * 8).scores["hits"]
+    assert (score.groups, score.clustered) == (9, True)
+
+
+def test_arrays_are_columns_too():
+    @metric(better="lower", range=(0, None))
+    def squared_error(prediction, target):
+        """Squared difference, 0 or more."""
+        return (prediction - target) ** 2
+
+    groups = np.arange(10) // 2
+    result = squared_error().evaluate(prediction=np.arange(10.0), target=np.zeros(10), group=groups, id=np.arange(10))
+    assert result.scores["squared_error"].value == np.mean(np.arange(10.0) ** 2)
+    assert result.scores["squared_error"].groups == 5
+
+
+def test_text_in_any_script_is_text():
+    texts = ["é", "e\u0301", "日本語", "\u05e9\u05dc\u05d5\u05dd", "👩‍👧", "\ud800", ""]
+    result = Hits().evaluate(response=texts, references=texts, id=texts, group=texts)
+    assert result.samples["hits"] == [1.0] * 7
+    assert result.scores["hits"].groups == 7
+
+
+def test_what_a_plugin_did_wrong_is_noted():
+    class Fails(Hits):
+        """Fails on b, 0 to 1."""
+
+        def measure(self, response, references):
+            if "b" in response:
+                raise ValueError("no b, please")
+            return super().measure(response, references)
+
+    result = Fails().evaluate(response=["a", "b", "c"], references=["a", "b", "x"])
+    assert result.samples["hits"] == [1.0, None, 0.0]
+    assert result.statuses == [None, "error: plugin", None]
+    assert [note.rpartition("raised ")[2] for note in result.notes] == ["ValueError: no b, please"]
+    assert (result.scores["hits"].value, result.scores["hits"].errors) == (0.5, 1)
+    assert result.scores["hits"].bounds == pytest.approx([1 / 3, 2 / 3])
 
 
 def test_no_samples_at_all_are_no_crash():
@@ -76,6 +120,10 @@ def test_given_columns_stay_as_they_are():
             "the columns have unequal lengths: response 2, references 1; each needs one value a sample",
         ),
         ({"response": "a", "references": ["a"]}, UsageError, "the column 'response' is one str; it must be a list"),
+        ({"response": ["a"], "references": {"a": 1}}, UsageError, "the column 'references' is one dict; it must be a list"),
+        ({"response": ["a"], "references": {"a"}}, UsageError, "the column 'references' is one set; it must be a list"),
+        ({"response": (text for text in "a"), "references": ["a"]}, UsageError, "the column 'response' is one generator"),
+        ({"response": ["a"], "references": ["a"], "contexts": [{"text": "b"}]}, DataError, "contexts 0 are {'text': 'b'}; they"),
         ({"response": [3], "references": ["a"]}, DataError, "response 0 is int; it must be text, or None"),
         ({"response": ["a"], "references": [["a", 3]]}, DataError, "references 0 are \\['a', 3\\]; they must be a text"),
         ({"response": ["a"], "references": ["a"], "contexts": [[3]]}, DataError, "contexts 0 hold 3; they must be texts"),

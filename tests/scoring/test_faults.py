@@ -207,6 +207,19 @@ ONE = {"measure": lambda self, response: {"x": [1.0] * len(response), "y": [1.0]
         (faulty(reads=("response",), measure=lambda self, response: {}), "returned {} from measure; it must return"),
         (faulty(reads=("response",), measure=lambda self, response: {"x": 1.0}), "returned one float as 'x'"),
         (faulty(reads=("response",), measure=lambda self, response: {"x": "abc"}), "returned one str as 'x'"),
+        (faulty(reads=("response",), measure=lambda self, response: {"x": {"a": 1.0}}), "returned one dict as 'x'"),
+        (faulty(reads=("response",), measure=lambda self, response: {"x": np.array(1.0)}), "returned one ndarray as 'x'"),
+        (faulty(reads=("response",), measure=lambda self, response: {"x": (1 for _ in response)}), "returned one generator as"),
+        (faulty(reads=("response",), measure=lambda self, response: {7: [1.0] * len(response)}), "returned a statistic named 7"),
+        (faulty(reads=("response",), measure=lambda self, response: Rows([1.0])), "from measure; it must return a mapping"),
+        (
+            faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, ["why"])),
+            "returned one list as unmeasured; it must be a mapping of row to reason",
+        ),
+        (
+            faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, {"first": "why"})),
+            "named row first as unmeasured; there are 3 rows",
+        ),
         (
             faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, {9: "why"})),
             "named row 9 as unmeasured; there are 3 rows",
@@ -240,6 +253,111 @@ def test_a_broken_contract_is_named_and_costs_the_value_alone(plugin, message):
     for score in finish(tally.entry, tally, seed=1, clustered=False).scores.values():
         assert (score.value, score.low, score.errors) == (None, None, 3)
         assert message in score.reason
+
+
+class Huge:
+    """An array of a library that refuses in its own way."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, row):
+        return self
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("on another device")
+
+
+def test_an_array_that_cannot_be_read_is_no_column_of_numbers():
+    found = run(faulty(reads=("response",), measure=lambda self, response: {"x": Huge()}), response=["a", "b", "c"])
+    assert found.statuses == ["error: plugin"] * 3
+    plugin = faulty(reads=("response",), measure=lambda self, response: {"x": [10**400] + [1] * (len(response) - 1)})
+    assert "no column of numbers" in run(plugin, response=["a", "b"]).notes[0]
+    scored = faulty(**ONE, score=lambda self, x, y: Huge())
+    assert "from score; it must return numbers" in run(scored, response=["a", "b", "c"]).notes[0]
+
+
+def test_none_is_no_number_and_leaves_its_row_unmeasured():
+    found = run(faulty(reads=("x",), measure=lambda self, x: {"x": [None if v == 2 else v for v in x]}), x=[1, 2, 3])
+    assert found.statuses == [None, "not a number", None]
+
+
+class TextRows(Metric):
+    """Different texts, 0 or more."""
+
+    name, better, range, pool, replicates = "text_rows", "higher", (0, None), "rows", 60
+
+    def measure(self, text):
+        return {"text": text}
+
+    def score(self, *, weights, text):
+        return float(len({word for word, weight in zip(text, weights, strict=True) if weight}))
+
+
+class TextOrNone(TextRows):
+    """Different texts of more than one letter, 0 or more."""
+
+    def measure(self, text):
+        return {"text": [word if len(word) > 1 else None for word in text]}
+
+
+class TextOrNumber(TextRows):
+    """Different words and numbers, 0 or more."""
+
+    def measure(self, text):
+        return {"text": [float(word) if word.isdigit() else word for word in text]}
+
+
+def test_a_row_without_a_text_is_unmeasured_in_any_batch():
+    texts = ["aa", "b", "cc", "d", "e", "aa"]
+    whole = run(TextOrNone(), text=texts)
+    assert whole.statuses == [None, "not a number", None, "not a number", "not a number", None]
+    assert whole.statistics["text"].tolist() == ["aa", None, "cc", None, None, "aa"]
+    assert [status for text in texts for status in run(TextOrNone(), text=[text]).statuses] == whole.statuses
+    assert score_of(TextOrNone(), whole).value == 2
+
+
+def test_text_and_numbers_are_no_column():
+    found = run(TextOrNumber(), text=["aa", "7", "cc"])
+    assert found.statuses == ["error: plugin"] * 3
+    assert found.notes[-1].endswith("returned statistics whose names or shapes depend on the samples")
+    tally = Tally(Entry.of(TextOrNumber()))
+    for row, text in enumerate(["aa", "7"]):
+        tally.add(run(TextOrNumber(), text=[text]), *[hash_keys([f"q{row}"])] * 2)
+    (score,) = finish(tally.entry, tally, seed=1, clustered=False).scores.values()
+    assert score.reason == "its statistics have names or shapes that depend on the samples"
+
+
+def test_a_batch_that_does_not_fit_those_before_comes_back_as_errors():
+    class Shapeless(Good):
+        """Nothing, any number."""
+
+        def measure(self, response):
+            return Rows({"x": np.ones((len(response), len(response)))}, {0: "first"})
+
+        def score(self, x):
+            return x.sum(-1)
+
+    tally = Tally(Entry.of(Shapeless()))
+    first, second = run(Shapeless(), response=["a"] * 3), run(Shapeless(), response=["a"] * 4)
+    assert tally.add(first, *[hash_keys(["p0", "p1", "p2"])] * 2) is first
+    came = tally.add(second, *[hash_keys(["q0", "q1", "q2", "q3"])] * 2)
+    assert came.statuses == ["first", *["error: plugin"] * 3]
+    assert (came.kept.any(), came.statistics) == (False, {})
+    assert all(np.isnan(values).all() for values in came.values.values())
+    (score,) = finish(tally.entry, tally, seed=1, clustered=False).scores.values()
+    assert (score.value, score.samples, score.errors, score.unmeasured) == (None, 2, 3, {"first": 2})
+    assert score.reason == "its statistics have names or shapes that depend on the samples"
+
+
+def test_a_plugin_that_exits_fails_alone():
+    class Exits(Good):
+        """Length, 0 or more."""
+
+        def measure(self, response):
+            raise SystemExit("goodbye")
+
+    assert run(Exits(), response=["a"]).notes[0].endswith("raised SystemExit: goodbye")
 
 
 def test_a_keyboard_interrupt_is_no_fault():

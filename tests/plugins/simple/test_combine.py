@@ -228,9 +228,31 @@ def test_scores_that_do_not_fit_together_are_refused(others, message):
         Chain.build([(None, First()), (None, other), combine("first", other.name)])
 
 
-@pytest.mark.parametrize("of", [(), ("first",), ("first", "first")])
-def test_fewer_than_two_scores_are_refused(of):
-    with pytest.raises(eh.UsageError, match="'of' must name at least two different scores"):
+@pytest.mark.parametrize("per", ["sample", "total"])
+def test_a_score_that_needs_all_rows_is_refused(per):
+    class Rows1(First):
+        """All at once, 0 to 1."""
+
+        name, better, pool = "all_rows", "higher", "rows"
+
+    with pytest.raises(FaultsFound, match="'combine': 'all_rows' cannot be combined: it needs all samples at once"):
+        Chain.build([(None, First()), (None, Rows1()), combine("first", "all_rows", per=per)])
+
+
+@pytest.mark.parametrize("better_low", [True, False])
+def test_scores_that_do_not_start_at_0_with_more_being_better_are_refused(better_low):
+    class Odd(First):
+        """Signed, or better low."""
+
+        name, better, range = "odd", "lower" if better_low else "higher", (0, 1) if better_low else (-1, 1)
+
+    with pytest.raises(FaultsFound, match=r"'odd' .* cannot be combined: it must start at 0, higher better"):
+        Chain.build([(None, Odd()), ("odd2", Odd()), combine("odd", "odd2")])
+
+
+@pytest.mark.parametrize("of", [(), ("first",), ("first", "first"), ("first", "second", "first")])
+def test_fewer_than_two_scores_or_one_twice_are_refused(of):
+    with pytest.raises(eh.UsageError, match="'of' must name at least two different scores, each once"):
         eh.load_metric("combine", of=of)
 
 
