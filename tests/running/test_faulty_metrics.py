@@ -73,6 +73,18 @@ class WrongParts(Share):
         return {".a": sums["value"]}
 
 
+class Shapeless(Share):
+    """Share, but its statistics are as wide as the batch."""
+
+    name, range = "shapeless", None
+
+    def measure(self, response: list[str], references: list[list[str]]) -> Any:
+        return {"value": [[1.0] * len(response)] * len(response)}
+
+    def score(self, *_: Any, **sums: Any) -> Any:
+        return sums["value"].sum(-1)
+
+
 @pytest.fixture
 def run(task: Callable[..., Path], plugins: Registry) -> Callable[[type[eh.Metric]], tuple[Record, str]]:
     def go(cls: type[eh.Metric]) -> tuple[Record, str]:
@@ -125,3 +137,13 @@ def test_wrong_parts_cost_the_score(run: Go) -> None:
     record, told = run(WrongParts)
     assert record.scores["wrong_parts.a"].value is None
     assert "its parts are .a, .b" in (record.scores["wrong_parts.a"].reason or "") + told
+
+
+def test_statistics_whose_shape_depends_on_the_batch_cost_the_score(run: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalharness.running.pipeline.ROWS_A_BATCH", 15)
+    record, told = run(Shapeless)
+    score = record.scores["shapeless"]
+    assert (score.value, score.reason) == (None, "its statistics have names or shapes that depend on the samples")
+    assert (score.samples, score.errors) == (30, 10)
+    assert "returned statistics whose names or shapes depend on the samples" in told
+    assert record.scores["exact_match"].samples == 40

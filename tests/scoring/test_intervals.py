@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -165,44 +166,172 @@ def test_the_spread_of_replicates_gives_an_interval_that_says_how_many():
     assert found.rule == "spread of 200 replicates"
 
 
+@pytest.mark.parametrize("bounds", [(0, 1), (0, None)])
+def test_a_value_outside_its_range_has_no_interval_by_either_rule(bounds):
+    shape = Shape(bounds, True, 30, 30)
+    reason = f"the value lies outside the range that the metric states, {bounds}"
+    assert closed_form(-0.01, np.linspace(-0.02, 0, 30), shape).reason == reason
+    assert from_spread(-0.01, np.linspace(-0.02, 0, 200), shape).reason == reason
+    assert closed_form(-1e-14, np.linspace(-0.02, 0, 30), shape).reason != reason
+
+
+def test_a_score_that_no_group_may_leave_has_no_interval():
+    found = closed_form(0.5, np.full(20, np.nan), Shape((0, 1), False, 20, 20))
+    assert (found.low, found.reason) == (None, "undefined without any one of its groups")
+
+
+def test_a_group_that_holds_all_errors_still_counts():
+    # Without that group the score is 0, which has no logarithm; its slope stands in, as if the logarithm were there.
+    left_out = np.full(20, 0.1)
+    left_out[7] = 0.0
+    found = closed_form(0.095, left_out, Shape((0, None), False, 20, 20))
+    assert found.high > 0.3
+    assert 0 <= found.low < 0.02
+
+
+@pytest.mark.parametrize("bounds", [None, (0, None)])
+def test_numbers_that_overflow_have_no_ends(bounds):
+    left_out = np.array([1e308, 1.7e308] * 10)
+    found = closed_form(1.4e308, left_out, Shape(bounds, False, 20, 20))
+    assert (found.low, found.high, found.reason) == (None, None, "its ends are beyond all numbers")
+    assert found.se is None or math.isfinite(found.se)
+
+
+def test_large_numbers_are_only_a_scale():
+    left_out = mean_left_out(np.random.default_rng(6).lognormal(size=40))
+    shape = Shape((0, None), False, 40, 40)
+    plain, large = closed_form(1.5, left_out, shape), closed_form(1.5e200, left_out * 1e200, shape)
+    assert (large.low, large.high) == pytest.approx((plain.low * 1e200, plain.high * 1e200))
+
+
+def test_few_replicates_give_none():
+    replicates = np.random.default_rng(5).normal(0.8, 0.05, 49)
+    assert from_spread(0.8, replicates, Shape((0, 1), False, 30, 30)).reason == "fewer than 50 replicates"
+
+
+def test_replicates_that_do_not_vary_follow_the_rule_of_no_variation():
+    assert from_spread(2.0, np.full(100, 2.0), Shape(None, False, 30, 30)).reason == "no variation"
+    found = from_spread(1.0, np.full(100, 1.0), Shape((0, 1), False, 30, 30))
+    assert (found.low < 0.95, found.high) == (True, 1.0)
+
+
 def test_replicates_that_are_often_undefined_give_none():
     replicates = np.where(np.arange(200) < 3, np.nan, 0.5)
     assert from_spread(0.5, replicates, Shape((0, 1), False, 30, 30)).reason == "3 of 200 replicates are undefined"
 
 
-def coverage(draw, truth: float, bounds, *, runs: int, seed: int, is_mean: bool = True, clustered: int = 1) -> float:
-    random = np.random.default_rng(seed)
+Rows = Callable[[np.random.Generator], np.ndarray]
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+def coverage(draw: Rows, score: Score, truth: float, bounds, *, is_mean: bool, size: int = 1) -> float:
+    """Share of 1,000 intervals that hold the truth; standard error .007. `size`: samples a cluster."""
+    random = np.random.default_rng(20)
     inside = 0
-    for _ in range(runs):
-        values = draw(random)
-        found = of_mean(values, bounds, is_mean=is_mean, clustered=clustered > 1, samples=len(values) * clustered)
+    for _ in range(1000):
+        rows = draw(random)
+        total = rows.sum(0)
+        shape = Shape(bounds, is_mean, len(rows) * size, len(rows), size > 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = closed_form(float(score(total)), score(total - rows), shape)
         inside += found.low is not None and found.low <= truth <= found.high
-    return inside / runs
+    return inside / 1000
 
 
-def middling(random: np.random.Generator) -> np.ndarray:
-    """F1-like: a fifth zeros, three tenths ones, Beta(2, 2) between."""
+def mean(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]
+
+
+def counted(values: np.ndarray) -> np.ndarray:
+    return np.stack([values, np.ones(len(values))], 1)
+
+
+def right(share: float, count: int) -> Rows:
+    return lambda random: counted((random.random(count) < share).astype(float))
+
+
+def lognormal(count: int) -> Rows:
+    return lambda random: counted(random.lognormal(0, 1, count))
+
+
+def f1(random: np.random.Generator) -> np.ndarray:
+    """A fifth zeros, three tenths ones, Beta(2, 2) between."""
     kind = random.random(20)
-    return np.where(kind < 0.2, 0.0, np.where(kind < 0.5, 1.0, random.beta(2, 2, 20)))
+    return counted(np.where(kind < 0.2, 0.0, np.where(kind < 0.5, 1.0, random.beta(2, 2, 20))))
 
 
-def clusters(random: np.random.Generator) -> np.ndarray:
-    """Mean of six right-or-wrong samples a cluster, 20 clusters, correlation 0.3, share right 0.8."""
-    share = random.beta(0.8 * 7 / 3, 0.2 * 7 / 3, 20)
-    return random.binomial(6, share) / 6
+def clusters(share: float) -> Rows:
+    """Six right-or-wrong samples in each of 20 clusters, correlation .3."""
+
+    def draw(random: np.random.Generator) -> np.ndarray:
+        return np.stack([random.binomial(6, random.beta(share * 7 / 3, (1 - share) * 7 / 3, 20)), np.full(20, 6.0)], 1)
+
+    return draw
+
+
+def word_errors(random: np.random.Generator) -> np.ndarray:
+    words = 1 + random.poisson(14, 50)
+    return np.stack([random.binomial(words, random.beta(1, 9, 50)), words], 1)
+
+
+def token_losses(random: np.random.Generator) -> np.ndarray:
+    """Summed losses and lengths of 100 texts, which go together."""
+    z = random.normal(size=100)
+    length = np.exp(3 + 0.8 * z)
+    return np.stack([(2 + 0.3 * z + random.gamma(2, 0.3, 100)) * length, length], 1)
+
+
+CLASSES = np.array([0.5, 0.3, 0.15, 0.05])
+
+
+def classified(random: np.random.Generator) -> np.ndarray:
+    """True positives, members and predictions of each class; 87 % are read off, the others guessed."""
+    truth = random.choice(4, 100, p=CLASSES)
+    guess = np.where(random.random(100) < 0.87, truth, random.choice(4, 100, p=CLASSES))
+    table = np.eye(4)
+    return np.concatenate([table[truth] * table[guess], table[truth], table[guess]], 1)
+
+
+def macro_f1(sums: np.ndarray) -> np.ndarray:
+    return (2 * sums[..., :4] / (sums[..., 4:8] + sums[..., 8:])).mean(-1)
+
+
+def binary(random: np.random.Generator) -> np.ndarray:
+    """The four cells of 300 decisions, a fifth of them positive."""
+    truth = random.random(300) < 0.2
+    guess = np.where(random.random(300) < 0.85, truth, ~truth)
+    return np.stack([truth & guess, ~truth & ~guess, ~truth & guess, truth & ~guess], 1).astype(float)
+
+
+def mcc(sums: np.ndarray) -> np.ndarray:
+    a, b, c, d = np.moveaxis(sums, -1, 0)
+    return (a * b - c * d) / np.sqrt((a + c) * (a + d) * (b + c) * (b + d))
+
+
+# E[loss * length] / E[length]: weighting by exp(.8 z) shifts the mean of z by .8.
+PERPLEXITY = math.exp(2 + 0.3 * 0.8 + 0.6)
+HITS = CLASSES * (0.87 + 0.13 * CLASSES)
 
 
 @pytest.mark.parametrize(
-    ("draw", "truth", "bounds", "clustered", "expected"),
+    ("draw", "score", "truth", "bounds", "is_mean", "size", "expected"),
     [
-        (lambda random: (random.random(50) < 0.95).astype(float), 0.95, (0, 1), 1, 0.961),
-        (lambda random: (random.random(100) < 0.8).astype(float), 0.8, (0, 1), 1, 0.957),
-        (middling, 0.55, (0, 1), 1, 0.957),
-        (lambda random: random.lognormal(0, 1, 50), math.exp(0.5), (0, None), 1, 0.943),
-        (clusters, 0.8, (0, 1), 6, 0.959),
+        pytest.param(right(0.5, 20), mean, 0.5, (0, 1), True, 1, 0.963, id="proportion .5 of 20"),
+        pytest.param(right(0.8, 100), mean, 0.8, (0, 1), True, 1, 0.957, id="proportion .8 of 100"),
+        pytest.param(right(0.95, 50), mean, 0.95, (0, 1), True, 1, 0.961, id="proportion .95 of 50"),
+        pytest.param(right(0.99, 100), mean, 0.99, (0, 1), True, 1, 0.981, id="proportion .99 of 100"),
+        pytest.param(f1, mean, 0.55, (0, 1), True, 1, 0.957, id="F1 of 20"),
+        pytest.param(clusters(0.8), mean, 0.8, (0, 1), True, 6, 0.959, id="20 clusters, .8"),
+        pytest.param(clusters(0.95), mean, 0.95, (0, 1), True, 6, 0.983, id="20 clusters, .95"),
+        pytest.param(lognormal(20), mean, math.exp(0.5), (0, None), True, 1, 0.936, id="lognormal, 20"),
+        pytest.param(lognormal(100), mean, math.exp(0.5), (0, None), True, 1, 0.948, id="lognormal, 100"),
+        pytest.param(word_errors, mean, 0.1, (0, None), False, 1, 0.957, id="word error rate of 50"),
+        pytest.param(token_losses, lambda x: np.exp(mean(x)), PERPLEXITY, (0, None), False, 1, 0.952, id="perplexity of 100"),
+        pytest.param(
+            classified, macro_f1, (2 * HITS / (2 * CLASSES)).mean(), (0, 1), False, 1, 0.944, id="macro-F1 of 100"
+        ),
+        pytest.param(binary, mcc, mcc(np.array([0.17, 0.68, 0.12, 0.03])), (-1, 1), False, 1, 0.972, id="MCC of 300"),
     ],
-    ids=["proportion .95", "proportion .8", "F1", "lognormal", "clusters"],
-)
-def test_coverage_is_what_the_rule_was_chosen_for(draw, truth, bounds, clustered, expected):
-    # 1,000 runs have a standard error of 0.007.
-    assert coverage(draw, truth, bounds, runs=1000, seed=20, clustered=clustered) == pytest.approx(expected, abs=0.025)
+)  # fmt: skip
+def test_coverage_is_what_the_rule_was_chosen_for(draw, score, truth, bounds, is_mean, size, expected):
+    assert coverage(draw, score, truth, bounds, is_mean=is_mean, size=size) == pytest.approx(expected, abs=0.025)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scipy.special import stdtrit
 from scipy.stats import spearmanr
 
 from evalharness import Batch, Metric, Rows
-from evalharness.scoring import Chain, Entry, Tally, finish, hash_keys, measure
+from evalharness.scoring import Chain, Entry, Tally, finish, hash_keys, measure, sums
 from evalharness.scoring.generator import weights
 
 
@@ -153,6 +154,25 @@ def test_a_corpus_metric_equals_sacrebleu_and_has_an_interval(scored):
     assert score.value == pytest.approx(expected, abs=1e-9)
     assert score.interval == "other bounded"
     assert 0 < score.low < score.value < score.high < 100
+
+
+def test_folded_groups_keep_value_replicates_and_counts_and_nearly_the_interval(scored):
+    draw = np.random.default_rng(12)
+    x = (draw.random(6000) < 0.9).astype(float).tolist()
+    score = scored(Share(), x=x).scores["share"]
+    with mock.patch.object(sums, "BUCKETS", 2048):
+        folded = scored(Share(), x=x)
+        right = scored(Share(), x=[1.0] * 6000).scores["share"]
+        halves = [scored(Share(), shards=[range(cut), range(cut, 6000)], x=x) for cut in (500, 2048, 5999)]
+    found = folded.scores["share"]
+    assert (found.value, found.samples, found.groups, found.df) == (score.value, 6000, 6000, 5999)
+    assert (found.low, found.high) == pytest.approx((score.low, score.high), abs=0.05 * (score.high - score.low))
+    whole = scored(Share(), x=[1.0] * 6000).scores["share"]
+    assert (right.low, right.high, right.groups) == (whole.low, whole.high, 6000)
+    buckets = hash_keys([f"q{row}" for row in range(6000)]) % np.uint64(2048)
+    drawn = weights(1, buckets).T.astype(float)
+    assert folded.replicates["share"] == pytest.approx(drawn @ x / drawn.sum(1), rel=1e-6)
+    assert [content(half) for half in halves] == [content(folded)] * 3
 
 
 def test_clusters_widen_the_interval_and_are_counted(scored):
