@@ -86,14 +86,15 @@ def excluded(
 ) -> Statuses:
     """Return for each row why the metric will not see it, or None.
 
-    `error: KIND` for infrastructure failures of what it reads, of its own answers or of a metric that it uses;
-    `no FIELD` where a field that it reads is None. Whoever asks on a metric's behalf asks for the other rows.
+    `error: KIND` for infrastructure failures of what it reads, of its own answers or of a metric that it uses, `failed:
+    KIND` where that one has no value for a failure of the system, `no FIELD` where a field that it reads is None. Whoever
+    asks on a metric's behalf asks for the other rows.
     """
     statuses: Statuses = [None] * len(batch)
     _exclude_missing(entry, batch, statuses)
     for score in entry.metric.uses:
         for row, status in enumerate(_parent(score, measured).statuses):
-            if status is not None and status.startswith(ERROR):
+            if status is not None and status.startswith((ERROR, FAILED)):
                 statuses[row] = status
     for row, asked in enumerate(answers or ()):
         kinds = [reply.error.kind for reply in asked if reply.error is not None and reply.error.infrastructure]

@@ -16,7 +16,7 @@ from evalharness.scoring.normalise import Columns
 from evalharness.scoring.sums import Groups, Matrix, beyond, joined
 from evalharness.scoring.tally import SumStore
 
-_CHUNK = 2048
+_CHUNK = 512
 _NUMBERS_A_BLOCK = 2**22
 Replicates = dict[str, NDArray[np.float32]]
 
@@ -40,12 +40,12 @@ def _weighted(drawn: NDArray[np.uint8], rows: NDArray[Any]) -> Matrix:
 
     It goes by chunks of rows, as the weights of 65,536 groups take half a gigabyte in float64.
     """
-    result = np.zeros((drawn.shape[1], rows.shape[1]))
+    result = np.zeros((rows.shape[1], drawn.shape[1]))
     used = np.flatnonzero(rows.any(0))
     for start in range(0, len(rows), _CHUNK):
         part = slice(start, start + _CHUNK)
-        result[:, used] += drawn[part].T.astype(np.float64) @ rows[part][:, used].astype(np.float64)
-    return result
+        result[used] += rows[part][:, used].T.astype(np.float64) @ drawn[part].astype(np.float64)
+    return result.T
 
 
 def _stored(values: dict[str, NDArray[np.float64]]) -> Replicates:

@@ -204,6 +204,17 @@ def test_values_of_other_metrics_come_with_their_reasons_and_their_errors():
     assert listed(found.values["doubled"]) == [0.04, None, None, None]
 
 
+def test_what_the_system_failed_to_give_one_metric_is_missing_from_those_that_build_on_it():
+    table = batch(response=["ab", "", None], references=[["x"]] * 3)
+    failures = [None, EMPTY, FILTERED]
+    worst = run(Length(), table, failures=failures)
+    found = run(Doubled(), table, failures=failures, measured={"length": worst})
+    assert (found.statuses, listed(found.values["doubled"])) == ([None] * 3, [0.04, 0.0, 0.0])
+    left_out = run(Length(), table, failures=failures, policy="exclude")
+    found = run(Doubled(), table, failures=failures, policy="exclude", measured={"length": left_out})
+    assert found.statuses == [None, "failed: empty", "failed: filtered"]
+
+
 def test_a_row_without_a_value_of_its_own_stays_in_the_total():
     class Rate(Metric):
         """Edits a word, 0 or more."""
