@@ -40,6 +40,17 @@ def test_a_range_is_only_a_scale():
     assert (wide.low, wide.high, wide.se) == pytest.approx((1 + 4 * plain.low, 1 + 4 * plain.high, 4 * plain.se))
 
 
+def test_another_bounded_score_has_the_degrees_of_freedom_of_its_influences():
+    left_out = np.random.default_rng(9).normal(0.6, 0.01, 30) + np.where(np.arange(30) == 4, 0.1, 0)
+    influence = Influence.of(left_out.mean() - left_out)
+    found = closed_form(0.6, left_out, Shape((0, 1), False, 30, 30))
+    assert found.df == influence.df < 10
+    c, v = stdtrit(influence.df, 0.975), influence.se**2 * 29 / 30 / 0.24
+    middle = (0.6 + c * c * v / 2) / (1 + c * c * v)
+    half = c * math.sqrt(middle * (1 - middle) * v / (1 + c * c * v))
+    assert (found.low, found.high) == pytest.approx((max(middle - half, 0), min(middle + half, 1)))
+
+
 def test_a_clustered_mean_with_few_failures_is_pulled_towards_one_sample_a_cluster():
     values = np.array([1.0] * 17 + [5 / 6] * 3)
     p, count, samples = values.mean(), 20, 120

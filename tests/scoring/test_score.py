@@ -205,6 +205,9 @@ def test_totals_that_are_no_ratio_are_rescaled(scored):
 
     made = scored(Total(), x=[2.0] * 60).replicates["total"]
     assert made == pytest.approx(np.full(1000, 120.0))
+    with mock.patch.object(sums, "BUCKETS", 32):
+        folded = scored(Total(), x=[2.0] * 60).replicates["total"]
+    assert folded == pytest.approx(np.full(1000, 120.0))
 
 
 def test_two_systems_on_one_task_are_aligned_even_where_one_lacks_samples(scored):
@@ -472,6 +475,10 @@ def test_a_part_has_its_own_samples_groups_and_reasons(scored):
     only = scored(Share(), x=[None] * 12 + [1.0] * 8).scores["share"]
     assert b.fingerprint == only.fingerprint
     assert b.low == pytest.approx(scored(Share(), x=[1.0] * 8).scores["share"].low)
+    varied = [0.1, 0.9, 0.4, 0.7, 0.3, 0.8, 0.6, 0.5]
+    found = scored(Parts(), x=X[:20], y=[float("nan")] * 12 + varied).scores["two.b"]
+    alone = scored(Share(), x=varied).scores["share"]
+    assert (found.value, found.se, found.low, found.high) == pytest.approx((alone.value, alone.se, alone.low, alone.high))
 
 
 def test_bounds_say_what_lost_samples_could_change(scored):
