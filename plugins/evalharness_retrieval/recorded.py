@@ -12,7 +12,8 @@ import evalharness as eh
 class Recorded(eh.Retriever):
     """Uses the passages that stand in the field `contexts` of each sample, all of them, in their order.
 
-    Nothing is searched. A sample without that field is a fault of the sample.
+    Nothing is searched. A sample without that field has no contexts: a prompt that reads `contexts` cannot be
+    made for it, which is a failure, and metrics that need passages leave it unmeasured with the reason "no contexts".
     """
 
     name = "recorded"
