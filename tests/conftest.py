@@ -13,6 +13,7 @@ hypothesis.settings.register_profile("same every time", derandomize=True, deadli
 hypothesis.settings.load_profile("same every time")
 
 ROOT = Path(__file__).parent.parent
+# Labelled data is no part of the project; by default it is looked for in a folder beside the project.
 LABELLED = Path(os.environ.get("EVALHARNESS_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
