@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class EvalharnessError(Exception):
@@ -66,6 +67,30 @@ class FaultsFound(UsageError):
 
 class UnknownName(UsageError):
     """No plugin of that kind has that name; the message suggests the nearest ones."""
+
+
+CHARACTERS_SHOWN = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value of YAML or JSON as a message shows it, in at most 60 characters.
+
+    >>> shown(None), shown(True), shown(["a", 1])
+    ('null', 'true', "['a', 1]")
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return shown_object(value)
+
+
+def shown_object(value: object) -> str:
+    """Return a Python object as a message shows it, in at most 60 characters.
+
+    >>> shown_object(None), shown_object("x" * 100)
+    ('None', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...")
+    """
+    text = repr(value)
+    return text if len(text) <= CHARACTERS_SHOWN else f"{text[: CHARACTERS_SHOWN - 3]}..."
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from evalharness.contract.spec import File, Plugin, Spec
-from evalharness.errors import UsageError, nearest
+from evalharness.errors import UsageError, nearest, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
         if any(value == arg and type(value) is type(arg) for arg in args):
             return value
         hint = nearest(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
-        raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.{hint}")
+        raise WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.{hint}")
     if origin in (Union, types.UnionType):
         return _convert_union(value, kind, args, folder)
     if origin is tuple:
@@ -107,7 +107,7 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
         return float(value)
     if kind in (str, int, float, bool, type(None)) and type(value) is kind:
         return value
-    raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
+    raise WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")
 
 
 def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) -> Any:
@@ -118,12 +118,12 @@ def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) ->
         except WrongValue as wrong:
             wrongs.append(wrong)
     deepest = max(wrongs, key=lambda wrong: len(wrong.path))
-    raise deepest if deepest.path else WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
+    raise deepest if deepest.path else WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")
 
 
 def _convert_tuple(value: Any, kind: Any, item_kind: Any, folder: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise WrongValue(f"must be {describe_type(kind)}, not {_show(value)}.")
+        raise WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")
     items = []
     for index, item in enumerate(value):
         try:
@@ -147,11 +147,4 @@ def to_spec(value: Any, folder: str = ".") -> Spec:
         ((name, options),) = value.items()
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
             return Spec(name, dict(options or {}), folder)
-    raise WrongValue(f"must be {describe_type(Spec)}, not {_show(value)}.")
-
-
-def _show(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    raise WrongValue(f"must be {describe_type(Spec)}, not {shown(value)}.")

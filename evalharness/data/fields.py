@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalharness.contract import Passage, canonical
-from evalharness.errors import nearest
-
-NAMES = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list"}
+from evalharness.errors import nearest, shown
 
 
 class Unfit(Exception):
@@ -54,7 +52,7 @@ def text_id(value: Any, what: str = "the id") -> str:
         return str(value)
     if isinstance(value, str) and value:
         return value
-    raise Unfit(f"{what} must be a string that is not empty, or a whole number, not {_shown(value)}")
+    raise Unfit(f"{what} must be a string that is not empty, or a whole number, not {shown(value)}")
 
 
 def text_group(value: Any) -> str | None:
@@ -65,7 +63,7 @@ def text_group(value: Any) -> str | None:
 def _text(name: str) -> Callable[[Any], str]:
     def convert(value: Any) -> str:
         if not isinstance(value, str):
-            raise Unfit(f"'{name}' must be a string, not {_shown(value)}")
+            raise Unfit(f"'{name}' must be a string, not {shown(value)}")
         return value
 
     return convert
@@ -77,13 +75,13 @@ def _references(value: Any) -> list[str]:
     if isinstance(value, list) and all(isinstance(text, str) for text in value):
         return value
     hint = "; an unanswerable sample has []" if value is None else ""
-    raise Unfit(f"'references' must be a string or a list of strings, not {_shown(value)}{hint}")
+    raise Unfit(f"'references' must be a string or a list of strings, not {shown(value)}{hint}")
 
 
 def _choices(value: Any) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
         return value
-    raise Unfit(f"'choices' must be a list of strings, not {_shown(value)}")
+    raise Unfit(f"'choices' must be a list of strings, not {shown(value)}")
 
 
 def _target(value: Any, choices: list[str] | None) -> Any:
@@ -95,7 +93,7 @@ def _target(value: Any, choices: list[str] | None) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
         return value
     allowed = f"an index from 0 to {len(choices) - 1} or the exact text of a choice"
-    raise Unfit(f"'target' must be {allowed}, not {_shown(value)}")
+    raise Unfit(f"'target' must be {allowed}, not {shown(value)}")
 
 
 def _relevant(value: Any) -> dict[str, float]:
@@ -104,12 +102,12 @@ def _relevant(value: Any) -> dict[str, float]:
         return {text_id(identifier, what): 1 for identifier in value}
     if isinstance(value, Mapping) and all(type(grade) in (int, float) for grade in value.values()):
         return {text_id(identifier, what): grade for identifier, grade in value.items()}
-    raise Unfit(f"'relevant' must be a mapping of passage id to grade, or a list of passage ids, not {_shown(value)}")
+    raise Unfit(f"'relevant' must be a mapping of passage id to grade, or a list of passage ids, not {shown(value)}")
 
 
 def _contexts(value: Any) -> list[Passage]:
     if not isinstance(value, list):
-        raise Unfit(f"'contexts' must be a list of passages, not {_shown(value)}")
+        raise Unfit(f"'contexts' must be a list of passages, not {shown(value)}")
     passages = [_passage(item, number) for number, item in enumerate(value, start=1)]
     ids = [passage.id for passage in passages]
     doubled = next((identifier for identifier in ids if ids.count(identifier) > 1), None)
@@ -124,13 +122,6 @@ def _passage(value: Any, number: int) -> Passage:
     if isinstance(value, Mapping) and isinstance(value.get("text"), str) and type(value.get("score")) in (int, float, type(None)):
         return Passage(text_id(value.get("id"), f"the id of passage {number} in 'contexts'"), value["text"], value.get("score"))
     raise Unfit(f"passage {number} of 'contexts' must be a string or an object with id, text and, if wanted, score")
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return canonical(value)
-    text = repr(value)
-    return NAMES.get(type(value), "an object") if len(text) > 60 else text
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.contract import Passage, Rows
-from evalharness.errors import EvalharnessError
+from evalharness.errors import EvalharnessError, shown_object
 from evalharness.scoring.chain import Entry
 
 _LEAVES = frozenset({str, int, float, bool, type(None), Passage})
@@ -49,7 +49,7 @@ def call_measure(entry: Entry, arguments: Mapping[str, Any], columns: Mapping[st
         raise fault(entry, f"changed its input '{changed[0]}', which it must leave as it is", of_rows=True)
     rows = result if isinstance(result, Rows) else Rows(result)
     if not isinstance(rows.statistics, Mapping) or not rows.statistics:
-        raise fault(entry, f"returned {_shown(result)} from measure; it must return a mapping of statistics, or Rows")
+        raise fault(entry, f"returned {shown_object(result)} from measure; it must return a mapping of statistics, or Rows")
     return rows
 
 
@@ -72,7 +72,7 @@ def checked_scores(entry: Entry, result: Any, shape: tuple[int, ...]) -> dict[st
     """Return what `score` gave as float64 arrays by score name; raises PluginFault for wrong keys or shapes."""
     parts = entry.metric.parts
     if parts and not (isinstance(result, Mapping) and set(result) == set(parts)):
-        keys = ", ".join(map(str, result)) if isinstance(result, Mapping) else _shown(result)
+        keys = ", ".join(map(str, result)) if isinstance(result, Mapping) else shown_object(result)
         raise fault(entry, f"returned {keys} from score; its parts are {', '.join(parts)}")
     values = [result[part] for part in parts] if parts else [result]
     return {name: _value(entry, value, shape) for name, value in zip(entry.scores, values, strict=True)}
@@ -82,7 +82,7 @@ def _value(entry: Entry, value: Any, shape: tuple[int, ...]) -> NDArray[np.float
     try:
         array = np.asarray(value, np.float64)
     except Exception:  # arrays of other libraries refuse in their own ways
-        raise fault(entry, f"returned {_shown(value)} from score; it must return numbers") from None
+        raise fault(entry, f"returned {shown_object(value)} from score; it must return numbers") from None
     if array.shape != shape:
         raise fault(entry, f"returned shape {array.shape} from score for statistics with leading axes {shape}")
     return array
@@ -126,8 +126,3 @@ def _restore(value: Any) -> Any:
         value.container.clear()
         value.container.update((key, _restore(item)) for key, item in value.items)
     return value.container
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,7 +10,7 @@ from typing import Any
 from evalharness import registry
 from evalharness.contract import File, Plugin, Spec
 from evalharness.contract.options import convert_options, describe_type, option_types
-from evalharness.errors import Fault
+from evalharness.errors import Fault, shown
 from evalharness.registry import Kind
 from evalharness.task.strict_yaml import Node
 
@@ -19,7 +19,7 @@ def read_spec(kind: Kind, node: Node, faults: list[Fault]) -> tuple[Spec, Plugin
     """Return the spec that a node holds and the plugin that it builds; None where something is wrong with it."""
     named = _name_and_options(node)
     if named is None:
-        faults.append(Fault(f"must be {describe_type(Spec)}, not {_shown(node)}", str(node.place)))
+        faults.append(Fault(f"must be {describe_type(Spec)}, not {shown(node.value())}", str(node.place)))
         return Spec("?"), None
     name, options, place = named
     spec = Spec(name, {}, node.place.folder)
@@ -92,11 +92,6 @@ def _build(kind: Kind, cls: type[Plugin], kwargs: dict[str, Any], name: Node, fa
     except Exception as error:  # a plugin may refuse its options in any way
         faults.append(Fault(f"{kind} '{cls.name}': {error}", str(name.place)))
         return None
-
-
-def _shown(node: Node) -> str:
-    text = repr(node.value())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def bounds_fault(item: dataclasses.Field[Any], value: Any) -> str:

@@ -66,7 +66,7 @@ def test_each_field_has_one_type(item: dict[str, Any], fields: dict[str, Any]) -
         ({"input": None}, "'input' must be a string, not null"),
         ({"input": ["a"]}, "'input' must be a string, not ['a']"),
         ({"response": 7}, "'response' must be a string, not 7"),
-        ({"response": {"text": "x" * 100}}, "'response' must be a string, not an object"),
+        ({"response": {"text": "x" * 100}}, "'response' must be a string, not {'text': '" + "x" * 47 + "..."),
         ({"references": None}, "'references' must be a string or a list of strings, not null; an unanswerable sample has []"),
         ({"references": ["a", None]}, "'references' must be a string or a list of strings, not ['a', None]"),
         ({"choices": []}, "'choices' must be a list of strings, not []"),
