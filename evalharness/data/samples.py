@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from evalharness import registry
-from evalharness.contract import Dataset, Item, Sample, digest
+from evalharness.contract import Dataset, File, Item, Sample, digest
 from evalharness.data.fields import Unfit, map_fields, text_group, text_id
 from evalharness.data.seen import SeenIds
-from evalharness.errors import DataError
+from evalharness.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from evalharness.task import DatasetSpec, Task
 
 PLACES_LOOKED_UP = 20
+EXAMPLES = {
+    "id": "q1", "references": ["..."], "choices": ["...", "..."], "target": 0, "relevant": {"p1": 1}, "contexts": ["..."],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,10 @@ class DataFault:
 class SampleReader:
     """Iterates over the samples of a dataset, as often as wanted; memory does not grow but for 24 to 48 bytes an id.
 
-    `limit` takes the first items of the dataset. After an iteration `count` is the number of samples that it gave and
-    `faults` holds the broken items. With `strict` the first of them is raised as DataError. A dataset without a single
-    sample raises DataError.
+    `limit` takes the first samples of the dataset: broken items are not counted, and nothing is read beyond the last
+    sample. After an iteration `count` is the number of samples that it gave and `faults` holds the broken items before
+    the last. With `strict` the first of them is raised as DataError. A dataset without a single sample raises DataError,
+    a `limit` below 1 UsageError.
     """
 
     dataset: Dataset
@@ -50,9 +55,13 @@ class SampleReader:
     _seen: SeenIds = field(default_factory=SeenIds, repr=False)
     _repeated: dict[str, int] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"the limit must be at least 1 sample, not {self.limit}; leave it out to take all")
+
     def __iter__(self) -> Iterator[Sample]:
         self.faults, self.count, self._seen, self._repeated = [], 0, SeenIds(), {}
-        for number, item in enumerate(itertools.islice(self.dataset.items(), self.limit)):
+        for number, item in enumerate(self.dataset.items()):
             try:
                 sample = self._sample(item, number)
             except Unfit as wrong:
@@ -60,6 +69,8 @@ class SampleReader:
             else:
                 self.count += 1
                 yield sample
+                if self.count == self.limit:
+                    return
         if not self.count:
             raise DataError(self._nothing())
 
@@ -70,8 +81,15 @@ class SampleReader:
 
     def _nothing(self) -> str:
         if not self.faults:
-            return f"the dataset holds no sample: {self.dataset.signature()}"
+            return f"{_named(self.dataset)} holds no sample. Name other data, or write one in: {self._example()}"
         return f"none of the {len(self.faults)} items of the dataset can be used; the first fault: {self.faults[0]}"
+
+    def _example(self) -> str:
+        """Return an item that these columns would make a sample of, as a line of JSON."""
+        columns = {"id": "id", **(self.columns or {"input": "input", "references": "references"})}
+        if self.group is not None:
+            columns.setdefault(self.group, self.group)
+        return json.dumps({column: EXAMPLES.get(name, "...") for name, column in columns.items()}, ensure_ascii=False)
 
     def _sample(self, item: Item, number: int) -> Sample:
         if item.fault:
@@ -110,7 +128,7 @@ class SampleReader:
 
 
 def read_samples(task: Task, *, limit: int | None = None, strict: bool = False) -> SampleReader:
-    """Return the reader of a task's samples; nothing is read before it is iterated over."""
+    """Return the reader of a task's samples, of the first `limit` good ones; nothing is read before it is iterated over."""
     return SampleReader(_dataset(task.dataset), task.dataset.fields, task.group, limit, strict)
 
 
@@ -123,6 +141,12 @@ def read_pool(spec: DatasetSpec) -> list[Sample]:
             "few-shot pool: %d items left out; first: %s", len(reader.faults), reader.faults[0]
         )
     return pool
+
+
+def _named(dataset: Dataset) -> str:
+    """Return the files that a dataset reads, as they were written, or else its name and options."""
+    files = [value.written for value in dataset.options().values() if isinstance(value, File)]
+    return ", ".join(files) or f"the dataset {dataset.signature()}"
 
 
 def _dataset(spec: DatasetSpec) -> Dataset:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalharness import DataError, Dataset, Item, Spec
+from evalharness import DataError, Dataset, Item, Spec, UsageError
 from evalharness.data import SampleReader, read_pool
 from evalharness.data.seen import SeenIds
 from evalharness.task import DatasetSpec
@@ -104,15 +104,40 @@ def test_a_missing_group_is_a_fault_of_that_sample() -> None:
     assert faults(read) == ["here:2: the field 'topic' is missing, which names the sample's group"]
 
 
-def test_limit_takes_the_first_items() -> None:
-    read = reader([{"id": 1}, {"fault": "x"}, {"id": 3}, {"id": 4}], limit=3)
-    assert [sample.id for sample in read] == ["1", "3"]
-    assert len(read.faults) == 1
+def test_limit_takes_the_first_good_samples_and_reads_no_further() -> None:
+    rows = [{"id": 1}, {"fault": "x"}, {"id": 1}, {"id": 3}, {"fault": "y"}, {"id": 4}]
+    read = reader(rows, limit=2)
+    for _ in range(2):
+        assert [sample.id for sample in read] == ["1", "3"]
+        assert faults(read) == ["here:2: x", "here:3: the id '1' stands already at here:1; ids must differ"]
+    assert [sample.id for sample in reader(rows, limit=99)] == ["1", "3", "4"]
+    assert [sample.id for sample in reader([{"id": 1}, {"fault": "never seen"}], limit=1, strict=True)] == ["1"]
 
 
-def test_a_dataset_without_samples_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"^the dataset holds no sample: rows$"):
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_one_is_refused(limit: int) -> None:
+    with pytest.raises(UsageError, match=rf"^the limit must be at least 1 sample, not {limit}; leave it out to take all$"):
+        reader([{"id": 1}], limit=limit)
+
+
+def test_a_dataset_without_samples_is_an_error_that_shows_a_sample() -> None:
+    with pytest.raises(DataError) as caught:
         list(reader([]))
+    assert str(caught.value) == (
+        'the dataset rows holds no sample. Name other data, or write one in: {"id": "q1", "input": "...", "references": ["..."]}'
+    )
+    columns = {"id": "key", "input": "q", "references": "a.text", "choices": "options", "target": "answer"}
+    with pytest.raises(DataError) as caught:
+        list(reader([], columns, group="topic"))
+    example = str(caught.value).partition("write one in: ")[2]
+    assert json.loads(example) == {
+        "key": "q1", "q": "...", "a.text": ["..."], "options": ["...", "..."], "answer": 0, "topic": "..."
+    }  # fmt: skip
+    (sample,) = reader([json.loads(example)], columns, group="topic")
+    assert (sample.id, sample.group, sample["references"]) == ("q1", "...", ["..."])
+
+
+def test_items_of_which_none_can_be_used_are_an_error() -> None:
     with pytest.raises(DataError, match=r"^none of the 2 items of the dataset can be used; the first fault: here:1: broken$"):
         list(reader([{"fault": "broken"}, {"fault": "too"}]))
 

@@ -51,7 +51,10 @@ def test_many_broken_items_are_cut_short(findings: Callable[..., list[str]]) -> 
 
 @pytest.mark.parametrize("items", [[], ["", "  "]])
 def test_an_empty_file_is_an_error(items: list[Any], findings: Callable[..., list[str]]) -> None:
-    assert findings(items) == ["error: task.yaml:3:3: the dataset holds no sample: files|path:quiz.jsonl|format:auto|split:null"]
+    assert findings(items) == [
+        "error: task.yaml:3:3: quiz.jsonl holds no sample. Name other data, or write one in: "
+        '{"id": "q1", "question": "...", "answers": ["..."]}'
+    ]
 
 
 def test_a_missing_file_is_an_error(findings: Callable[..., list[str]]) -> None:
