@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from evalharness.results import Record
     from evalharness.scoring import Score
 
+ASKED_AGAIN = ("connection", "timeout", "server", "out of memory")
+SHOWN_TROUBLES = 3
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -50,17 +52,17 @@ def _notes(record: Record) -> list[str]:
         for note in _notes_of(score):
             lines.setdefault(note, []).append(name)
     everywhere = len(record.scores)
-    notes = [f"{'all scores' if len(names) == everywhere else _names(names)}: {note}" for note, names in lines.items()]
+    notes = [f"{'all scores' if len(names) == everywhere else ', '.join(names)}: {note}" for note, names in lines.items()]
     faults = int(record.dataset.get("faults", 0))
     if faults:
-        notes.append(f"data: {faults:,} lines could not be read; the run's log.jsonl has file and line of each")
-    return [part for note in notes for part in _wrapped(note)]
+        notes.append(f"data: {faults:,} items could not be read; the run's log.jsonl has file and line of each")
+    return [part for note in [*notes, *_troubles(record)] for part in _wrapped(note)]
 
 
 def _notes_of(score: Score) -> list[str]:
     notes = [f"{count:,} unmeasured, {reason}" for reason, count in score.unmeasured.items()]
     if score.errors:
-        notes.append(f"{score.errors:,} errors, excluded; run again to ask for them")
+        notes.append(f"{score.errors:,} lost to errors and excluded")
     if score.reason:
         notes.append(f"no interval: {score.reason}" if score.value is not None else f"no value: {score.reason}")
     if 0 < score.groups < 30:
@@ -68,8 +70,16 @@ def _notes_of(score: Score) -> list[str]:
     return notes
 
 
-def _names(names: list[str]) -> str:
-    return ", ".join(names)
+def _troubles(record: Record) -> list[str]:
+    """Return the most frequent troubles, each with its samples and what to do about it."""
+    notes = []
+    for trouble in record.troubles[:SHOWN_TROUBLES]:
+        where = f" ({trouble['count']:,} times; first: {', '.join(trouble['samples'])})" if trouble["samples"] else ""
+        again = "; run again to ask once more" if trouble["kind"] in ASKED_AGAIN else ""
+        notes.append(f"error, {trouble['kind']}: {trouble['message']}{where}{again}")
+    if len(record.troubles) > SHOWN_TROUBLES:
+        notes.append(f"{len(record.troubles) - SHOWN_TROUBLES} more kinds of errors are in the run's log.jsonl")
+    return notes
 
 
 def _wrapped(note: str) -> list[str]:

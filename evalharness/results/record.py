@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -51,8 +51,15 @@ class Record:
 
     @property
     def errors(self) -> int:
-        """How many samples the run could not score for lack of infrastructure or of readable data."""
-        return int(self.dataset.get("faults", 0)) + max((score.errors for score in self.scores.values()), default=0)
+        """How many samples the run could not score for lack of infrastructure, of readable data or of a sound plugin."""
+        lost = max((score.errors for score in self.scores.values()), default=0)
+        return int(self.dataset.get("faults", 0)) + max(lost, len(self.troubles))
+
+    @property
+    def troubles(self) -> Sequence[Mapping[str, Any]]:
+        """What went wrong: kind, message, how many samples it cost, and the first of them."""
+        found: Sequence[Mapping[str, Any]] = self.usage.get("troubles", ())
+        return found
 
     def plain(self) -> dict[str, Any]:
         """Return the record as JSON knows it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evalharness.contract import Batch, Failure, Metric, Model, Request, Response
+from evalharness.errors import EvalharnessError
 from evalharness.systems.engine import Engine
 
 ROUNDS = 4
@@ -34,30 +35,40 @@ def replies(
 ) -> tuple[Answers, list[list[Request]]]:
     """Return the answers of the first rounds, a list per row, and the requests of the round after them.
 
-    Rows in which a field that the metric reads is None ask nothing. Where `ask` raises, each row has a failed answer.
+    Rows in which a field that the metric reads is None ask nothing. A row for which `ask` fails has a failed answer.
     """
     answers: Answers = [[] for _ in range(len(batch))]
-    try:
-        requests = _next(metric, batch, answers)
-        for _ in range(rounds):
-            if not any(requests):
-                break
-            _distribute(engine.read(model, [request for row in requests for request in row]), requests, answers)
-            requests = _next(metric, batch, answers)
-    except Exception as error:  # a plugin may fail in any way; its samples are errors, the run goes on
-        failure = Failure("plugin", f"metric '{metric.name}' failed to ask: {type(error).__name__}: {error}")
-        return [[Response(error=failure)] for _ in range(len(batch))], []
+    whole = [row for row in range(len(batch)) if all(batch.columns[name][row] is not None for name in metric.reads)]
+    requests = _next(metric, batch, answers, whole)
+    for _ in range(rounds):
+        if not any(requests):
+            break
+        _distribute(engine.read(model, [request for row in requests for request in row]), requests, answers)
+        requests = _next(metric, batch, answers, whole)
     return answers, requests
 
 
-def _next(metric: Metric, batch: Batch, answers: Answers) -> list[list[Request]]:
-    whole = [row for row in range(len(batch)) if all(batch.columns[name][row] is not None for name in metric.reads)]
-    columns = {name: [batch.columns[name][row] for row in whole] for name in metric.reads}
-    asked = metric.ask(**columns, answers=[answers[row] for row in whole])
-    if len(asked) != len(whole):
-        raise ValueError(f"{len(asked)} lists of requests for {len(whole)} rows")
+def _next(metric: Metric, batch: Batch, answers: Answers, rows: Sequence[int]) -> list[list[Request]]:
+    """Return what each row asks next; a plugin that fails costs the rows at fault, found by halves, and no others."""
     requests: list[list[Request]] = [[] for _ in range(len(batch))]
-    for row, wanted in zip(whole, asked, strict=True):
+    if not rows:
+        return requests
+    columns = {name: [batch.columns[name][row] for row in rows] for name in metric.reads}
+    try:
+        asked = metric.ask(**columns, answers=[list(answers[row]) for row in rows])
+        if len(asked) != len(rows):
+            raise ValueError(f"{len(asked)} lists of requests for {len(rows)} rows")
+    except EvalharnessError:
+        raise
+    except Exception as error:  # a plugin may fail in any way
+        if len(rows) == 1:
+            failure = Failure("plugin", f"metric '{metric.name}' failed to ask: {type(error).__name__}: {error}")
+            answers[rows[0]] = [Response(error=failure)]
+            return requests
+        middle = len(rows) // 2
+        halves = (_next(metric, batch, answers, part) for part in (rows[:middle], rows[middle:]))
+        return [first or second for first, second in zip(*halves, strict=True)]
+    for row, wanted in zip(rows, asked, strict=True):
         requests[row] = list(wanted)
     return requests
 

@@ -56,6 +56,7 @@ class Execution:
     def __init__(self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log) -> None:
         self.run, self.parts, self.registry, self.watch, self.log = run, parts, registry, watch, log
         self.engine = Engine(store, watch)
+        self.listeners: list[str] = []
         self.reader: SampleReader = read_samples(run.task, limit=run.limit, strict=run.strict)
         self.pipeline = make_pipeline(run.task, parts, self.engine, lambda: self.reader, watch)
 
@@ -69,7 +70,7 @@ class Execution:
         fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
         scoring = self._score()
         record = self._write(scoring, started)
-        self._report(scoring, record)
+        self._report(record)
         self._notify("evalharness_run_finished", run=self.run, record=record)
         return record
 
@@ -99,11 +100,13 @@ class Execution:
         finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
         scores = {name: self._signed(entry, score) for entry, one in finished for name, score in one.scores.items()}
         makers = {name: self._maker(entry) for entry, one in finished for name in one.scores}
-        usage = {**dataclasses.asdict(self.engine.usage), "seconds": round(time.monotonic() - started, 3)}
+        scoring.troubles.note(self.listeners, kind="listener")
+        seconds = round(time.monotonic() - started, 3)
+        usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
         record = Record(
             task={"name": task.name, "version": task.version, "digest": task.digest()},
             dataset=self._dataset(),
-            system={"name": task.system.name, "digest": task.system.digest(), "spec": task.system.plain()},
+            system=self._system(scoring),
             scores=scores,
             makers=makers,
             usage=usage,
@@ -120,6 +123,17 @@ class Execution:
         counts = {"samples": self.reader.count, "faults": len(self.reader.faults), "limit": self.run.limit}
         return {"digest": source.digest(), **counts, "revision": source.commit()}
 
+    def _system(self, scoring: Scoring) -> dict[str, Any]:
+        """Return the system with the identity of everything that made its responses."""
+        system, searcher = self.run.task.system, self.pipeline.searcher
+        identity = {"model": self.engine.identity(self.parts.model)}
+        if searcher is not None:
+            identity["retriever"] = searcher.identity()
+        plain: dict[str, Any] = {"name": system.name, "digest": system.digest(), "spec": system.plain(), "identity": identity}
+        if self.run.task.output_type == "multiple_choice":
+            plain["merged_boundaries"] = scoring.merged
+        return plain
+
     def _signed(self, entry: Entry, score: Score) -> Score:
         """Return the score with the identity of the model that its metric asked."""
         if entry.name not in self.parts.asking:
@@ -131,14 +145,12 @@ class Execution:
         source = self.parts.sources[entry.name]
         return {"plugin": source.plugin, "distribution": source.distribution, "version": source.version}
 
-    def _report(self, scoring: Scoring, record: Record) -> None:
-        """Write to the log what went wrong: broken data, faulty plugins, failed requests."""
+    def _report(self, record: Record) -> None:
+        """Write to the log what went wrong: broken data, failed samples, faulty plugins."""
         for fault in self.reader.faults:
             self.log.add("data fault", **_fault(fault))
-        for note in scoring.notes():
-            self.log.add("plugin fault", message=note)
-        for message, count in self.engine.failures().items():
-            self.log.add("failed requests", message=message, count=count)
+        for trouble in record.troubles:
+            self.log.add("trouble", **trouble)
         self.log.add("run finished", seconds=record.usage["seconds"], errors=record.errors)
 
     def _notify(self, hook: str, **arguments: Any) -> None:
@@ -147,9 +159,9 @@ class Execution:
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception as error:  # a stranger's code may fail in any way
-                self.log.add(
-                    "hook failed", plugin=implementation.plugin_name, hook=hook, error=f"{type(error).__name__}: {error}"
-                )
+                told = f"{hook} of plugin '{implementation.plugin_name}' failed: {type(error).__name__}: {error}"
+                self.listeners.append(told)
+                self.log.add("hook failed", message=told)
 
 
 def _fault(fault: DataFault) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from evalharness.contract import Batch, Failure, Response
 from evalharness.results.samples import Scored, answers_text, json_text
 from evalharness.running.pipeline import Answered, Row
+from evalharness.running.troubles import Troubles
 from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
 
 Answers = Sequence[Sequence[Response]]
@@ -24,7 +25,9 @@ class Scoring:
     policy: Literal["worst", "exclude"]
     ask: Callable[[Entry, Batch], Answers]
     tallies: dict[str, Tally] = field(init=False)
+    troubles: Troubles = field(default_factory=Troubles)
     samples: int = 0
+    merged: int = 0
 
     def __post_init__(self) -> None:
         self.tallies = {entry.name: Tally(entry) for entry in self.chain.entries}
@@ -39,6 +42,7 @@ class Scoring:
             found = measure(entry, batch, failures=failures, policy=self.policy, measured=measured, answers=given)
             measured[entry.name] = found
         self.add_measured(answered.rows, measured)
+        self._note(answered, replies)
         return Scored(_texts(answered, replies), measured)
 
     def add_measured(self, rows: Sequence[Row], measured: dict[str, Measured]) -> None:
@@ -52,11 +56,18 @@ class Scoring:
     def finish(self, *, seed: int, clustered: bool) -> list[tuple[Entry, Finished]]:
         """Return the scores and replicates of each entry."""
         tallies = self.tallies
-        return [(entry, finish(entry, tallies[entry.name], seed=seed, clustered=clustered)) for entry in self.chain.entries]
+        finished = [(entry, finish(entry, tallies[entry.name], seed=seed, clustered=clustered)) for entry in self.chain.entries]
+        self.troubles.note(sorted({note for tally in tallies.values() for note in tally.notes}))
+        return finished
 
-    def notes(self) -> list[str]:
-        """Return what plugins did wrong, in full sentences."""
-        return sorted({note for tally in self.tallies.values() for note in tally.notes})
+    def _note(self, answered: Answered, replies: Mapping[str, Answers]) -> None:
+        self.merged += answered.merged
+        for row, failure in zip(answered.rows, answered.failures, strict=True):
+            self.troubles.add(failure, row.sample.id)
+        for given in replies.values():
+            for row, asked in zip(answered.rows, given, strict=True):
+                for reply in asked:
+                    self.troubles.add(reply.error, row.sample.id)
 
 
 def _texts(answered: Answered, replies: Mapping[str, Answers]) -> dict[str, list[Any]]:

@@ -51,11 +51,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Answered:
-    """A batch with its columns, and for each row the failure of its response and of its retrieval, or None."""
+    """A batch with its columns, for each row the failure of its retrieval or response, or None.
+
+    `merged` counts choices whose first characters share a token with their context.
+    """
 
     rows: Sequence[Row]
     batch: Batch
     failures: Sequence[Failure | None]
+    merged: int = 0
 
 
 @dataclass
@@ -109,11 +113,27 @@ class Pipeline:
         requests = self.requests(rows, contexts)
         replies = iter(self.engine.read(self.model, [request for request in requests if request is not None]))
         responses = [
-            next(replies) if request is not None else Response(error=self._reason(row, found))
+            self._transformed(next(replies)) if request is not None else Response(error=self._reason(row, found))
             for row, request, found in zip(rows, requests, contexts, strict=True)
         ]
         columns = self.columns(rows, contexts, requests, responses)
-        return Answered(rows, Batch(columns, columns["id"]), [response.failure for response in responses])
+        merged = sum(response.merged for response in responses)
+        return Answered(rows, Batch(columns, columns["id"]), [response.failure for response in responses], merged)
+
+    def _transformed(self, response: Response) -> Response:
+        """Return the response with its text changed by the chain of transforms; one that fails is a failure of the sample."""
+        text = response.text
+        if text is None or not self.transforms:
+            return response
+        for transform in self.transforms:
+            try:
+                text = transform.apply(text)
+                if not isinstance(text, str):
+                    raise TypeError(f"it returned {type(text).__name__}, not a text")
+            except Exception as error:  # a plugin may fail in any way
+                reason = f"transform '{transform.name}' failed: {type(error).__name__}: {error}"
+                return Response(error=Failure("plugin", reason))
+        return dataclasses.replace(response, text=text)
 
     def _reason(self, row: Row, found: Found | None) -> Failure:
         return found if isinstance(found, Failure) else Failure("prompt", self.faults[row.sample.id])
@@ -173,20 +193,19 @@ class Pipeline:
             response.contexts if response.contexts is not None else None if isinstance(found, Failure) else found
             for found, response in zip(contexts, responses, strict=True)
         ]
-        columns["logprobs"] = [response.logprobs for response in responses]
-        columns["response"] = [self._text(request, response) for request, response in zip(requests, responses, strict=True)]
+        if self.task.output_type != "generate":
+            columns["logprobs"] = [response.logprobs for response in responses]
+        columns["response"] = [_text(request, response) for request, response in zip(requests, responses, strict=True)]
         if self.task.output_type == "likelihood":
             columns["text"] = [request.text if isinstance(request, Likelihood) else None for request in requests]
         return columns
 
-    def _text(self, request: Request | None, response: Response) -> str | None:
-        text = response.text
-        if text is None and response.logprobs and isinstance(request, Choose):
-            return request.choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
-        if text is not None:
-            for transform in self.transforms:
-                text = transform.apply(text)
-        return text
+
+def _text(request: Request | None, response: Response) -> str | None:
+    """Return the response's text; of choices, the likeliest one."""
+    if response.text is None and response.logprobs and isinstance(request, Choose):
+        return request.choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
+    return response.text
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -94,6 +94,8 @@ def finish(entry: Entry, tally: Tally, *, seed: int, clustered: bool, level: flo
     try:
         made, values = _made(entry, tally, seed, clustered, level)
     except (PluginFault, _NoValue) as why:
+        if isinstance(why, PluginFault):
+            tally.notes.add(str(why))
         return Finished({name: replace(score, reason=str(why)) for name, score in blank.items()}, {})
     scores = {name: _score(entry, score, values[name]) for name, score in blank.items()}
     kept = {name: made[name] for name, score in scores.items() if name in made and score.value is not None}

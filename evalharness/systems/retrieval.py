@@ -65,10 +65,14 @@ class Searcher:
         stored = self.store.read(list(dict.fromkeys(keys)))
         return [_from_stored(stored[key]) if key in stored else self._failed[key] for key in keys]
 
-    def _key(self, query: str) -> str:
+    def identity(self) -> str:
+        """Return the identity of the retriever and its corpus together, computed once."""
         if not self._identity:
             self._identity = digest([self.retriever.identity(), corpus_digest(self.retriever.passages())])
-        return digest([self._identity, query, self.retriever.top_k])
+        return self._identity
+
+    def _key(self, query: str) -> str:
+        return digest([self.identity(), query, self.retriever.top_k])
 
     def _index(self) -> None:
         if not self._indexed:

@@ -90,7 +90,8 @@ class Playback:
             return item if isinstance(item, dict) else Unreadable(f"{self.path}:{line + 1}: {item}")
         lines = ", ".join(map(str, self.nameless[:SHOWN]))
         hint = f"; lines whose id cannot be read: {lines}" if lines else ""
-        return Unreadable(f"{self.path} holds no response for {_described(key)}{hint}")
+        which = f"repeat {key[1]} of this sample" if key[1] else "this sample"
+        return Unreadable(f"{self.path} holds no response for {which}{hint}")
 
     def _candidates(self, key: Key) -> list[int]:
         return [line for line in self._lines_of(hash(key)) if _key_in(self._line(line)) == key]

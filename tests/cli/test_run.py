@@ -62,9 +62,21 @@ def test_errors_in_some_samples_are_exit_code_3(folder: Path) -> None:
     Path("out.jsonl").write_text('{"id": "s0", "response": "x"}\n{"id": "s1", "response": 5}\n')
     result = run("task.yaml", "--responses", "out.jsonl")
     assert result.exit_code == 3
-    assert re.search(
-        r"28 errors, excluded; run again to\s+ask for them|29 errors, excluded; run again to\s+ask for them", result.stdout
-    )
+    text = " ".join(result.stdout.split())
+    assert "all scores: 29 lost to errors and excluded" in text
+    assert "out.jsonl holds no response for this sample (28 times; first: s2, s3, s4, s5, s6)" in text
+    assert "out.jsonl:2: the field 'response' must be a string, not a number (1 times; first: s1)" in text
+
+
+def test_a_missing_or_empty_file_of_responses_is_explained(folder: Path) -> None:
+    missing = run("task.yaml", "--responses", "gone.jsonl")
+    Path("empty.jsonl").write_text("")
+    empty = run("task.yaml", "--responses", "empty.jsonl")
+    for result in (missing, empty):
+        assert result.exit_code == 2, result.output
+        assert "Traceback" not in result.output
+    assert "gone.jsonl" in missing.stderr
+    assert "empty.jsonl" in empty.stderr
 
 
 @pytest.mark.parametrize(

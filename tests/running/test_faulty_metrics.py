@@ -94,7 +94,7 @@ def run(task: Callable[..., Path], plugins: Registry) -> Callable[[type[eh.Metri
         plugins.add(module("faulty", evalharness_metrics=eh.hookimpl(evalharness_metrics)), Source("faulty", "acme", "1"))
         record = eh.run(task(TASK.replace("token_f1]", f"{cls.name}]")), out="out")
         told = [json.loads(line) for line in Path("out/log.jsonl").read_text().splitlines()]
-        return record, "\n".join(event["message"] for event in told if event["event"] == "plugin fault")
+        return record, "\n".join(event["message"] for event in told if event["event"] == "trouble")
 
     return go
 

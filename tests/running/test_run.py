@@ -134,7 +134,8 @@ def test_a_failed_request_is_excluded_shown_and_asked_again(task: Write) -> None
     assert (score.samples, score.errors, broken.errors) == (36, 4, 4)
     assert score.bounds is not None
     assert score.bounds[0] < score.value < score.bounds[1]  # type: ignore[operator]
-    assert "connection: refused" in Path("out/log.jsonl").read_text()
+    assert broken.troubles == [{"kind": "connection", "message": "refused", "count": 4, "samples": ["q07", "q17", "q27", "q37"]}]
+    assert '"event": "trouble", "kind": "connection", "message": "refused", "count": 4' in Path("out/log.jsonl").read_text()
     table = parquet.read_table("out/samples.parquet")
     assert table.column("statuses").to_pylist()[7] == {"exact_match": "error: connection", "token_f1": "error: connection"}
     mended = eh.run(task(), out="out")
@@ -248,3 +249,59 @@ def test_listeners_hear_of_the_run_and_cannot_stop_it(task: Write, plugins: Regi
     eh.run(task(), out="out")
     assert seen == [("started", "sums"), ("batch", 40), ("finished", 40)]
     assert ("RuntimeError: listener broke" in Path("out/log.jsonl").read_text()) is fail
+
+
+class Half(eh.Transform):
+    """Keeps the first half of even texts and fails on odd ones."""
+
+    name = "half"
+
+    def apply(self, text: str) -> str:
+        if len(text) % 2:
+            raise ValueError("odd")
+        return text[: len(text) // 2]
+
+
+class Curious(eh.Metric):
+    """Asks about each response, but one of them makes it raise; 0 to 1."""
+
+    name, better, range = "curious", "higher", (0, 1)
+
+    def ask(self, *_: Any, answers: Any, **columns: Any) -> Any:
+        if any(text == "10" for text in columns["response"]):
+            raise LookupError("ten")
+        return [[] if given else [eh.Likelihood(text=text)] for text, given in zip(columns["response"], answers, strict=True)]
+
+    def measure(self, response: list[str], answers: Any) -> Any:
+        return {"value": [float(bool(given)) for given in answers]}
+
+
+def test_a_transform_that_fails_costs_only_its_sample(task: Write, plugins: Registry) -> None:
+    hook = eh.hookimpl(specname="evalharness_transforms")(lambda: [Half])
+    plugins.add(module("half", evalharness_transforms=hook), Source("half", "acme", "1"))
+    record = eh.run(task(TASK.replace("group: topic", "transforms: [half]")), out="out")
+    (trouble,) = record.troubles
+    assert trouble["message"] == "transform 'half' failed: ValueError: odd"
+    assert record.scores["exact_match"].samples == 40 - trouble["count"] > 0
+
+
+def test_a_metric_that_fails_to_ask_for_one_sample_loses_only_that_one(task: Write, plugins: Registry) -> None:
+    hook = eh.hookimpl(specname="evalharness_metrics")(lambda: [Curious])
+    plugins.add(module("curious", evalharness_metrics=hook), Source("curious", "acme", "1"))
+    record = eh.run(task(TASK.replace("token_f1]", "curious]")), out="out")
+    tens = parquet.read_table("out/samples.parquet").column("response").to_pylist().count("10")
+    assert tens > 0
+    assert (record.scores["curious"].value, record.scores["curious"].samples) == (1.0, 40 - tens)
+    assert record.troubles[0]["message"] == "metric 'curious' failed to ask: LookupError: ten"
+
+
+def test_the_record_identifies_what_made_it(task: Write) -> None:
+    Path("corpus.jsonl").write_text('{"id": "p", "text": "one and one is two"}\n')
+    system = "system:\n  name: found\n  retriever: {bm25: {corpus: corpus.jsonl}}\n  model: extractive\n"
+    text = TASK[: TASK.index("system:")] + system + "metrics: [exact_match]\n"
+    before = eh.run(task(text), out="before").system
+    Path("corpus.jsonl").write_text('{"id": "p", "text": "one and one is three"}\n')
+    after = eh.run(task(text), out="after").system
+    assert before["digest"] == after["digest"]
+    assert before["identity"]["model"] == after["identity"]["model"]
+    assert before["identity"]["retriever"] != after["identity"]["retriever"]

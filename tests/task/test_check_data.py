@@ -63,6 +63,31 @@ def test_a_missing_file_is_an_error(findings: Callable[..., list[str]]) -> None:
     ]
 
 
+def test_a_missing_corpus_is_an_error_of_the_retriever_and_the_samples_are_checked_all_the_same(
+    findings: Callable[..., list[str]],
+) -> None:
+    items = [item(1, relevant=["p9"]), item(1), item(3, question="")]
+    settings = ["system.retriever={bm25: {corpus: corpus.jsonl}}", "system.prompt='{{ contexts }} {{ input }}'"]
+    assert findings(items, *settings) == [
+        "error: quiz.jsonl:2: the id 'q1' stands already at quiz.jsonl:1; ids must differ",
+        "error: --set system.retriever: corpus.jsonl: there is no such corpus file; paths in a task file start from the folder of that file",
+        "warning: task.yaml:4:19: the input is empty (1 of 2 samples: q3)",
+    ]
+
+
+def test_a_missing_file_of_responses_is_an_error_of_the_responses(findings: Callable[..., list[str]]) -> None:
+    unreadable = "out.jsonl: cannot read this file of recorded responses: No such file or directory"
+    warning = "warning: task.yaml:4:19: the input is empty (1 of 2 samples: q2)"
+    items = [item(1), item(2, question="")]
+    assert findings(items, responses="out.jsonl") == [f"error: --responses: {unreadable}", warning]
+    assert findings(items, "system.model={recorded: {path: out.jsonl}}") == [f"error: --set system.model: {unreadable}", warning]
+
+
+def test_a_missing_pool_is_an_error_of_the_examples(findings: Callable[..., list[str]]) -> None:
+    (found,) = findings([item(1)], "fewshot={samples: 1, path: pool.jsonl}")
+    assert found.startswith("error: --set fewshot: no file or folder is called 'pool.jsonl'.")
+
+
 def test_an_empty_input_is_a_warning(findings: Callable[..., list[str]]) -> None:
     assert findings([item(1), item(2, question=" \n")]) == ["warning: task.yaml:4:19: the input is empty (1 of 2 samples: q2)"]
 
@@ -145,7 +170,7 @@ def test_recorded_responses_that_cannot_be_used_are_errors(findings: Callable[..
     write('{"id": "q1", "response": "x"}\n{"id": "q2", "response": 7}\n', "out.jsonl")
     assert findings([item(1), item(2), item(3)], responses="out.jsonl") == [
         "error: --responses: out.jsonl:2: the field 'response' must be a string, not a number (1 of 3 samples: q2)",
-        "error: --responses: out.jsonl holds no response for the sample 'q3' (1 of 3 samples: q3)",
+        "error: --responses: out.jsonl holds no response for this sample (1 of 3 samples: q3)",
     ]
 
 

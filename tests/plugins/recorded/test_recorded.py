@@ -62,7 +62,7 @@ def test_repeats_are_told_apart(tmp_path: Path) -> None:
     recorded = model(tmp_path, [*items, {"id": "b", "response": 'only "repeat" once'}])
     responses = ask(recorded, ("a", 1), ("a", 0), ("a", 2), "b", ("b", 1))
     assert [response.text for response in responses[:4]] == ["take 1", "take 0", "take 2", 'only "repeat" once']
-    assert complaint(responses[4]).endswith("holds no response for the sample 'b', repeat 1")
+    assert complaint(responses[4]).endswith("holds no response for repeat 1 of this sample")
 
 
 def test_whole_numbers_are_ids_and_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_each_unusable_line_fails_its_own_sample_and_names_the_line(tmp_path: Pa
     assert messages[1].endswith("the field 'response' must be a string, not a number")
     assert messages[2].endswith("not null")
     assert messages[3].endswith("not missing")
-    assert messages[7] == f"{path} holds no response for the sample 'absent'; lines whose id cannot be read: 10, 11"
+    assert messages[7] == f"{path} holds no response for this sample; lines whose id cannot be read: 10, 11"
 
 
 def test_ids_that_occur_twice_are_refused_with_both_lines(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_keys_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(playback, "hash", lambda key: len(key[0]), raising=False)
     recorded = model(tmp_path, [{"id": key, "response": key * 2} for key in ("a", "bb", "c", "d", "dd")] + [])
     assert [response.text for response in ask(recorded, "d", "a", "c", "dd", "bb")] == ["dd", "aa", "cc", "dddd", "bbbb"]
-    assert complaint(ask(recorded, "e")[0]).endswith("holds no response for the sample 'e'")
+    assert complaint(ask(recorded, "e")[0]).endswith("holds no response for this sample")
     with pytest.raises(eh.DataError, match="'c' in lines 2, 3;"):
         model(tmp_path, [{"id": key, "response": ""} for key in ("a", "c", "c")]).identity()
 
