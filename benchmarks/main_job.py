@@ -43,8 +43,8 @@ def copy_with_added_metric(folder: Path) -> Path:
 
 
 def asked(record: Mapping[str, Any]) -> int:
-    """Return how many requests of a run were not answered from the store."""
-    return int(record["usage"]["requests"] - record["usage"]["from_store"])
+    """Return how many requests of a run were asked of the model rather than answered from the store."""
+    return int(record["usage"]["requests"])
 
 
 @click.command(help=__doc__)
