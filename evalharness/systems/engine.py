@@ -2,15 +2,20 @@
 
 `fill` is given all requests of a run at once, because chunks of local work depend on the whole list; `read` then
 gives the answers batch by batch. Failures are kept for this run only and never stored, so the next run asks again.
+What a model gives is checked once, where it enters: `sound` says what is wrong with it.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import reprlib
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from evalharness.contract import Failure, Model, Passage, Request, Response, canonical
@@ -140,14 +145,106 @@ def _each_once(model: Model, requests: Sequence[Request]) -> Iterator[tuple[Requ
     reason = Failure("plugin", f"model '{model.name}' gave no answer to this request")
     try:
         for request, response in model.answer(requests):
+            fault = sound(response)
             if waiting.pop(id(request), None) is not None:
-                yield request, response
+                yield request, response if fault is None else _refused(model, fault)
     except EvalharnessError:
         raise
     except Exception as error:  # a fault of one chunk is a failure of its samples, never of the run
-        reason = Failure("plugin", f"model '{model.name}' failed: {type(error).__name__}: {error}")
+        reason = Failure("plugin", f"model '{model.name}' failed: {told(error)}")
     for request in waiting.values():
         yield request, Response(error=reason)
+
+
+def _refused(model: Model, fault: str) -> Response:
+    return Response(error=Failure("plugin", f"model '{model.name}' gave {fault}"))
+
+
+def told(error: Exception) -> str:
+    """Return the type and message of an exception as text that can be written as UTF-8.
+
+    >>> told(ValueError("no \\ud800"))
+    'ValueError: no \\\\ud800'
+    """
+    return f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+
+
+def sound(response: object) -> str | None:
+    """Return what is wrong with a model's response, None where all of it is what the contract says.
+
+    >>> sound(Response(text="hi", latency=0.5))
+    >>> sound(Response(latency=-1.0))
+    'latency=-1.0, which is not a number of seconds from 0'
+    """
+    if not isinstance(response, Response):
+        return f"{_shown(response)} in place of a Response"
+    for name, (holds, wanted) in PARTS.items():
+        value = getattr(response, name)
+        absent = value is None and name not in COUNTS
+        if not absent and not holds(value):
+            return f"{name}={_shown(value)}, which is not {wanted}"
+    return None if response.contexts is None else ranking_fault(response.contexts)
+
+
+def ranking_fault(passages: object) -> str | None:
+    """Return what is wrong with a ranking of passages, None where it holds sound passages with an id each of its own.
+
+    >>> ranking_fault([Passage("a", "one"), Passage("a", "two")])
+    "one ranking with the passage id 'a' twice"
+    """
+    if not isinstance(passages, (list, tuple)):
+        return f"{_shown(passages)} in place of a ranking of passages"
+    for passage in passages:
+        if not isinstance(passage, Passage):
+            return f"a ranking that holds {_shown(passage)} in place of a Passage"
+        if not (_is_text(passage.id) and _is_text(passage.text) and (passage.score is None or _is_finite(passage.score))):
+            return f"the passage {_shown(passage.id)}, whose id and text are not both text, or whose score is not a finite number"
+    twice = [key for key, times in Counter(passage.id for passage in passages).items() if times > 1]
+    return f"one ranking with the passage id {twice[0]!r} twice" if twice else None
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= sys.maxsize
+
+
+def _is_failure(value: object) -> bool:
+    return isinstance(value, Failure) and _is_text(value.kind) and _is_text(value.message)
+
+
+def _each(holds: Callable[[object], bool], value: object) -> bool:
+    return isinstance(value, tuple) and all(map(holds, value))
+
+
+COUNTS = ("merged", "input_tokens", "output_tokens")
+PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "text": (_is_text, "text that can be written as UTF-8"),
+    "finish": (lambda value: isinstance(value, str) and value in ("stop", "length"), "'stop' or 'length'"),
+    "logprobs": (partial(_each, lambda value: _is_finite(value) or value == -math.inf), "a tuple of numbers below infinity"),
+    "tokens": (partial(_each, _is_count), "a tuple of whole numbers from 0"),
+    "embedding": (partial(_each, _is_finite), "a tuple of finite numbers"),
+    "latency": (lambda value: _is_finite(value) and value >= 0, "a number of seconds from 0"),
+    "error": (_is_failure, "a Failure whose kind and message can be written as UTF-8"),
+    **dict.fromkeys(COUNTS, (_is_count, "a whole number from 0")),
+}
+
+
+def _shown(value: object) -> str:
+    """Return a short text for a value; only the type of what may be long or shows where it lies in memory."""
+    return reprlib.repr(value) if isinstance(value, (str, int, float, type(None))) else f"<{type(value).__name__}>"
 
 
 def to_stored(key: str, kind: str, maker: str, response: Response) -> Stored:

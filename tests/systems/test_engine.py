@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import evalharness as eh
-from evalharness.systems.engine import Engine, Work, from_stored, to_stored
+from evalharness.systems.engine import Engine, Work, from_stored, sound, to_stored
 from evalharness.systems.store import Store
 
 ASKED: list[str] = []
@@ -31,12 +35,69 @@ class Shouter(eh.Model):
             ASKED.append(request.prompt)
             if self.fault == "raises" and request.prompt == "b":
                 raise RuntimeError("boom")
+            if LONE in self.fault:
+                raise RuntimeError(self.fault)
             if self.fault == "refused" and request.prompt == "b":
                 yield request, eh.Response(error=eh.Failure("connection", "refused"))
             elif self.fault != "forgets" or request.prompt != "b":
                 yield request, eh.Response(text=request.prompt.upper(), input_tokens=1, output_tokens=2)
                 if self.fault == "repeats":
                     yield request, eh.Response(text="again")
+
+
+class Odd(eh.Model):
+    """Gives `ODD` to the request 'b' and a sound answer to all others."""
+
+    name = "odd"
+    supports = (eh.Generate,)
+    stored = True
+
+    def identity(self) -> str:
+        return "odd"
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        for request in requests:
+            assert isinstance(request, eh.Generate)
+            yield request, ODD[0] if request.prompt == "b" else eh.Response(text="fine")
+
+
+class OddUnstored(Odd):
+    """The same, played back."""
+
+    name = "odd unstored"
+    stored = False
+
+
+ODD: list[Any] = [None]
+TWICE = (eh.Passage("p", "one"), eh.Passage("q", "two"), eh.Passage("p", "three"))
+LONE = "t\ud800wo"
+UNSOUND = [
+    ("a text", "'a text' in place of a Response"),
+    (None, "None in place of a Response"),
+    (eh.Response(text=LONE), r"text='t\ud800wo', which is not text that can be written as UTF-8"),
+    ({"text": 7}, "text=7, which is not text"),
+    ({"text": ["a"]}, "text=<list>, which is not text"),
+    ({"finish": "cut"}, "finish='cut', which is not 'stop' or 'length'"),
+    ({"logprobs": ("a",)}, "logprobs=<tuple>, which is not a tuple of numbers below infinity"),
+    ({"logprobs": [-1.0]}, "logprobs=<list>, which is not a tuple"),
+    ({"logprobs": (math.nan,)}, "logprobs=<tuple>, which is not a tuple of numbers below infinity"),
+    ({"logprobs": (math.inf,)}, "logprobs=<tuple>, which is not a tuple of numbers below infinity"),
+    ({"logprobs": (-(10**400),)}, "logprobs=<tuple>, which is not a tuple of numbers below infinity"),
+    ({"tokens": (1.5,)}, "tokens=<tuple>, which is not a tuple of whole numbers from 0"),
+    ({"embedding": (0.5, math.nan)}, "embedding=<tuple>, which is not a tuple of finite numbers"),
+    ({"latency": math.nan}, "latency=nan, which is not a number of seconds from 0"),
+    ({"latency": "1"}, "latency='1', which is not a number of seconds from 0"),
+    ({"input_tokens": None}, "input_tokens=None, which is not a whole number from 0"),
+    ({"output_tokens": -1}, "output_tokens=-1, which is not a whole number from 0"),
+    ({"merged": 0.5}, "merged=0.5, which is not a whole number from 0"),
+    ({"error": "refused"}, "error='refused', which is not a Failure"),
+    ({"error": eh.Failure("server", LONE)}, "error=<Failure>, which is not a Failure whose kind and message can be written"),
+    ({"contexts": ("p",)}, "a ranking that holds 'p' in place of a Passage"),
+    ({"contexts": "p"}, "'p' in place of a ranking of passages"),
+    ({"contexts": (eh.Passage("p", LONE),)}, "the passage 'p', whose id and text are not both text"),
+    ({"contexts": (eh.Passage("p", "", math.nan),)}, "the passage 'p', whose id"),
+    ({"contexts": TWICE}, "one ranking with the passage id 'p' twice"),
+]
 
 
 def requests(texts: str, repeat: int = 0) -> list[eh.Request]:
@@ -104,6 +165,41 @@ def test_a_failure_is_a_response_that_is_asked_again_next_time(
     assert error.infrastructure
     assert message in error.message
     assert texts(Engine(store), Shouter(), requests("abc")) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize("model", [Odd(), OddUnstored()])
+@pytest.mark.parametrize(("given", "message"), UNSOUND)
+def test_an_unsound_response_fails_its_own_sample(store: Store, model: Odd, given: Any, message: str) -> None:
+    ODD[0] = eh.Response(**given) if isinstance(given, dict) else given
+    engine = Engine(store)
+    engine.fill(model, requests("abc"))
+    first, failed, last = engine.read(model, requests("abc"))
+    assert (first.text, failed.text, last.text) == ("fine", None, "fine")
+    assert failed.error is not None
+    assert failed.error.kind == "plugin"
+    assert failed.error.message.startswith(f"model '{model.name}' gave ")
+    assert message in failed.error.message
+    failed.error.message.encode()
+
+
+def test_the_edges_of_what_a_response_may_hold_are_sound() -> None:
+    passages = (eh.Passage("", "", -0.0), eh.Passage("p", "\x00é🙂", 3))
+    edges = eh.Response(text="", logprobs=(-math.inf, 0.0, -1), tokens=(0,), embedding=(), contexts=passages, latency=0.0)
+    assert sound(edges) is None
+    assert sound(eh.Response(error=eh.Failure("server", "down"))) is None
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=())))
+def test_a_text_is_sound_exactly_if_it_can_be_written(text: str) -> None:
+    written = text.encode("utf-8", "replace").decode() == text
+    assert (sound(eh.Response(text=text)) is None) == written
+
+
+def test_an_exception_that_cannot_be_written_is_told_in_escapes(store: Store) -> None:
+    engine = Engine(store)
+    model = Shouter(fault=f"raises {LONE}")
+    assert texts(engine, model, requests("b")) == [None]
+    assert engine.failures() == {r"plugin: model 'shouter' failed: RuntimeError: raises t\ud800wo": 1}
 
 
 def test_a_second_answer_to_one_request_is_ignored(store: Store) -> None:
