@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -48,21 +49,34 @@ def check_data(task: Task) -> list[Finding]:
     passages that the corpus lacks, recorded responses that cannot be used, and answers that stand in the prompt. For the
     last, prompts are rendered without contexts and examples, which hold answers by design.
     """
-    seen, notes = Inspected(task), _Notes()
-    where = task.where("dataset")
+    seen, notes, stopped = Inspected(task), _Notes(), list[Finding]()
     reader = read_samples(task)
-    try:
+    prompter = corpus = None
+    answers = False
+    with _located(task.where("fewshot.path", "fewshot.split", "fewshot", "dataset"), stopped):
         prompter = Prompter.of(task) if seen.prompts else None
+    with _located(task.where("system.retriever", "system"), stopped):
         corpus = _corpus_ids(seen)
+    with _located(task.where("system.model", "system"), stopped):
+        answers = _answers_can_be_checked(seen)
+    with _located(task.where("dataset"), stopped):
         samples = iter(reader)
         while batch := list(islice(samples, SAMPLES_A_BATCH)):
             for sample in batch:
-                _check_sample(seen, sample, prompter, corpus, notes)
-            _check_recorded(seen, batch, notes)
-    except (DataError, UsageError) as error:
-        return [*_fault_findings(reader.faults), Finding("error", str(error), where)]
-    findings = [*_fault_findings(reader.faults), *notes.findings(reader.count)]
+                _check_sample(seen, sample, prompter, corpus or set(), notes)
+            if answers:
+                _check_recorded(seen, batch, notes)
+    findings = [*_fault_findings(reader.faults), *stopped, *notes.findings(reader.count)]
     return sorted(findings, key=lambda finding: finding.level)
+
+
+@contextmanager
+def _located(where: str, findings: list[Finding]) -> Iterator[None]:
+    """Note an error at the place that caused it; what does not need that part goes on."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        findings.append(Finding("error", str(error), where))
 
 
 def _fault_findings(faults: Sequence[DataFault]) -> list[Finding]:
@@ -137,10 +151,18 @@ def _shows_answer(prompt: str, template: str, answers: Sequence[str]) -> bool:
     return False
 
 
+def _answers_can_be_checked(seen: Inspected) -> bool:
+    """Whether responses exist already, in a file that can be read; an answer to passages still to be searched for cannot
+    be known. Raises DataError for a file that cannot be used.
+    """
+    if not seen.recorded:
+        return False
+    seen.model.identity()  # opens the file
+    return not seen.searches
+
+
 def _check_recorded(seen: Inspected, batch: Sequence[Sample], notes: _Notes) -> None:
-    """Ask recorded responses for what a run would ask them; an answer to passages still to be searched for cannot be known."""
-    if not seen.recorded or seen.searches:
-        return
+    """Ask recorded responses for what a run would ask them."""
     where = seen.task.where("system.model", "system")
     asked = [_request(seen.task, sample, repeat) for sample in batch for repeat in range(seen.task.repeats)]
     for request, response in seen.model.answer(asked):

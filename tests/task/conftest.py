@@ -119,6 +119,8 @@ class Shelf(eh.Retriever):
         return "shelf"
 
     def passages(self) -> Iterable[eh.Passage]:
+        if not Path(self.corpus).exists():
+            raise eh.DataError(f"{self.corpus}: there is no such corpus file")
         return [eh.Passage(line, f"text {line}") for line in Path(self.corpus).read_text().split()]
 
     def index(self, passages: Sequence[eh.Passage]) -> None: ...

@@ -67,10 +67,10 @@ def test_a_missing_corpus_is_an_error_of_the_retriever_and_the_samples_are_check
     findings: Callable[..., list[str]],
 ) -> None:
     items = [item(1, relevant=["p9"]), item(1), item(3, question="")]
-    settings = ["system.retriever={bm25: {corpus: corpus.jsonl}}", "system.prompt='{{ contexts }} {{ input }}'"]
+    settings = ["system.retriever={shelf: {corpus: corpus.txt}}", "system.prompt='{{ contexts }} {{ input }}'"]
     assert findings(items, *settings) == [
         "error: quiz.jsonl:2: the id 'q1' stands already at quiz.jsonl:1; ids must differ",
-        "error: --set system.retriever: corpus.jsonl: there is no such corpus file; paths in a task file start from the folder of that file",
+        "error: --set system.retriever: corpus.txt: there is no such corpus file",
         "warning: task.yaml:4:19: the input is empty (1 of 2 samples: q3)",
     ]
 
