@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from evalharness.scoring import Entry, Measured
 
 ROWS_A_GROUP = 10_000
+ROWS_WAITING = 65_536
 TEXTS = ("id", "group", "repeat", "response", "failure", "contexts", "answers", "fields")
 
 
@@ -35,12 +38,18 @@ class Scored:
 
 @dataclass
 class SampleWriter:
-    """Writes scored batches in row groups of a fixed size, so that the bytes do not depend on the batch size."""
+    """Writes scored batches in row groups of a fixed size, so that the bytes do not depend on the batch size.
+
+    The layout of a metric's statistics is known for plain means, and otherwise from the first sample that it measures.
+    One that measures none of the first 65,536 gets no column of statistics, so that memory stays flat: what it measures
+    later can be computed again from the texts alone.
+    """
 
     path: Path
     entries: Sequence[Entry]
     _waiting: list[Scored] = field(default_factory=list)
     _rows: int = 0
+    _types: dict[str, pyarrow.DataType] = field(default_factory=dict)
     _table: pyarrow.Table | None = None
     _writer: parquet.ParquetWriter | None = None
 
@@ -49,48 +58,71 @@ class SampleWriter:
         self._waiting.append(scored)
         self._rows += len(scored)
         if self._rows >= ROWS_A_GROUP and self._typed():
-            self._flush(ROWS_A_GROUP)
+            self._flush()
 
     def _typed(self) -> bool:
-        """Whether the shape of each metric's statistics is known: it has measured a sample."""
-        return self._writer is not None or all(
-            any(scored.measured[entry.name].statistics for scored in self._waiting) for entry in self.entries
-        )
+        """Whether the layout of each metric's statistics is known, or will not be waited for."""
+        if self._writer is not None or self._rows >= ROWS_WAITING:
+            return True
+        return not any(pyarrow.types.is_null(_statistics_type(entry, self._waiting)) for entry in self.entries)
 
-    def _flush(self, size: int) -> None:
-        types = {entry.name: _statistics_type(entry.name, self._waiting) for entry in self.entries}
-        tables = [_table(scored, self.entries, types) for scored in self._waiting]
-        table = pyarrow.concat_tables([*([self._table] if self._table is not None else []), *tables])
-        self._waiting, self._rows = [], 0
-        if self._writer is None:
-            self._writer = parquet.ParquetWriter(self.path, table.schema, compression="zstd")
-        while table.num_rows >= size > 0:
-            self._writer.write_table(table.slice(0, size).combine_chunks(), row_group_size=ROWS_A_GROUP)
-            table = table.slice(size)
-        self._table = table.combine_chunks() if table.num_rows else None
-        self._rows = table.num_rows
+    def _open(self) -> parquet.ParquetWriter:
+        self._types = {entry.name: _statistics_type(entry, self._waiting) for entry in self.entries}
+        self._table = _table(_nothing(self.entries), self.entries, self._types)
+        return parquet.ParquetWriter(self.path, self._table.schema, compression="zstd")
+
+    def _flush(self) -> None:
+        """Write what fills whole row groups."""
+        self._writer = self._writer or self._open()
+        tables = [_table(scored, self.entries, self._types) for scored in self._waiting]
+        table = pyarrow.concat_tables([self._table, *tables])
+        self._waiting = []
+        while table.num_rows >= ROWS_A_GROUP:
+            self._writer.write_table(table.slice(0, ROWS_A_GROUP).combine_chunks(), row_group_size=ROWS_A_GROUP)
+            table = table.slice(ROWS_A_GROUP)
+        self._table, self._rows = table.combine_chunks(), table.num_rows
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        if self._waiting or self._writer is None:
-            self._flush(0)
+        self._flush()
         if self._table is not None and self._writer is not None:
-            self._writer.write_table(self._table, row_group_size=ROWS_A_GROUP)
-        if self._writer is not None:
+            if self._table.num_rows:
+                self._writer.write_table(self._table, row_group_size=ROWS_A_GROUP)
             self._writer.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        elif self._writer is not None:
+            # The file is given up; what closing it may raise would hide why.
+            with contextlib.suppress(OSError, pyarrow.ArrowException):
+                self._writer.close()
 
 
-def _statistics_type(name: str, batches: Sequence[Scored]) -> pyarrow.DataType:
+def _nothing(entries: Sequence[Entry]) -> Scored:
+    """Return a batch of no rows."""
+    from evalharness.scoring import Measured
+
+    blank = {
+        entry.name: Measured({}, [], {name: numpy.empty(0) for name in entry.scores}, numpy.empty(0, bool)) for entry in entries
+    }
+    return Scored({name: [] for name in TEXTS}, blank)
+
+
+def _statistics_type(entry: Entry, batches: Sequence[Scored]) -> pyarrow.DataType:
+    """Return the type of a metric's statistics; null where it measured none of the rows that are waited for."""
+    if entry.metric.is_mean:
+        names = [each for name in entry.metric.parts or ("value",) for each in (name, f"{name}.count")]
+        return pyarrow.struct([pyarrow.field(name, pyarrow.float64()) for name in names])
+    left = ROWS_WAITING
     for scored in batches:
-        statistics = scored.measured[name].statistics
-        if statistics:
-            return pyarrow.struct([_field(key, numpy.asarray(values)) for key, values in statistics.items()])
+        measured = scored.measured[entry.name]
+        if measured.kept[: max(left, 0)].any():
+            return pyarrow.struct([_field(key, numpy.asarray(values)) for key, values in measured.statistics.items()])
+        left -= len(scored)
     return pyarrow.null()
 
 
