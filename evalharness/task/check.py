@@ -41,7 +41,7 @@ def _check_metric_fields(seen: Inspected) -> Iterator[Finding]:
     has = ", ".join(sorted(seen.provided))
     for entry, metric in seen.metrics:
         for name in metric.reads:
-            if name in seen.provided:
+            if name in seen.provided or (name == "contexts" and seen.retriever is None):
                 continue
             start = f"metric '{metric.name}' reads '{name}', which this task "
             if name in ONLY_MADE:
@@ -50,6 +50,17 @@ def _check_metric_fields(seen: Inspected) -> Iterator[Finding]:
             else:
                 unless = "provides only if the data has a column of that name; --data looks. It provides"
                 yield Finding("warning", f"{start}{unless}: {has}.", entry.where)
+
+
+def _check_contexts(seen: Inspected) -> Iterator[Finding]:
+    """Find the metrics that need passages beside a system that has none; it may be meant, so they are told in one line."""
+    if "contexts" in seen.provided or seen.retriever is not None:
+        return
+    names = ", ".join(entry.name or metric.name for entry, metric in seen.metrics if "contexts" in metric.reads)
+    if names:
+        unless = "unless the data has a column 'contexts'; --data looks"
+        message = f"this system retrieves nothing: {names} will be unmeasured (no contexts), {unless}"
+        yield Finding("warning", message, seen.task.where("system"))
 
 
 def _check_variables(seen: Inspected) -> Iterator[Finding]:
@@ -148,5 +159,6 @@ def _repeats_are_equal(task: Task) -> bool:
 
 
 CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (
-    _check_metric_fields, _check_variables, _check_requests, _check_asking, _check_extras, _check_unused, _check_idle_keys,
+    _check_metric_fields, _check_contexts, _check_variables, _check_requests, _check_asking, _check_extras, _check_unused,
+    _check_idle_keys,
 )  # fmt: skip

@@ -94,7 +94,8 @@ def _check_sample(seen: Inspected, sample: Sample, prompter: Prompter | None, co
     task = seen.task
     missing = seen.reads() - seen.made - set(sample.fields)
     for name in sorted(missing):
-        notes.add("error", f"the field '{name}' is missing, which {_readers(seen, name)}", task.where("dataset"), sample.id)
+        message = f"the field '{name}' is missing, which {_readers(seen, name)}"
+        notes.add(_level(seen, name), message, task.where("dataset"), sample.id)
     text = sample.fields.get("input")
     if isinstance(text, str) and not text.strip():
         notes.add("warning", "the input is empty", task.where("dataset.fields.input", "dataset"), sample.id)
@@ -102,12 +103,18 @@ def _check_sample(seen: Inspected, sample: Sample, prompter: Prompter | None, co
         if identifier not in corpus:
             message = f"the relevant passage '{identifier}' is not in the corpus"
             notes.add("error", message, task.where("dataset.fields.relevant", "dataset"), sample.id)
-    if prompter is not None and not missing:
+    if prompter is not None and not missing & seen.variables:
         _check_prompt(seen, sample, prompter, notes)
 
 
+def _level(seen: Inspected, name: str) -> Literal["error", "warning"]:
+    """Return how bad it is that a field is missing: metrics leave out a system that is meant to have no passages."""
+    meant = name == "contexts" and seen.retriever is None and name not in seen.variables
+    return "warning" if meant else "error"
+
+
 def _readers(seen: Inspected, name: str) -> str:
-    metrics = [f"metric '{metric.name}'" for _, metric in seen.metrics if name in metric.reads]
+    metrics = [f"metric '{entry.name or metric.name}'" for entry, metric in seen.metrics if name in metric.reads]
     if name in seen.variables:
         return "a template reads"
     if metrics:

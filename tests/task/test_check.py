@@ -39,12 +39,25 @@ def test_a_metric_that_reads_what_the_output_type_does_not_make_is_an_error(find
 
 
 def test_a_metric_that_reads_what_only_the_data_could_have_is_a_warning(findings: Callable[..., list[str]]) -> None:
-    assert findings("metrics=[matching, found]") == [
-        "warning: --set metrics: metric 'found' reads 'contexts', which this task provides only if the data has a column of that name; "
-        "--data looks. It provides: group, id, input, references, response.",
+    assert findings("metrics=[matching, found]", "dataset.fields.contexts=passages") == [
         "warning: --set metrics: metric 'found' reads 'relevant', which this task provides only if the data has a column of that name; "
-        "--data looks. It provides: group, id, input, references, response.",
+        "--data looks. It provides: contexts, group, id, input, references, response.",
     ]
+
+
+def test_metrics_of_passages_beside_a_system_without_them_are_told_in_one_warning(findings: Callable[..., list[str]]) -> None:
+    metrics = "metrics=[matching, found, {found: {k: [3]}, as: deeper}]"
+    relevant = "dataset.fields.relevant=judged"
+    assert findings(metrics, relevant) == [
+        "warning: task.yaml:6:3: this system retrieves nothing: found, deeper will be unmeasured (no contexts), "
+        "unless the data has a column 'contexts'; --data looks"
+    ]
+    for provided in ("dataset.fields.contexts=passages", "system.retriever={shelf: {corpus: c.txt}}"):
+        assert findings(metrics, relevant, provided) == []
+    assert findings(metrics, relevant, responses="out.jsonl") == []
+    assert [finding.split(", which")[0] for finding in findings(metrics, relevant, "system.retriever=in_data")] == [
+        "warning: --set metrics: metric 'found' reads 'contexts'"
+    ] * 2
 
 
 def test_a_variable_that_is_not_known_is_shown_with_the_nearest_field(findings: Callable[..., list[str]]) -> None:

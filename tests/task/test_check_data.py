@@ -95,9 +95,16 @@ def test_an_empty_input_is_a_warning(findings: Callable[..., list[str]]) -> None
 def test_fields_that_something_reads_and_the_data_lacks_are_errors(findings: Callable[..., list[str]]) -> None:
     items = [item(number, level="easy") if number == 1 else item(number) for number in range(1, 10)]
     assert findings(items, "system.prompt='{{ input }} {{ level }}'", "metrics=[matching, found]", "group=null") == [
-        "error: task.yaml:3:3: the field 'contexts' is missing, which metric 'found' reads (9 of 9 samples: q1, q2, q3, q4, q5, ...)",
         "error: task.yaml:3:3: the field 'relevant' is missing, which metric 'found' reads (9 of 9 samples: q1, q2, q3, q4, q5, ...)",
         "error: task.yaml:3:3: the field 'level' is missing, which a template reads (8 of 9 samples: q2, q3, q4, q5, q6, ...)",
+        "warning: task.yaml:3:3: the field 'contexts' is missing, which metric 'found' reads (9 of 9 samples: q1, q2, q3, q4, q5, ...)",
+    ]
+
+
+def test_prompts_are_checked_where_only_a_metric_misses_a_field(findings: Callable[..., list[str]]) -> None:
+    assert findings([item(1, question="Is it answer1?", relevant=["p1"])], "metrics=[found]") == [
+        "warning: task.yaml:3:3: the field 'contexts' is missing, which metric 'found' reads (1 of 1 samples: q1)",
+        "warning: task.yaml:7:11: the answer stands in the prompt, contexts left aside (1 of 1 samples: q1)",
     ]
 
 
