@@ -58,7 +58,7 @@ class BertScore(eh.Metric):
 
     def signature(self) -> str:
         counted = "" if self.idf is None else f"|idf_digest:{_document_counts_digest(self.idf)}"
-        return super().signature() + counted
+        return f"{super().signature()}|weights_digest:{_weights_digest(self.weights)}{counted}"
 
     def measure(self, response: Sequence[str], references: Sequence[Sequence[str]], batch: eh.Batch | None = None) -> eh.Rows:
         """Return the best precision, recall and f1 of each row."""
@@ -164,3 +164,10 @@ def _stamp(path: str) -> tuple[int, int]:
     except OSError as error:
         raise eh.DataError(f"bert_score: the idf file {path} cannot be read: {error}") from error
     return stat.st_size, stat.st_mtime_ns
+
+
+def _weights_digest(name: str) -> str:
+    try:
+        return eh.weights_digest(name)[:16]
+    except eh.WeightsError:  # nothing can be measured then, and measuring says why
+        return "absent"
