@@ -1,10 +1,14 @@
-"""Imports point one way, and plugins see public names only."""
+"""Imports point one way, plugins see public names only, and what is imported from elsewhere is declared."""
 
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -111,6 +115,38 @@ def test_plugins_import_public_names_only(path: Path) -> None:
         if top in {*PLUGINS, "plugins", "tests", "tasks"} - {own}:
             faults.append(f"{named(path)}:{found.line}: {top} is another plugin package")
     assert not faults, "\n".join(faults)
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    """Return the names of requirements, spelled as registries compare them."""
+    names = (re.split(r"[\s<>=!~;\[(#]", line, maxsplit=1)[0] for line in requirements)
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names if name}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions(EXTRAS["hf"])
+PROVIDERS = metadata.packages_distributions()
+
+
+@pytest.mark.parametrize("path", [*modules(CORE), *modules(ROOT / "plugins")], ids=named)
+def test_what_is_imported_from_elsewhere_is_declared(path: Path) -> None:
+    faults = []
+    for found in imports(path):
+        top = found.module.split(".")[0]
+        if top in {*sys.stdlib_module_names, "evalharness", *PLUGINS} or path == CORE / "testing" / "fixtures.py":
+            continue  # pytest loads the fixtures, so pytest is there
+        provided = distributions(PROVIDERS.get(top, [top]))
+        if not provided & (ALWAYS | HEAVY if found.late else ALWAYS):
+            why = "stands in an extra, so import it inside a function" if provided & HEAVY else "is not declared"
+            faults.append(f"{named(path)}:{found.line}: {top} {why}")
+    assert not faults, "\n".join(faults)
+
+
+def test_everything_declared_is_constrained() -> None:
+    constrained = distributions((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    declared = distributions([*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)])
+    assert declared <= constrained, declared - constrained
 
 
 @pytest.mark.parametrize("package", PLUGINS)
