@@ -14,12 +14,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from evalharness.contract import Failure, Model, Passage, Request, Response, canonical
-from evalharness.errors import EvalharnessError
+from evalharness.contract import Failure, Model, Passage, Request, Response, Retriever, canonical
+from evalharness.errors import EvalharnessError, PluginError
 from evalharness.systems.store import Store, Stored
 
 COMMIT_SECONDS = 0.5
@@ -69,7 +70,7 @@ class Engine:
     def identity(self, model: Model) -> str:
         """Return the model's identity, computed once."""
         if model not in self._identities:
-            self._identities[model] = model.identity()
+            self._identities[model] = identity_of("model", model)
         return self._identities[model]
 
     def failures(self) -> Counter[str]:
@@ -97,8 +98,7 @@ class Engine:
         return set(self.store.read(keys))
 
     def _ask(self, model: Model, identity: str, asked: dict[str, Request], missing: set[str], work: Work) -> None:
-        for chunk in model.plan(list(asked.values())):
-            keys = {request.key(identity): request for request in chunk}
+        for keys in _planned(model, identity, list(asked.values())):
             todo = {key: request for key, request in keys.items() if key in missing}
             if todo:
                 self._ask_chunk(model, identity, todo, work)
@@ -137,6 +137,32 @@ class Engine:
         if key in stored:
             return from_stored(stored[key])
         return self._failed.get(key, Response(error=NOT_ASKED))
+
+
+@contextmanager
+def blamed(kind: str, plugin: Model | Retriever, step: str) -> Iterator[None]:
+    """Raise PluginError that names the plugin and the step for whatever else than an EvalharnessError comes from inside."""
+    try:
+        yield
+    except EvalharnessError:
+        raise
+    except Exception as error:  # a plugin may fail in any way
+        raise PluginError(f"{kind} '{plugin.name}' failed in {step}(): {told(error)}") from error
+
+
+def identity_of(kind: str, plugin: Model | Retriever) -> str:
+    """Return the identity that a model or retriever gives itself; raises PluginError where it fails to."""
+    with blamed(kind, plugin, "identity"):
+        identity = plugin.identity()
+        if not isinstance(identity, str):
+            raise TypeError(f"an identity is a string, not {_shown(identity)}")
+    return identity
+
+
+def _planned(model: Model, identity: str, requests: Sequence[Request]) -> Iterator[dict[str, Request]]:
+    with blamed("model", model, "plan"):
+        for chunk in model.plan(requests):
+            yield {request.key(identity): request for request in chunk}
 
 
 def _each_once(model: Model, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:

@@ -1,4 +1,8 @@
-"""Search results through the store: a query that was searched before costs no index and no encoder."""
+"""Search results through the store: a query that was searched before costs no index and no encoder.
+
+What a retriever gives for one query is checked once, where it enters, and what is wrong with it is that query's failure;
+failures are kept for this run only and never stored, so the next run searches again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import dataclass, field
 from evalharness.contract import Failure, Passage, Retriever, canonical, digest
 from evalharness.errors import EvalharnessError
 from evalharness.systems.corpus import corpus_digest
-from evalharness.systems.engine import Usage, Work
+from evalharness.systems.engine import Usage, Work, blamed, identity_of, ranking_fault, told
 from evalharness.systems.store import Store, Stored
 
 QUERIES_A_BLOCK = 256
@@ -42,22 +46,33 @@ class Searcher:
         self.usage.seconds += time.monotonic() - started
 
     def _search_block(self, block: list[tuple[str, str]], work: Work) -> None:
+        found = list(zip([key for key, _ in block], self._found([query for _, query in block]), strict=True))
+        failed = {key: result for key, result in found if isinstance(result, Failure)}
+        maker = f"{self.retriever.name} {self._identity[:12]}"
+        self.store.write([_to_stored(key, maker, result) for key, result in found if not isinstance(result, Failure)])
+        self._failed.update(failed)
+        work.errors += len(failed)
+        work.done += len(block)
+        self.watch(work)
+
+    def _found(self, queries: list[str]) -> list[Found]:
+        """Return a result for each query whatever the retriever does: what is wrong with one is the failure of that one."""
         try:
             self._index()
-            found = self.retriever.search([query for _, query in block], self.retriever.top_k)
-            if len(found) != len(block):
-                raise ValueError(f"{len(found)} results for {len(block)} queries")
+            found = self.retriever.search(queries, self.retriever.top_k)
+            if len(found) != len(queries):
+                raise ValueError(f"{len(found)} results for {len(queries)} queries")
+            return [self._checked(ranking) for ranking in found]
         except EvalharnessError:
             raise
         except Exception as error:  # a fault of one block is a failure of its samples, never of the run
-            reason = f"retriever '{self.retriever.name}' failed: {type(error).__name__}: {error}"
-            self._failed.update((key, Failure("plugin", reason)) for key, _ in block)
-            work.errors += len(block)
-        else:
-            maker = f"{self.retriever.name} {self._identity[:12]}"
-            self.store.write([_to_stored(key, maker, passages) for (key, _), passages in zip(block, found, strict=True)])
-        work.done += len(block)
-        self.watch(work)
+            return [Failure("plugin", f"retriever '{self.retriever.name}' failed: {told(error)}")] * len(queries)
+
+    def _checked(self, ranking: Sequence[Passage]) -> Found:
+        fault = ranking_fault(ranking)
+        if fault is None and len(ranking) > self.retriever.top_k:
+            fault = f"{len(ranking)} passages where top_k allows {self.retriever.top_k}"
+        return tuple(ranking) if fault is None else Failure("plugin", f"retriever '{self.retriever.name}' gave {fault}")
 
     def read(self, queries: Sequence[str]) -> list[Found]:
         """Return the ranking of each query, or the failure that stands in its place."""
@@ -68,7 +83,9 @@ class Searcher:
     def identity(self) -> str:
         """Return the identity of the retriever and its corpus together, computed once."""
         if not self._identity:
-            self._identity = digest([self.retriever.identity(), corpus_digest(self.retriever.passages())])
+            identity = identity_of("retriever", self.retriever)
+            with blamed("retriever", self.retriever, "passages"):
+                self._identity = digest([identity, corpus_digest(self.retriever.passages())])
         return self._identity
 
     def _key(self, query: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,54 @@ def test_an_exception_that_cannot_be_written_is_told_in_escapes(store: Store) ->
     model = Shouter(fault=f"raises {LONE}")
     assert texts(engine, model, requests("b")) == [None]
     assert engine.failures() == {r"plugin: model 'shouter' failed: RuntimeError: raises t\ud800wo": 1}
+
+
+class Unplanned(Shouter):
+    """Fails before it is asked anything, with what `FAULTS` holds for its step."""
+
+    name = "unplanned"
+    step: str = ""
+
+    def identity(self) -> str:
+        return FAULTS["identity"](self.step)
+
+    def plan(self, requests: Sequence[eh.Request]) -> Iterator[Sequence[eh.Request]]:
+        yield requests[:1]
+        yield FAULTS["plan"](self.step) or requests[1:]
+
+
+def raising(name: str, error: Exception) -> Callable[[str], Any]:
+    def fault(step: str) -> str:
+        if step == name:
+            raise error
+        return ""
+
+    return fault
+
+
+FAULTS: dict[str, Callable[[str], Any]] = {}
+
+
+@pytest.mark.parametrize("step", ["identity", "plan"])
+def test_a_model_that_fails_before_it_is_asked_is_named(store: Store, step: str) -> None:
+    FAULTS.update({name: raising(name, KeyError("weights")) for name in ("identity", "plan")})
+    with pytest.raises(eh.PluginError, match=rf"^model 'unplanned' failed in {step}\(\): KeyError: 'weights'$"):
+        Engine(store).fill(Unplanned(step=step), requests("ab"))
+
+
+@pytest.mark.parametrize("step", ["identity", "plan"])
+def test_an_error_that_explains_itself_passes_unchanged(store: Store, step: str) -> None:
+    FAULTS.update({name: raising(name, eh.WeightsError("fetch them first")) for name in ("identity", "plan")})
+    with pytest.raises(eh.WeightsError, match=r"^fetch them first$"):
+        Engine(store).fill(Unplanned(step=step), requests("ab"))
+
+
+@pytest.mark.parametrize(("step", "given"), [("identity", 7), ("plan", ["abc"])])
+def test_an_identity_or_a_plan_of_the_wrong_type_is_the_plugins_fault(store: Store, step: str, given: Any) -> None:
+    FAULTS.update(identity=lambda _: "unplanned", plan=lambda _: None)
+    FAULTS[step] = lambda _: given
+    with pytest.raises(eh.PluginError, match=rf"model 'unplanned' failed in {step}\(\): "):
+        Engine(store).fill(Unplanned(), requests("ab"))
 
 
 def test_a_second_answer_to_one_request_is_ignored(store: Store) -> None:
