@@ -104,24 +104,39 @@ class Engine:
                 self._ask_chunk(model, identity, todo, work)
 
     def _ask_chunk(self, model: Model, identity: str, todo: dict[str, Request], work: Work) -> None:
-        """Ask one chunk; local work is stored as one transaction, service answers every half second."""
-        pending: list[Stored] = []
-        committed = time.monotonic()
+        """Ask one chunk; local work is stored as one transaction, service answers as they come."""
+        answers = self._answers(model, identity, todo, work)
+        if model.local:
+            self.store.write(list(answers))
+        else:
+            self._write_as_they_come(answers)
+
+    def _answers(self, model: Model, identity: str, todo: dict[str, Request], work: Work) -> Iterator[Stored]:
+        """Yield what is to be stored; failures are kept for this run."""
         maker = f"{model.name} {identity[:12]}"
         for request, response in _each_once(model, list(todo.values())):
             key = request.key(identity)
             self.usage.count(response)
-            if response.error is None:
-                pending.append(to_stored(key, request.kind, maker, response))
-            else:
-                self._failed[key] = response
             work.done += 1
-            work.errors += response.error is not None
+            if response.error is None:
+                yield to_stored(key, request.kind, maker, response)
+            else:
+                work.errors += 1
+                self._failed[key] = response
             self.watch(work)
-            if not model.local and time.monotonic() - committed > COMMIT_SECONDS:
-                self.store.write(pending)
-                pending, committed = [], time.monotonic()
-        self.store.write(pending)
+
+    def _write_as_they_come(self, answers: Iterable[Stored]) -> None:
+        """Store every half second, and what is left whatever ends the asking: answers that were paid for stay."""
+        pending: list[Stored] = []
+        committed = time.monotonic()
+        try:
+            for answer in answers:
+                pending.append(answer)
+                if time.monotonic() - committed > COMMIT_SECONDS:
+                    self.store.write(pending)
+                    pending, committed = [], time.monotonic()
+        finally:
+            self.store.write(pending)
 
     def read(self, model: Model, requests: Sequence[Request]) -> list[Response]:
         """Return the response to each request, in order; a model that is not stored is asked here and now."""

@@ -250,6 +250,45 @@ def test_an_identity_or_a_plan_of_the_wrong_type_is_the_plugins_fault(store: Sto
         Engine(store).fill(Unplanned(), requests("ab"))
 
 
+class Service(Shouter):
+    """Is interrupted when it is asked for 'c'."""
+
+    name = "service"
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        for request, response in super().answer(requests):
+            if response.text == "C":
+                raise KeyboardInterrupt
+            yield request, response
+
+
+class Chunked(Service):
+    """The same on this machine."""
+
+    name = "chunked"
+    local = True
+
+
+@pytest.mark.parametrize(("model", "kept"), [(Service(), ["a", "b"]), (Chunked(), [])])
+def test_an_interrupted_service_keeps_its_answers_and_local_work_whole_chunks(
+    store: Store, model: eh.Model, kept: list[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Engine(store).fill(model, requests("abcd"))
+    assert ASKED == ["a", "b", "c"]
+    found = store.read([request.key("shouter") for request in requests("abcd")])
+    assert {from_stored(stored).text for stored in found.values()} == {text.upper() for text in kept}
+
+
+def test_service_answers_are_stored_by_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    clock = iter(range(1000))
+    monkeypatch.setattr("evalharness.systems.engine.time.monotonic", lambda: next(clock) * 0.2)
+    monkeypatch.setattr(store, "write", lambda rows: written.append(len(rows)))
+    Engine(store).fill(Shouter(), requests("abcdefgh"))
+    assert written == [3, 3, 2]
+
+
 def test_a_second_answer_to_one_request_is_ignored(store: Store) -> None:
     assert texts(Engine(store), Shouter(fault="repeats"), requests("ab")) == ["A", "B"]
 
