@@ -247,6 +247,21 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+PLACEHOLDER = re.compile(r"^\s*(?:\W?[A-Z]{3,}\W?|TODO\b.*|\.{3}|…)\s*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", all_blocks("console"), ids=str)
+def test_no_output_is_a_placeholder(block: Block) -> None:
+    found = PLACEHOLDER.search(block.text)
+    assert found is None, f"{block}: put in what the command prints, in place of {found[0].strip()}"
+
+
+@pytest.mark.parametrize("line", ["OUTPUT", "<OUTPUT>", "...", "TODO: run it", "  …"])
+def test_a_placeholder_is_seen(line: str) -> None:
+    assert PLACEHOLDER.search(f"$ evalharness list\n{line}\n")
+    assert not PLACEHOLDER.search(f"$ evalharness list\nbleu {line.lower()} 0.5\n")
+
+
 def test_ci_runs_the_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"<!-- test -->\n```console\n\$ (.*)\n```\n<!-- end -->", readme)
