@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from evalharness.contract.sample import Passage, Prompt, Request, Response, text_of
 from evalharness.contract.spec import Plugin
 
+LOCAL_CHUNK = 64  # requests
+
 
 class Model(Plugin):
     """Answers requests. `answer` is all that the engine needs of a model.
@@ -41,8 +43,14 @@ class Model(Plugin):
         return text_of(prompt)
 
     def plan(self, requests: Sequence[Request]) -> Iterable[Sequence[Request]]:
-        """Cut all requests of a run into chunks; must depend on the requests and the options alone."""
-        yield requests
+        """Cut all requests of a run into chunks; must depend on the requests and the options alone.
+
+        Unless a model says otherwise, local work is cut into chunks of LOCAL_CHUNK requests in the order given, so that
+        a run that is killed loses no more than one. A service is given everything at once, so that it may ask for many
+        answers at a time: its answers are stored by time, whatever the chunk.
+        """
+        size = LOCAL_CHUNK if self.local else max(1, len(requests))
+        return [requests[start : start + size] for start in range(0, len(requests), size)]
 
     @abstractmethod
     def answer(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:

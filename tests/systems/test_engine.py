@@ -280,6 +280,30 @@ def test_an_interrupted_service_keeps_its_answers_and_local_work_whole_chunks(
     assert {from_stored(stored).text for stored in found.values()} == {text.upper() for text in kept}
 
 
+class Local(Shouter):
+    """Works on this machine and has no plan of its own."""
+
+    name = "local"
+    local = True
+
+
+@pytest.mark.parametrize(("model", "sizes"), [(Local(), [64, 64, 2]), (Shouter(), [130])])
+def test_local_work_is_cut_into_chunks_and_a_service_is_given_everything(model: eh.Model, sizes: list[int]) -> None:
+    asked = requests("x" * 130)
+    chunks = list(model.plan(asked))
+    assert [len(chunk) for chunk in chunks] == sizes
+    assert [request for chunk in chunks for request in chunk] == asked
+    assert list(model.plan([])) == []
+
+
+def test_each_chunk_of_local_work_is_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(store, "write", lambda rows: written.append(len(rows)))
+    asked: list[eh.Request] = [eh.Generate(prompt=str(number)) for number in range(130)]
+    Engine(store).fill(Local(), asked)
+    assert written == [64, 64, 2]
+
+
 def test_service_answers_are_stored_by_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     clock = iter(range(1000))
