@@ -8,49 +8,60 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from evalharness.contract import (
-    Answer,
-    Batch,
-    Choose,
-    Dataset,
-    Embed,
-    Failure,
-    File,
-    Generate,
-    Item,
-    Likelihood,
-    Loss,
-    Message,
-    Metric,
-    Model,
-    Parent,
-    Passage,
-    Request,
-    Response,
-    Retriever,
-    Rows,
-    Sample,
-    Spec,
-    TrainingRule,
-    Transform,
-    Unmeasured,
-    canonical,
-    digest,
-    loss,
-    metric,
-    text_of,
-)
-from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
-from evalharness.hooks import hookimpl
-from evalharness.refusal import is_refusal
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evalharness.contract import (
+        Answer,
+        Batch,
+        Choose,
+        Dataset,
+        Embed,
+        Failure,
+        File,
+        Generate,
+        Item,
+        Likelihood,
+        Loss,
+        Message,
+        Metric,
+        Model,
+        Parent,
+        Passage,
+        Request,
+        Response,
+        Retriever,
+        Rows,
+        Sample,
+        Spec,
+        TrainingRule,
+        Transform,
+        Unmeasured,
+        canonical,
+        digest,
+        loss,
+        metric,
+        text_of,
+    )
+    from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
+    from evalharness.hooks import hookimpl
+    from evalharness.refusal import is_refusal
     from evalharness.results import Record
     from evalharness.scoring import Evaluation
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: the command line needs none of them to show its help."""
+    from importlib import import_module
+
+    for module in ("errors", "refusal", "contract", "hooks") if name in __all__ else ():
+        found = import_module(f"evalharness.{module}")
+        if hasattr(found, name):
+            globals()[name] = getattr(found, name)
+            return globals()[name]
+    raise AttributeError(f"module 'evalharness' has no attribute '{name}'")
 
 
 def load_metric(name: str, **options: Any) -> Metric:
@@ -79,6 +90,7 @@ def load_retriever(name: str | Spec, **options: Any) -> Retriever:
 
 def _build(kind: Any, name: str | Spec, options: Mapping[str, Any]) -> Any:
     from evalharness import registry
+    from evalharness.contract import Spec
 
     return registry.build(kind, name if isinstance(name, Spec) else Spec(name, dict(options)))
 
