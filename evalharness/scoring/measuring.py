@@ -26,9 +26,7 @@ AS_WORST = "counted as worst: "
 FAILED = "failed: "
 
 # Fields that come from the response, and those that may: they stand in the data set, or a system gives them.
-FROM_RESPONSE = frozenset(
-    {"response", "responses", "logprobs", "tokens", "finish", "embedding", "latency", "input_tokens", "output_tokens"}
-)
+FROM_RESPONSE = frozenset({"response", "logprobs"})
 PERHAPS_FROM_RESPONSE = frozenset({"contexts", "text"})
 
 

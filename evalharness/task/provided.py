@@ -17,7 +17,7 @@ MADE = {
     "multiple_choice": ("response", "logprobs"),
     "likelihood": ("text", "logprobs"),
 }
-ONLY_MADE = frozenset(["response", "logprobs"])
+ONLY_MADE = frozenset(["response", "responses", "logprobs"])
 
 
 @dataclass(frozen=True)
