@@ -84,18 +84,15 @@ class Engine:
             return
         identity = self.identity(model)
         asked = {request.key(identity): request for request in requests}
-        missing = asked.keys() - self._failed.keys()
-        missing -= self._stored_keys(list(asked))
-        work = Work(name, total=len(asked), stored=len(asked) - len(missing), done=len(asked) - len(missing))
+        stored = self.store.known(list(asked))
+        missing = asked.keys() - self._failed.keys() - stored
+        work = Work(name, total=len(asked), stored=len(stored), done=len(asked) - len(missing))
         self.usage.from_store += work.stored
         self.watch(work)
         if missing:
             started = time.monotonic()
             self._ask(model, identity, asked, missing, work)
             self.usage.seconds += time.monotonic() - started
-
-    def _stored_keys(self, keys: list[str]) -> set[str]:
-        return set(self.store.read(keys))
 
     def _ask(self, model: Model, identity: str, asked: dict[str, Request], missing: set[str], work: Work) -> None:
         for keys in _planned(model, identity, list(asked.values())):

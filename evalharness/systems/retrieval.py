@@ -36,7 +36,7 @@ class Searcher:
     def fill(self, queries: Iterable[str]) -> None:
         """Make sure that every query has a result in the store or a failure of this run."""
         keys = {self._key(query): query for query in queries}
-        stored = self.store.read(list(keys))
+        stored = self.store.known(list(keys))
         missing = [(key, query) for key, query in keys.items() if key not in stored and key not in self._failed]
         work = Work("retriever", total=len(keys), stored=len(stored), done=len(keys) - len(missing))
         self.watch(work)

@@ -1,7 +1,7 @@
 """The response store: every answer and every search result that was ever paid for, in one SQLite file.
 
 Nothing is ever asked twice: a run that was killed, extended or given another metric finds its answers here.
-One writer thread owns the writing connection; `write` is one transaction and returns when it is on disk. Other
+One writer thread owns the writing connection; `write` is one transaction that no kill undoes. Other
 processes wait for the file; the first answer to a key wins. Values are canonical JSON; float arrays stand beside
 them as little-endian bytes.
 """
@@ -14,12 +14,13 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from evalharness.errors import DataError
+from evalharness.errors import BusyError, DataError, EvalharnessError
 from evalharness.systems.environment import cache_folder
 
 SCHEMA = """
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 COLUMNS = "key, kind, maker, value, floats"
 WAIT_SECONDS = 120.0
+TRIM_WAIT_SECONDS = 5.0  # someone waits at a terminal, and a run may go on for hours
 KEYS_A_QUERY = 500
 
 
@@ -75,7 +77,8 @@ class Store:
     def __init__(self, path: Path | None = None, *, fresh: bool = False) -> None:
         self.path = path if path is not None else cache_folder() / "responses.sqlite"
         self._reading = self._open()
-        newest = self._reading.execute("SELECT max(generation) FROM answers").fetchone()[0] or 0
+        with self._explained():
+            newest = self._reading.execute("SELECT max(generation) FROM answers").fetchone()[0] or 0
         self.generation = newest + 1 if fresh else newest
         self._oldest = self.generation if fresh else 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -86,19 +89,33 @@ class Store:
         writer.start()
         return writer
 
-    def _open(self) -> sqlite3.Connection:
-        try:
+    def _open(self, wait: float = WAIT_SECONDS) -> sqlite3.Connection:
+        with self._explained(), ExitStack() as undone:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, check_same_thread=False)
+            connection = sqlite3.connect(self.path, timeout=wait, check_same_thread=False)
+            undone.callback(connection.close)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             with connection:
                 connection.execute(SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise self._unusable(error) from error
+            # a table of someone else shows here, before anything has been paid for
+            connection.execute(f"SELECT {COLUMNS}, generation, created FROM answers LIMIT 0")
+            undone.pop_all()
         return connection
 
-    def _unusable(self, error: Exception) -> DataError:
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> EvalharnessError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return BusyError(
+                f"the response store {self.path} is being written by another process. Nothing that it holds is lost. "
+                f"Wait for that process and type the command again."
+            )
         return DataError(
             f"the response store {self.path} cannot be used: {error}. Nothing that it holds is lost. "
             f"Free some space, mend its permissions, or name another file with --store PATH."
@@ -106,20 +123,28 @@ class Store:
 
     def read(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Return what is stored under these keys, the newest generation of each."""
-        found: dict[str, Stored] = {}
+        rows = self._select(COLUMNS, keys)
+        return {key: Stored(key, kind, maker, value, unpack(floats)) for key, kind, maker, value, floats in rows}
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Return those of these keys under which something is stored, without reading what it is."""
+        return {key for (key,) in self._select("key", keys)}
+
+    def _select(self, columns: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of these keys, older generations of a key before newer ones."""
         for start in range(0, len(keys), KEYS_A_QUERY):
             part = keys[start : start + KEYS_A_QUERY]
             marks = ",".join("?" * len(part))
-            chosen = f"generation >= ? AND key IN ({marks}) ORDER BY generation"
-            try:
-                rows = self._reading.execute(f"SELECT {COLUMNS} FROM answers WHERE {chosen}", [self._oldest, *part]).fetchall()
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-            found.update((key, Stored(key, kind, maker, value, unpack(floats))) for key, kind, maker, value, floats in rows)
-        return found
+            query = f"SELECT {columns} FROM answers WHERE generation >= ? AND key IN ({marks}) ORDER BY generation"
+            with self._explained():
+                rows = self._reading.execute(query, [self._oldest, *part]).fetchall()
+            yield from rows
 
     def write(self, rows: Sequence[Stored]) -> None:
-        """Store all rows in one transaction and return when they are on disk."""
+        """Store all rows in one transaction and return when they would survive the end of this process, kill -9 included.
+
+        After a power cut the last transactions may be missing, and are asked for again; the file is whole in any case.
+        """
         if not rows:
             return
         job = _Job(rows)
@@ -151,16 +176,21 @@ class Store:
         """Return what the store holds, by kind and maker."""
         size = "sum(length(value) + length(floats) + length(key))"
         query = f"SELECT kind, maker, count(*), {size}, max(created) FROM answers GROUP BY kind, maker ORDER BY kind, maker"
-        return [Holding(*row) for row in self._reading.execute(query)]
+        with self._explained():
+            return [Holding(*row) for row in self._reading.execute(query).fetchall()]
 
     def trim(self, *, maker: str | None = None, before: float | None = None) -> int:
-        """Delete the answers of one maker and/or those created before a time (Unix seconds); return how many."""
+        """Delete the answers of one maker and/or those created before a time (Unix seconds); return how many.
+
+        Raises BusyError, with nothing deleted, where another process goes on writing for TRIM_WAIT_SECONDS.
+        """
         chosen: Mapping[str, object] = {"maker = ?": maker, "created < ?": before}
         given = {clause: value for clause, value in chosen.items() if value is not None}
-        with self._reading:
-            clauses = " AND ".join(given) or "1"
-            deleted = self._reading.execute(f"DELETE FROM answers WHERE {clauses}", list(given.values())).rowcount
-        self._reading.execute("VACUUM")
+        clauses = " AND ".join(given) or "1"
+        with closing(self._open(TRIM_WAIT_SECONDS)) as connection, self._explained():
+            with connection:
+                deleted = connection.execute(f"DELETE FROM answers WHERE {clauses}", list(given.values())).rowcount
+            connection.execute("VACUUM")
         return deleted
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evalharness as eh
-from evalharness.systems.engine import Engine, Work, from_stored, sound, to_stored
+from evalharness.systems.engine import Engine, Usage, Work, from_stored, sound, to_stored
 from evalharness.systems.store import Store
 
 ASKED: list[str] = []
@@ -327,6 +327,31 @@ def test_progress_counts_what_was_stored(store: Store) -> None:
     texts(Engine(store, watch), Shouter(), requests("abc"))
     assert seen[0] == (3, 2, 2)
     assert seen[-1] == (3, 2, 3)
+
+
+def test_a_failure_of_this_run_does_not_count_as_stored_when_it_is_wanted_again(store: Store) -> None:
+    engine = Engine(store)
+    for _ in range(2):
+        engine.fill(Shouter(fault="refused"), requests("ab"))
+    assert ASKED == ["a", "b"]
+    assert (engine.usage.requests, engine.usage.from_store, engine.usage.failures) == (2, 1, 1)
+
+
+def test_what_is_stored_is_not_read_to_know_that_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts(Engine(store), Shouter(), requests("ab"))
+    monkeypatch.setattr(store, "read", lambda keys: pytest.fail("a value was read"))
+    engine = Engine(store)
+    engine.fill(Shouter(), requests("ab"))
+    assert engine.usage.from_store == 2
+
+
+def test_an_unstored_model_costs_nothing(store: Store) -> None:
+    ODD[0] = eh.Response(error=eh.Failure("not recorded"), input_tokens=3)
+    engine = Engine(store)
+    engine.fill(OddUnstored(), requests("ab"))
+    assert [response.text for response in engine.read(OddUnstored(), requests("ab"))] == ["fine", None]
+    assert engine.usage == Usage()
+    assert store.holdings() == []
 
 
 def test_every_part_of_a_response_survives_the_store() -> None:

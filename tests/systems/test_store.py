@@ -7,11 +7,13 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from evalharness.errors import DataError
+from evalharness.errors import BusyError, DataError
 from evalharness.systems.store import Store, Stored
 
 
@@ -65,6 +67,64 @@ def test_a_read_only_folder_is_explained(tmp_path: Path) -> None:
     blocked.write_text("not a folder")
     with pytest.raises(DataError, match=r"cannot be used: .*--store PATH"):
         Store(blocked / "s.sqlite")
+
+
+def test_known_keys_are_those_that_read_would_find(tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(1_777)]
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry(key) for key in keys])
+        assert store.known([*keys, "absent"]) == set(keys)
+        assert store.known([]) == set()
+    with Store(tmp_path / "s.sqlite", fresh=True) as store:
+        assert store.known(keys) == set()
+        store.write([entry("k1")])
+        assert store.known(keys) == {"k1"}
+
+
+@pytest.mark.parametrize("columns", ["question TEXT", "key TEXT, generation INTEGER"])
+def test_a_table_of_someone_else_is_explained_and_kept(tmp_path: Path, columns: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+        connection.execute(f"CREATE TABLE answers ({columns})")
+        with pytest.raises(DataError, match=r"s\.sqlite cannot be used: no such column: (key|kind).*--store PATH"):
+            Store(tmp_path / "s.sqlite")
+        assert columns in connection.execute("SELECT sql FROM sqlite_master").fetchone()[0]
+
+
+def test_a_table_that_changes_is_explained_by_every_use(tmp_path: Path) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        store.write([entry("a")])
+        with closing(sqlite3.connect(tmp_path / "s.sqlite")) as connection:
+            connection.execute("ALTER TABLE answers RENAME COLUMN maker TO owner")
+        uses: list[Callable[[], object]] = [
+            store.holdings,
+            lambda: store.trim(maker="echo 1"),
+            lambda: store.read(["a"]),
+            lambda: Store(tmp_path / "s.sqlite"),
+        ]
+        for use in uses:
+            with pytest.raises(DataError, match=r"cannot be used: no such column: maker.*--store PATH"):
+                use()
+
+
+def test_a_file_that_is_no_database_is_explained_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("dear diary " * 500)
+    with pytest.raises(DataError, match="cannot be used: file is not a database"):
+        Store(tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "dear diary " * 500
+
+
+def test_trimming_beside_a_writer_is_explained_after_a_short_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalharness.systems.store.TRIM_WAIT_SECONDS", 0.2)
+    with Store(tmp_path / "s.sqlite") as store, closing(sqlite3.connect(tmp_path / "s.sqlite")) as writer:
+        store.write([entry("a")])
+        writer.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        with pytest.raises(BusyError, match=r"s\.sqlite is being written by another process.*type the command again"):
+            store.trim()
+        assert 0.1 < time.monotonic() - started < 60
+        writer.rollback()
+        assert store.known(["a"]) == {"a"}
+        assert store.trim() == 1
 
 
 def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
