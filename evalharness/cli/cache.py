@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 import click
+
+from evalharness.cli.output import json_option, print_json
 
 
 @click.group("cache")
@@ -20,13 +21,16 @@ def command() -> None:
     """
 
 
-STORE = click.option("--store", type=click.Path(path_type=Path), help="The store's file; default: in the user's cache folder.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+STORE = click.option(
+    "--store",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),  # a mistyped name is told, not made a store
+    help="The store's file, which must exist; default: in the user's cache folder.",
+)
 
 
 @command.command("show")
 @STORE
-@JSON
+@json_option
 def show(store: Path | None, as_json: bool) -> None:
     """Show what the store holds, by kind and by the model or retriever that gave the answers.
 
@@ -40,7 +44,7 @@ def show(store: Path | None, as_json: bool) -> None:
         holdings = opened.holdings()
         path = opened.path
     if as_json:
-        click.echo(json.dumps({"path": str(path), "holdings": [vars(holding) for holding in holdings]}))
+        print_json({"path": str(path), "holdings": holdings})
         return
     click.echo(f"{path}: {sum(holding.answers for holding in holdings):,} answers")
     for holding in holdings:
@@ -50,7 +54,7 @@ def show(store: Path | None, as_json: bool) -> None:
 
 @command.command("trim")
 @STORE
-@JSON
+@json_option
 @click.option("--older-than", "days", type=float, help="Delete answers older than this many days.")
 @click.option("--maker", help="Delete the answers of this model or retriever, as 'cache show' names it.")
 @click.option("--all", "everything", is_flag=True, help="Delete every answer.")
@@ -67,4 +71,7 @@ def trim(store: Path | None, as_json: bool, days: float | None, maker: str | Non
         raise click.UsageError("say what to delete: --older-than DAYS, --maker NAME, or --all")
     with Store(store) as opened:
         deleted = opened.trim(maker=maker, before=None if days is None else time.time() - days * 86_400)
-    click.echo(json.dumps({"deleted": deleted}) if as_json else f"deleted {deleted:,} answers")
+    if as_json:
+        print_json({"deleted": deleted})
+        return
+    click.echo(f"deleted {deleted:,} answers")
