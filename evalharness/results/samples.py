@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,9 @@ import numpy
 import pyarrow
 from pyarrow import parquet
 
-from evalharness.contract import Response, canonical
+from evalharness.contract import Failure, Passage, Response, canonical
+from evalharness.contract.spec import plain
+from evalharness.errors import DataError
 
 if TYPE_CHECKING:
     from evalharness.scoring import Entry, Measured
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 ROWS_A_GROUP = 10_000
 ROWS_WAITING = 65_536
 TEXTS = ("id", "group", "repeat", "response", "failure", "contexts", "answers", "fields")
+JSON = ("failure", "contexts", "answers", "fields")
+STRUCTS = ("scores", "statistics", "statuses")
+FLOAT = "$numberDouble"
 
 
 @dataclass(frozen=True)
@@ -179,23 +185,40 @@ def _column(values: numpy.ndarray[Any, Any], kind: pyarrow.DataType) -> pyarrow.
 
 
 def json_text(value: Any) -> str:
-    """Return canonical JSON; what JSON has no word for (NaN, infinities) becomes null.
+    """Return canonical JSON; a float that JSON has no word for is `{"$numberDouble": NAME}`, as in Extended JSON.
 
-    >>> json_text({"a": float("nan")})
-    '{"a":null}'
+    >>> json_text({"a": float("-inf")})
+    '{"a":{"$numberDouble":"-Infinity"}}'
     """
     try:
         return canonical(value)
     except ValueError:
-        return canonical(_finite(value))
+        return canonical(_named_floats(value))
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+def read_json(text: str) -> Any:
+    """Return the value that `json_text` wrote.
+
+    >>> read_json(json_text([float("-inf"), "Infinity", 1.5]))
+    [-inf, 'Infinity', 1.5]
+    """
+    return json.loads(text, object_hook=_float_of_name)
+
+
+def _named_floats(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {FLOAT: "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+    if isinstance(value, (str, int, float, type(None))):
+        return value
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_named_floats(item) for item in value]
+    mapping = value if isinstance(value, Mapping) else plain(value)
+    return {key: _named_floats(item) for key, item in mapping.items()} if isinstance(mapping, Mapping) else mapping
+
+
+def _float_of_name(found: dict[str, Any]) -> Any:
+    named = found.get(FLOAT) if len(found) == 1 else None
+    return float(named) if named in ("NaN", "Infinity", "-Infinity") else found
 
 
 def answers_text(answers: Mapping[str, Sequence[Response]]) -> str | None:
@@ -206,40 +229,80 @@ def answers_text(answers: Mapping[str, Sequence[Response]]) -> str | None:
 
 
 def _answer(response: Response) -> dict[str, Any]:
-    error = response.error and {"kind": response.error.kind, "message": response.error.message}
-    parts = {"text": response.text, "logprobs": response.logprobs, "tokens": response.tokens, "error": error}
-    return {key: value for key, value in parts.items() if value is not None}
+    """Return all that a response holds, without what it has by default."""
+    values = {item.name: (getattr(response, item.name), item.default) for item in dataclasses.fields(response)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def read_batches(path: Path, size: int) -> Iterator[dict[str, list[Any]]]:
-    """Yield the texts of a samples file as columns of Python values, JSON decoded, `size` rows at a time."""
-    for batch in parquet.ParquetFile(path).iter_batches(size, columns=list(TEXTS)):
-        columns = batch.to_pydict()
-        for name in ("failure", "contexts", "answers", "fields"):
-            columns[name] = [None if text is None else json.loads(text) for text in columns[name]]
-        yield columns
+def read_answers(answers: Mapping[str, Sequence[Mapping[str, Any]]] | None, name: str) -> list[Response]:
+    """Return the answers that a metric was given for one sample, from what `read_json` made of their text."""
+    return [_response(**answer) for answer in (answers or {}).get(name, ())]
 
 
-def read_statistics(
-    path: Path, entries: Sequence[Entry], size: int
+def _response(*, contexts: Any = None, error: Any = None, **values: Any) -> Response:
+    rest: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    passages = None if contexts is None else tuple(Passage(**passage) for passage in contexts)
+    return Response(**rest, contexts=passages, error=None if error is None else Failure(**error))
+
+
+def read_batches(
+    path: Path, entries: Sequence[Entry], size: int, texts: Sequence[str] = TEXTS
 ) -> Iterator[tuple[dict[str, list[Any]], dict[str, Measured]]]:
-    """Yield the rows' ids, groups and repeats with what each metric measured of them, `size` rows at a time."""
-    for batch in parquet.ParquetFile(path).iter_batches(size):
-        statistics, statuses = batch.column("statistics"), batch.column("statuses")
-        measured = {
-            entry.name: _measured(entry, statistics.field(entry.name), statuses.field(entry.name).to_pylist())
-            for entry in entries
-        }
-        yield {name: batch.column(name).to_pylist() for name in ("id", "group", "repeat")}, measured
+    """Yield some columns of texts (as Python values, JSON decoded) and what each metric measured, `size` rows at a time.
+
+    Raises DataError where the file is none, or has not all columns.
+    """
+    try:
+        for batch in _opened(path, entries).iter_batches(size, columns=[*texts, *STRUCTS]):
+            yield {name: _texts(name, batch.column(name)) for name in texts}, _all_measured(batch, entries)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _measured(entry: Entry, stored: pyarrow.Array, statuses: list[str | None]) -> Measured:
+def _opened(path: Path, entries: Sequence[Entry]) -> parquet.ParquetFile:
+    file = parquet.ParquetFile(path)
+    schema, scores = file.schema_arrow, [score for entry in entries for score in entry.scores]
+    names = [entry.name for entry in entries]
+    wanted = {**dict.fromkeys(TEXTS, ()), "scores": scores, "statistics": names, "statuses": names}
+    for column, parts in wanted.items():
+        if column not in schema.names:
+            raise DataError(f"{path} has no column '{column}', which a run writes")
+        held = {part.name for part in schema.field(column).type} if parts else ()
+        for part in parts:
+            if part not in held:
+                raise DataError(f"{path} has no {column} of '{part}', which a run writes")
+    return file
+
+
+def _texts(name: str, column: pyarrow.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return [None if text is None else read_json(text) for text in values] if name in JSON else values
+
+
+def _all_measured(batch: pyarrow.RecordBatch, entries: Sequence[Entry]) -> dict[str, Measured]:
+    scores, statistics, statuses = (batch.column(name) for name in STRUCTS)
+    return {
+        entry.name: _measured(
+            statistics.field(entry.name),
+            statuses.field(entry.name).to_pylist(),
+            {name: _values(scores.field(name)) for name in entry.scores},
+        )
+        for entry in entries
+    }
+
+
+def _values(column: pyarrow.Array) -> numpy.ndarray[Any, Any]:
+    return numpy.asarray(column.cast(pyarrow.float64()).fill_null(math.nan))
+
+
+def _measured(stored: pyarrow.Array, statuses: list[str | None], values: dict[str, numpy.ndarray[Any, Any]]) -> Measured:
+    """Return what a metric measured; without statistics where the file has no column of them."""
     from evalharness.scoring import Measured
 
     kept = numpy.asarray(stored.is_valid())
     parts = [] if pyarrow.types.is_null(stored.type) else stored.type
     columns = {part.name: _numbers(stored.field(part.name), part, len(statuses)) for part in parts}
-    return Measured(columns, statuses, {name: numpy.full(len(statuses), numpy.nan) for name in entry.scores}, kept)
+    return Measured(columns, statuses, values, kept)
 
 
 def _numbers(column: pyarrow.Array, part: pyarrow.Field, rows: int) -> numpy.ndarray[Any, Any]:

@@ -1,84 +1,205 @@
-"""Scores a finished run again from its samples and says whether every number agrees; no model is asked."""
+"""Scores a finished run again from its samples and says whether everything agrees; no model is asked."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 
 from evalharness import registry
-from evalharness.contract import Batch, Failure, Passage, Response, Sample
+from evalharness.contract import Batch, Failure, Passage, Sample, Spec
 from evalharness.errors import DataError
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates
-from evalharness.results.samples import read_batches, read_statistics
+from evalharness.results.samples import read_answers, read_batches
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH, Answered, Row
-from evalharness.scoring import Entry, Finished, Score, seed_of
-from evalharness.task import load_task
+from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
+from evalharness.scoring.calls import PluginFault, call_score
+from evalharness.scoring.measuring import UNDEFINED
+from evalharness.task import Task, load_task
 
-COMPARED = ("value", "low", "high", "samples", "groups", "unmeasured", "errors")
+Steps = Literal["measure", "statistics"]
+Difference = tuple[str, str, Any, Any]
+ROUNDING = 1e-12  # numpy may round one row of a table otherwise than the same row alone
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Where a record and its recomputation differ: by score name, the part and both values."""
+    """Where a record and its recomputation differ: by score name, the part and both values.
+
+    `steps` says what was repeated: "measure" and all after it, or only what follows from the stored "statistics".
+    """
 
     folder: Path
+    steps: Steps
     scores: int
-    differences: tuple[tuple[str, str, Any, Any], ...]
+    differences: tuple[Difference, ...]
 
     @property
     def agrees(self) -> bool:
-        """Whether every number agrees."""
+        """Whether everything agrees."""
         return not self.differences
 
     def plain(self) -> dict[str, Any]:
         """Return the agreement as JSON knows it."""
         names = ("score", "part", "recorded", "recomputed")
         rows = [dict(zip(names, difference, strict=True)) for difference in self.differences]
-        return {"run": str(self.folder), "agrees": self.agrees, "scores": self.scores, "differences": rows}
+        found = {"agrees": self.agrees, "steps": self.steps, "scores": self.scores, "differences": rows}
+        return {"run": str(self.folder), **found}
 
     def text(self) -> str:
         """Return the agreement in words."""
+        covered = " (statistics only: nothing was measured again)" if self.steps == "statistics" else ""
         if self.agrees:
-            return f"{self.folder}: all {self.scores} scores and their replicates agree with the record"
+            return f"{self.folder}: all {self.scores} scores and their replicates agree with the record{covered}"
         lines = [f"  {name}: {part} is {was!r} in the record, {now!r} recomputed" for name, part, was, now in self.differences]
-        return "\n".join([f"{self.folder}: the record does not agree with its samples", *lines])
+        return "\n".join([f"{self.folder}: the record does not agree with its samples{covered}", *lines])
 
 
 def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
     """Return whether a run's record agrees with its samples.
 
     `measure` and `score` run again from the texts; with `statistics_only` the stored statistics are added and scored
-    again. Metrics that run an encoder agree within their stated tolerance. Raises DataError where a file is missing.
+    again. Metrics that run an encoder agree within their stated tolerance. Raises DataError where a file is missing or
+    cannot be read.
     """
     folder = Path(folder)
     for name in (RECORD, REPLICATES, SAMPLES, TASK):
         if not (folder / name).is_file():
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
+    record, replicates = read_record(folder), read_replicates(folder / REPLICATES)
+    task = _task(folder, record)
+    again = _Again(task, build_chain(task, registry.installed()))
+    (again.add_statistics if statistics_only else again.add_samples)(folder / SAMPLES)
+    differences = (*again.of_task(record), *again.of_scores(record, replicates), *again.found.values())
+    return Agreement(folder, "statistics" if statistics_only else "measure", len(again.chain.score_names), differences)
+
+
+def _task(folder: Path, record: Record) -> Task:
+    """Return the task of a run, its metrics' relative paths from where the task file stands or, if it is gone, the run."""
     task = load_task(folder / TASK)
-    scoring = Scoring(
-        build_chain(task, registry.installed()), task.failures, lambda entry, batch: batch.once(("answers", entry.name), list)
-    )
-    (_add_statistics if statistics_only else _add_samples)(scoring, folder / SAMPLES)
-    finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
-    return Agreement(folder, *_compare(read_record(folder), read_replicates(folder / REPLICATES), finished))
+    origin = Path(str(record.provenance.get("task_file", "")))
+    if not origin.is_file():
+        return task
+    metrics = [dataclasses.replace(entry, spec=_moved(entry.spec, str(origin.parent))) for entry in task.metrics]
+    return dataclasses.replace(task, metrics=tuple(metrics))
 
 
-def _add_samples(scoring: Scoring, path: Path) -> None:
-    for columns in read_batches(path, ROWS_A_BATCH):
-        batch = Batch(_columns(columns), columns["id"])
-        for entry in scoring.chain.entries:
-            given = [_answers((answers or {}).get(entry.name, ())) for answers in columns["answers"]]
-            batch.memo["answers", entry.name] = given
-        scoring.add(Answered(_rows(columns), batch, [failure and Failure(**failure) for failure in columns["failure"]]))
+def _moved(value: Any, folder: str) -> Any:
+    """Return a spec, and those in its options, with another folder for relative paths."""
+    if isinstance(value, Spec):
+        return Spec(value.name, {key: _moved(option, folder) for key, option in value.options.items()}, folder)
+    return [_moved(item, folder) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class _Again:
+    """The recomputation of one run; `found` holds the first difference of each kind in its samples."""
+
+    def __init__(self, task: Task, chain: Chain) -> None:
+        self.task, self.chain = task, chain
+        self.scoring = Scoring(chain, task.failures, lambda entry, batch: batch.once(("answers", entry.name), list))
+        self.samples = 0
+        self.found: dict[tuple[str, str], Difference] = {}
+        self.tolerance = _tolerances(chain)
+
+    def add_samples(self, path: Path) -> None:
+        """Measure all samples again."""
+        for columns, stored in read_batches(path, self.chain.entries, ROWS_A_BATCH):
+            batch = Batch(_columns(columns), columns["id"])
+            for entry in self.chain.entries:
+                batch.memo["answers", entry.name] = [read_answers(answers, entry.name) for answers in columns["answers"]]
+            failures = [failure and Failure(**failure) for failure in columns["failure"]]
+            measured = self.scoring.add(Answered(_rows(columns), batch, failures)).measured
+            self._count(columns)
+            for entry in self.chain.entries:
+                self._compare(entry, columns["id"], stored[entry.name], measured[entry.name])
+
+    def add_statistics(self, path: Path) -> None:
+        """Add the stored statistics again."""
+        for columns, stored in read_batches(path, self.chain.entries, ROWS_A_BATCH, texts=("id", "group", "repeat")):
+            for entry in self.chain.entries:
+                _refuse_without_statistics(entry, stored[entry.name], path)
+                self._compare(entry, columns["id"], stored[entry.name], _valued(entry, stored[entry.name]))
+            self._count(columns)
+            self.scoring.add_measured(_rows(columns), stored)
+
+    def _count(self, columns: dict[str, list[Any]]) -> None:
+        self.samples += columns["repeat"].count(0)
+
+    def _compare(self, entry: Entry, ids: Sequence[str], stored: Measured, again: Measured) -> None:
+        tolerance = self.tolerance[entry.name]
+        for score, values in stored.values.items():
+            unequal = ~numpy.isclose(values, again.values[score], tolerance, tolerance or ROUNDING, equal_nan=True)
+            self._note(score, "value", ids, unequal, values, again.values[score])
+        statuses = numpy.array(stored.statuses, object), numpy.array(again.statuses, object)
+        self._note(entry.name, "status", ids, statuses[0] != statuses[1], *statuses)
+        for name in sorted({*stored.statistics, *again.statistics} if stored.statistics else ()):
+            shown = [_by_row(measured, name) for measured in (stored, again)]
+            self._note(entry.name, f"statistic '{name}'", ids, _unequal(stored, again, name, tolerance), *shown)
+
+    def _note(self, name: str, part: str, ids: Sequence[str], unequal: Any, was: Any, now: Any) -> None:
+        for row in numpy.flatnonzero(unequal)[:1].tolist():
+            shown = [_plain(values[row]) for values in (was, now)]
+            self.found.setdefault((name, part), (name, f"the {part} of sample '{ids[row]}'", *shown))
+
+    def of_task(self, record: Record) -> Iterator[Difference]:
+        """Yield where the record names another task, system or number of samples than its run folder."""
+        task, system = self.task, self.task.system
+        found: dict[str, dict[str, Any]] = {
+            "task": {"name": task.name, "version": task.version, "digest": task.digest()},
+            "system": {"name": system.name, "digest": system.digest(), "spec": system.plain()},
+            "dataset": {"samples": self.samples},
+        }
+        for section, values in found.items():
+            recorded = getattr(record, section)
+            for part, now in values.items():
+                if recorded.get(part) != now:
+                    yield section, part, recorded.get(part), now
+
+    def of_scores(self, record: Record, replicates: dict[str, Any]) -> Iterator[Difference]:
+        """Yield where scores and replicates differ."""
+        seed = seed_of(self.task.name, self.task.version, self.task.group)
+        finished = self.scoring.finish(seed=seed, clustered=self.task.group is not None)
+        scores = {name: (entry, score) for entry, one in finished for name, score in one.scores.items()}
+        for name in dict.fromkeys([*record.scores, *scores]):
+            if name not in record.scores or name not in scores:
+                yield name, "score", name in record.scores, name in scores
+            else:
+                yield from self._parts(name, *scores[name], record.scores[name])
+        yield from self._of_replicates(replicates, finished)
+
+    def _parts(self, name: str, entry: Entry, again: Score, recorded: Score) -> Iterator[Difference]:
+        recorded = _without_asked(entry, recorded)
+        for item in dataclasses.fields(Score):
+            was, now = getattr(recorded, item.name), getattr(again, item.name)
+            if not _alike(was, now, self.tolerance[entry.name]):
+                yield name, item.name, was, now
+
+    def _of_replicates(self, replicates: dict[str, Any], finished: list[tuple[Entry, Finished]]) -> Iterator[Difference]:
+        again = {name: (entry, values) for entry, one in finished for name, values in one.replicates.items()}
+        for name in dict.fromkeys([*replicates, *again]):
+            if name not in replicates or name not in again:
+                yield name, "replicates", name in replicates, name in again
+            elif not _alike(replicates[name], again[name][1], self.tolerance[again[name][0].name]):
+                yield name, "replicates", "stored", "different"
+
+
+def _tolerances(chain: Chain) -> dict[str, float]:
+    """Return how far the values of each entry may lie apart: as far as its metric says, or one that it builds on."""
+    found: dict[str, float] = {}
+    of_score: dict[str, float] = {}
+    for entry in chain.entries:
+        found[entry.name] = max([entry.metric.tolerance, *(of_score[score] for score in entry.metric.uses)])
+        of_score |= dict.fromkeys(entry.scores, found[entry.name])
+    return found
 
 
 def _columns(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -88,61 +209,69 @@ def _columns(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {**fields, "id": columns["id"], "group": columns["group"], "response": columns["response"], "contexts": contexts}
 
 
-def _answers(given: Any) -> list[Response]:
-    return [
-        Response(
-            text=answer.get("text"),
-            logprobs=None if "logprobs" not in answer else tuple(answer["logprobs"]),
-            tokens=None if "tokens" not in answer else tuple(answer["tokens"]),
-            error=Failure(**answer["error"]) if "error" in answer else None,
-        )
-        for answer in given
-    ]
-
-
 def _rows(columns: dict[str, list[Any]]) -> list[Row]:
     parts = zip(columns["id"], columns["group"], columns["repeat"], strict=True)
     return [Row(Sample(name, {}, group), repeat) for name, group, repeat in parts]
 
 
-def _add_statistics(scoring: Scoring, path: Path) -> None:
-    for columns, measured in read_statistics(path, scoring.chain.entries, ROWS_A_BATCH):
-        scoring.add_measured(_rows(columns), measured)
+def _refuse_without_statistics(entry: Entry, stored: Measured, path: Path) -> None:
+    """Raise DataError where the file has no statistics of samples that were measured."""
+    if not stored.statistics and any(status in (None, UNDEFINED) for status in stored.statuses):
+        raise DataError(
+            f"{path} holds no statistics of '{entry.name}', which measured none of the first samples. "
+            f"Score the run again from its texts: evalharness run --rescore {path.parent}"
+        )
 
 
-def _compare(
-    record: Record, replicates: dict[str, Any], finished: list[tuple[Entry, Finished]]
-) -> tuple[int, tuple[tuple[str, str, Any, Any], ...]]:
-    scores = {name: (entry, score) for entry, one in finished for name, score in one.scores.items()}
-    differences: list[tuple[str, str, Any, Any]] = []
-    for name in dict.fromkeys([*record.scores, *scores]):
-        if name not in record.scores or name not in scores:
-            differences.append((name, "score", name in record.scores, name in scores))
-        else:
-            entry, score = scores[name]
-            differences += _parts(name, record.scores[name], score, entry.metric.tolerance)
-    again = {name: values for _, one in finished for name, values in one.replicates.items()}
-    tolerance = {name: entry.metric.tolerance for name, (entry, _) in scores.items()}
-    differences += [
-        (name, "replicates", "stored", "different")
-        for name in dict.fromkeys([*replicates, *again])
-        if not _equal_arrays(replicates.get(name), again.get(name), tolerance.get(name, 0.0))
-    ]
-    return len(scores), tuple(differences)
+def _valued(entry: Entry, stored: Measured) -> Measured:
+    """Return stored statistics with the values that follow from them."""
+    values = {name: numpy.full(len(stored.statuses), numpy.nan) for name in entry.scores}
+    kept = {name: column[stored.kept] for name, column in stored.statistics.items()}
+    if stored.kept.any() and entry.metric.pool == "sum":
+        try:
+            found = call_score(entry, kept, (int(stored.kept.sum()),))
+        except PluginFault:  # then no stored value agrees
+            found = {}
+        for name, column in found.items():
+            values[name][stored.kept] = numpy.where(numpy.isfinite(column), column, numpy.nan)
+    return dataclasses.replace(stored, values=values)
 
 
-def _parts(name: str, recorded: Score, again: Score, tolerance: float) -> Iterator[tuple[str, str, Any, Any]]:
-    for part in COMPARED:
-        was, now = getattr(recorded, part), getattr(again, part)
-        if was != now and not (tolerance and _near(was, now, tolerance)):
-            yield name, part, was, now
+def _by_row(measured: Measured, name: str) -> Sequence[Any]:
+    """Return one statistic of each sample, None where it was not measured."""
+    column = measured.statistics.get(name)
+    return [None if column is None or not kept else column[row] for row, kept in enumerate(measured.kept)]
 
 
-def _near(was: Any, now: Any, tolerance: float) -> bool:
-    return isinstance(was, float) and isinstance(now, float) and math.isclose(was, now, rel_tol=tolerance, abs_tol=tolerance)
-
-
-def _equal_arrays(was: Any, now: Any, tolerance: float) -> bool:
+def _unequal(stored: Measured, again: Measured, name: str, tolerance: float) -> Any:
+    """Return in which rows one statistic differs."""
+    was, now = stored.statistics.get(name), again.statistics.get(name)
     if was is None or now is None or was.shape != now.shape:
-        return False
-    return bool(numpy.allclose(was, now, rtol=tolerance, atol=tolerance, equal_nan=True))
+        return stored.kept | again.kept
+    text = object in (was.dtype, now.dtype)
+    same = was == now if text else numpy.isclose(was, now, tolerance, tolerance, equal_nan=True).reshape(len(was), -1).all(1)
+    return (stored.kept != again.kept) | (stored.kept & ~same)
+
+
+def _without_asked(entry: Entry, recorded: Score) -> Score:
+    """Return a score without the model that its metric asked, which samples do not show."""
+    if not entry.metric.asks:
+        return recorded
+    return dataclasses.replace(recorded, signature=recorded.signature.rpartition("|asked:")[0])
+
+
+def _alike(was: Any, now: Any, tolerance: float) -> bool:
+    """Return whether two values are equal, numbers within a tolerance."""
+    if isinstance(was, numpy.ndarray) and isinstance(now, numpy.ndarray):
+        return was.shape == now.shape and numpy.allclose(was, now, tolerance, tolerance, equal_nan=True)
+    if isinstance(was, float) and isinstance(now, float):
+        return math.isclose(was, now, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(was, list) and isinstance(now, list):
+        return len(was) == len(now) and all(_alike(*pair, tolerance) for pair in zip(was, now, strict=True))
+    return type(was) is type(now) and bool(was == now)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of an array as JSON knows it."""
+    value = value.tolist() if isinstance(value, (numpy.ndarray, numpy.generic)) else value
+    return None if isinstance(value, float) and math.isnan(value) else value

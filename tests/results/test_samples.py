@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
+from hypothesis import given, strategies
 from pyarrow import parquet
 
 import evalharness as eh
-from evalharness.contract import Batch, Unmeasured
+from evalharness.contract import Batch, Failure, Passage, Response, Unmeasured
+from evalharness.errors import DataError
 from evalharness.results import samples
-from evalharness.results.samples import SampleWriter, Scored
+from evalharness.results.samples import SampleWriter, Scored, answers_text, json_text, read_answers, read_batches, read_json
 from evalharness.scoring import Chain, Entry, measure
 
 
@@ -61,8 +65,9 @@ def scored(entries: Sequence[Entry], responses: Sequence[str | None], start: int
     found = {
         entry.name: measure(entry, batch, failures=[None] * count, policy="worst", measured={}, answers=None) for entry in entries
     }
-    texts = dict.fromkeys(samples.TEXTS, [None] * count) | {"id": ids, "group": ids, "repeat": [0] * count}
-    return Scored(texts | {"response": list(responses), "fields": ["{}"] * count}, found)
+    texts: dict[str, list[Any]] = {name: [None] * count for name in samples.TEXTS}
+    texts |= {"id": ids, "group": ids, "repeat": [0] * count, "response": list(responses), "fields": ["{}"] * count}
+    return Scored(texts, found)
 
 
 def write(path: Path, entries: Sequence[Entry], responses: Sequence[str | None], size: int) -> Path:
@@ -156,3 +161,58 @@ def test_an_exception_on_its_way_is_not_replaced(tmp_path: Path, entries: Sequen
 
     with pytest.raises(ZeroDivisionError):
         interrupted()
+
+
+def test_what_was_written_is_read_back(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    texts = responses(2_500)
+    path = write(tmp_path / "s.parquet", entries, texts, 1_000)
+    start = 0
+    for columns, measured in read_batches(path, entries, 999):
+        again = scored(entries, texts[start : start + 999], start)
+        start += len(again)
+        assert columns["id"] == again.texts["id"]
+        assert columns["fields"] == [{}] * len(again)
+        for name, found in again.measured.items():
+            assert measured[name].statuses == found.statuses
+            assert measured[name].kept.tolist() == found.kept.tolist()
+            for each in found.statistics:
+                numpy.testing.assert_array_equal(measured[name].statistics[each], found.statistics[each])
+            for score in found.values:
+                numpy.testing.assert_array_equal(measured[name].values[score], found.values[score])
+    assert start == 2_500
+
+
+def test_a_file_that_lacks_a_column_or_is_none_is_explained(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    path = write(tmp_path / "s.parquet", entries[:1], ["four"], 1)
+    with pytest.raises(DataError, match="has no scores of 'sizes'"):
+        next(read_batches(path, entries, 1))
+    parquet.write_table(parquet.read_table(path).drop_columns(["answers"]), path)
+    with pytest.raises(DataError, match="has no column 'answers'"):
+        next(read_batches(path, entries, 1))
+    path.write_text("no parquet")
+    with pytest.raises(DataError, match=r"s\.parquet cannot be read"):
+        next(read_batches(path, entries, 1))
+
+
+EVERY_KIND = Response(
+    text="é", finish="stop", logprobs=(-0.1, -math.inf), tokens=(1, 2), merged=1, embedding=(0.1, math.nan, math.inf),
+    contexts=(Passage("p", "text", -math.inf), Passage("q", "text")), input_tokens=3, output_tokens=4, latency=0.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "response",
+    [EVERY_KIND, Response(), Response(logprobs=()), Response(text=""), Response(error=Failure("timeout", "60 s"))],
+)
+def test_answers_come_back_whole(response: Response) -> None:
+    text = answers_text({"judge": [response, Response(text="no")], "other": []})
+    assert text is not None
+    json.loads(text, parse_constant=pytest.fail)
+    found = read_answers(read_json(text), "judge")
+    assert repr(found) == repr([response, Response(text="no")])
+    assert read_answers(read_json(text), "other") == read_answers(None, "judge") == []
+
+
+@given(strategies.recursive(strategies.floats() | strategies.text() | strategies.none(), strategies.lists))
+def test_every_float_survives_as_json(value: Any) -> None:
+    assert repr(read_json(json_text(value))) == repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,9 @@ from pyarrow import parquet
 import evalharness as eh
 from evalharness.errors import DataError
 from evalharness.registry import Registry, Source
+from evalharness.results import read_record
 from evalharness.running import rescore
+from evalharness.scoring import Score
 from tests.running.conftest import TASK, Adder, module
 
 EVERYTHING = TASK.replace(
@@ -67,7 +70,9 @@ def finished(task: Callable[..., Path], plugins: Registry) -> Path:
 @pytest.mark.parametrize("statistics_only", [False, True])
 def test_an_untouched_run_agrees_and_asks_nothing(finished: Path, statistics_only: bool) -> None:
     agreement = rescore(finished, statistics_only=statistics_only)
-    assert agreement.text() == "out: all 7 scores and their replicates agree with the record"
+    covered = " (statistics only: nothing was measured again)" if statistics_only else ""
+    assert agreement.text() == f"out: all 7 scores and their replicates agree with the record{covered}"
+    assert agreement.plain()["steps"] == ("statistics" if statistics_only else "measure")
     assert agreement.agrees
     assert Adder.asked == []
 
@@ -80,6 +85,97 @@ def test_a_changed_score_is_named(finished: Path) -> None:
     assert [difference[:2] for difference in agreement.differences] == [("bleu", "value")]
     assert "bleu: value is" in agreement.text()
     assert agreement.plain()["agrees"] is False
+
+
+FORGED: dict[str, Any] = {
+    "value": 0.999, "low": 0.1, "high": 0.999, "level": 0.9, "interval": "made up", "reason": "made up", "samples": 41,
+    "groups": 41, "clustered": False, "unmeasured": {"no reference": 1}, "errors": 7, "as_worst": 3, "bounds": [0.1, 0.2],
+    "better": "lower", "unit": "%", "se": 0.5, "df": 3.5, "signature": "exact_match|normalise:none|asked:none",
+    "generator": "none", "replicates": 3, "fingerprint": "0000000000000000",
+}  # fmt: skip
+
+
+def forge(folder: Path, *keys: str, value: Any) -> None:
+    """Change one value of the record."""
+    record = json.loads((folder / "record.json").read_text())
+    place = record
+    for key in keys[:-1]:
+        place = place[key]
+    assert place[keys[-1]] != value
+    place[keys[-1]] = value
+    (folder / "record.json").write_text(json.dumps(record))
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], None], row: int = 1) -> None:
+    """Change one row of the samples."""
+    table = parquet.read_table(folder / "samples.parquet")
+    rows = table.to_pylist()
+    change(rows[row])
+    parquet.write_table(pyarrow.Table.from_pylist(rows, table.schema), folder / "samples.parquet")
+
+
+def test_every_field_of_a_score_has_a_forgery() -> None:
+    assert set(FORGED) == {item.name for item in dataclasses.fields(Score)}
+
+
+@pytest.mark.parametrize("part", FORGED)
+def test_no_field_of_a_score_can_be_forged(finished: Path, part: str) -> None:
+    forge(finished, "scores", "exact_match", part, value=FORGED[part])
+    for statistics_only in (False, True):
+        differences = rescore(finished, statistics_only=statistics_only).differences
+        assert [difference[:2] for difference in differences] == [("exact_match", part)]
+
+
+def test_the_signature_of_a_metric_that_asks_is_compared_without_what_it_asked(finished: Path) -> None:
+    signature = read_record(finished).scores["perplexity"].signature
+    forge(finished, "scores", "perplexity", "signature", value=signature.replace("|asked:", "|of:response|asked:"))
+    assert [difference[:2] for difference in rescore(finished).differences] == [("perplexity", "signature")]
+    forge(finished, "scores", "perplexity", "signature", value=signature.split("|asked:")[0])
+    assert [difference[:2] for difference in rescore(finished).differences] == [("perplexity", "signature")]
+
+
+@pytest.mark.parametrize(
+    ("section", "part", "value"),
+    [
+        ("task", "name", "others"),
+        ("task", "version", "2"),
+        ("task", "digest", "00"),
+        ("system", "name", "others"),
+        ("system", "digest", "00"),
+        ("system", "spec", {"model": "echo"}),
+        ("dataset", "samples", 41),
+    ],
+)
+def test_task_system_and_size_cannot_be_forged(finished: Path, section: str, part: str, value: Any) -> None:
+    forge(finished, section, part, value=value)
+    assert [difference[:2] for difference in rescore(finished).differences] == [(section, part)]
+
+
+def test_a_score_more_or_less_is_found(finished: Path) -> None:
+    record = json.loads((finished / "record.json").read_text())
+    record["scores"]["invented"] = record["scores"].pop("bleu")
+    (finished / "record.json").write_text(json.dumps(record))
+    assert [difference[:2] for difference in rescore(finished).differences] == [("invented", "score"), ("bleu", "score")]
+
+
+@pytest.mark.parametrize("statistics_only", [False, True])
+def test_a_changed_value_of_a_sample_is_found(finished: Path, statistics_only: bool) -> None:
+    rewrite(finished, lambda row: row["scores"].update(exact_match=0.5))
+    assert rescore(finished, statistics_only=statistics_only).differences == (
+        ("exact_match", "the value of sample 'q01'", 0.5, 1.0),
+    )
+
+
+def test_a_changed_status_or_statistic_of_a_sample_is_found(finished: Path) -> None:
+    rewrite(finished, lambda row: row["statuses"].update(exact_match="counted as worst: empty"))
+    rewrite(finished, lambda row: row["statistics"]["table"].update(cells=[0.0, 0.0, 1.0, 1.0]))
+    rewrite(finished, lambda row: row["statistics"]["ranks"].update(text="other"))
+    found = {difference[:2]: difference[2:] for difference in rescore(finished).differences}
+    assert found == {
+        ("exact_match", "the status of sample 'q01'"): ("counted as worst: empty", None),
+        ("ranks", "the statistic 'text' of sample 'q01'"): ("other", "2"),
+        ("table", "the statistic 'cells' of sample 'q01'"): ([[0.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]),
+    }
 
 
 def test_a_changed_response_is_found_by_measuring_and_a_changed_statistic_by_adding(finished: Path) -> None:
