@@ -52,7 +52,7 @@ def _response(request: eh.Request, item: dict[str, Any] | Unreadable, playback: 
                 raise TypeError(f"the field 'response' must be a string, not {_named(item, 'response')}")
             return eh.Response(text=text, contexts=found)
         return eh.Response(text=text if isinstance(text, str) else None, contexts=found, **_numbers(request, item))
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:  # a whole number may be too large for a float
         return _not_recorded(f"{playback.place((request.sample, request.repeat))}: {error}")
 
 

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalharness as eh
+from evalharness.systems.engine import Engine
+from evalharness.systems.store import Store
 
 
 def model(folder: Path, content: str | bytes | list[dict[str, Any]]) -> eh.Model:
@@ -134,6 +136,37 @@ def test_choices_and_likelihoods_come_from_logprobs(tmp_path: Path) -> None:
     assert responses[3].logprobs == (-1.0, -2.5)
     assert responses[4].text == "x"
     assert complaint(responses[5]).endswith("'embedding' must be a list of numbers, not missing")
+
+
+def test_a_number_too_large_for_a_float_fails_its_own_sample(tmp_path: Path) -> None:
+    items: list[dict[str, Any]] = [{"id": "a", "logprobs": [-(10**400)]}, {"id": "b", "logprobs": [-1]}]
+    recorded = model(tmp_path, items)
+    requests = [eh.Likelihood(text="x", sample=key) for key in "ab"]
+    large, good = [response for _, response in recorded.answer(requests)]
+    assert complaint(large) == f"{tmp_path / 'responses.jsonl'}:1: int too large to convert to float"
+    assert good.logprobs == (-1.0,)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('{"id": "odd", "response": "t\\ud800wo"}', r"text='t\ud800wo', which is not text that can be written as UTF-8"),
+        (
+            '{"id": "odd", "response": "x", "contexts": [{"id": "p", "text": "1"}, {"id": "p", "text": "2"}]}',
+            "one ranking with the passage id 'p' twice",
+        ),
+        (
+            '{"id": "odd", "response": "x", "contexts": [{"id": "p", "text": "1", "score": NaN}]}',
+            "the passage 'p', whose id and text are not both text, or whose score is not a finite number",
+        ),
+    ],
+)
+def test_an_odd_response_fails_its_own_sample_in_a_run(tmp_path: Path, line: str, fault: str) -> None:
+    recorded = model(tmp_path, f'{{"id": "a", "response": "fine"}}\n{line}\n')
+    with Store(tmp_path / "s.sqlite") as store:
+        good, odd = Engine(store).read(recorded, [eh.Generate(prompt="?", sample=key) for key in ("a", "odd")])
+    assert good.text == "fine"
+    assert odd.error == eh.Failure("plugin", f"model 'recorded' gave {fault}")
 
 
 @pytest.mark.parametrize(("content", "message"), [("", "is empty"), ("{}\nx\n", "no line .* has an id")])
