@@ -65,6 +65,7 @@ class Engine:
     watch: Callable[[Work], None] = lambda work: None
     usage: Usage = field(default_factory=Usage)
     _failed: dict[str, Response] = field(default_factory=dict)
+    _asked: set[str] = field(default_factory=set)
     _identities: dict[Model, str] = field(default_factory=dict)
 
     def identity(self, model: Model) -> str:
@@ -72,11 +73,6 @@ class Engine:
         if model not in self._identities:
             self._identities[model] = identity_of("model", model)
         return self._identities[model]
-
-    def failures(self) -> Counter[str]:
-        """Return how many requests of this run failed, by reason."""
-        errors = (response.error for response in self._failed.values())
-        return Counter(f"{error.kind}: {error.message}" for error in errors if error is not None)
 
     def fill(self, model: Model, requests: Iterable[Request], name: str = "model") -> None:
         """Make sure that every request has an answer in the store or a failure of this run."""
@@ -87,7 +83,7 @@ class Engine:
         stored = self.store.known(list(asked))
         missing = asked.keys() - self._failed.keys() - stored
         work = Work(name, total=len(asked), stored=len(stored), done=len(asked) - len(missing))
-        self.usage.from_store += work.stored
+        self.usage.from_store += len(stored - self._asked)
         self.watch(work)
         if missing:
             started = time.monotonic()
@@ -115,6 +111,7 @@ class Engine:
             key = request.key(identity)
             self.usage.count(response)
             work.done += 1
+            self._asked.add(key)
             if response.error is None:
                 yield to_stored(key, request.kind, maker, response)
             else:

@@ -130,6 +130,13 @@ def test_a_stored_answer_is_never_asked_for_again(store: Store) -> None:
     assert (engine.usage.requests, engine.usage.from_store) == (1, 2)
 
 
+def test_what_this_run_asked_for_does_not_come_from_the_store(store: Store) -> None:
+    engine = Engine(store)
+    texts(engine, Shouter(), requests("ab"))
+    texts(engine, Shouter(), requests("bc"))
+    assert (engine.usage.requests, engine.usage.from_store) == (3, 0)
+
+
 def test_a_repeat_is_another_question(store: Store) -> None:
     texts(Engine(store), Shouter(), requests("a") + requests("a", repeat=1))
     assert ASKED == ["a", "a"]
@@ -199,7 +206,8 @@ def test_an_exception_that_cannot_be_written_is_told_in_escapes(store: Store) ->
     engine = Engine(store)
     model = Shouter(fault=f"raises {LONE}")
     assert texts(engine, model, requests("b")) == [None]
-    assert engine.failures() == {r"plugin: model 'shouter' failed: RuntimeError: raises t\ud800wo": 1}
+    error = engine.read(model, requests("b"))[0].error
+    assert error == eh.Failure("plugin", r"model 'shouter' failed: RuntimeError: raises t\ud800wo")
 
 
 class Unplanned(Shouter):
