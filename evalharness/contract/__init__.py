@@ -22,8 +22,8 @@ Tensors that a loss may name as parameters of `measure` or `loss` (shape, dtype)
 
 from __future__ import annotations
 
-from evalharness.contract.loss import Loss, TrainingRule, loss
-from evalharness.contract.metric import Metric, Parent, metric
+from evalharness.contract.losses import Loss, TrainingRule, loss
+from evalharness.contract.metrics import Metric, Parent, metric
 from evalharness.contract.sample import (
     Answer,
     Batch,

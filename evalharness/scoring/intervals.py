@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from evalharness.contract.metric import Range
+from evalharness.contract.metrics import Range
 
 Vector = NDArray[np.float64]
 

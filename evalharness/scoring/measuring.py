@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.contract import Batch, Failure, Response
-from evalharness.contract.metric import RESERVED
+from evalharness.contract.metrics import RESERVED
 from evalharness.scoring.calls import Frozen, PluginFault, call_measure, fault, frozen
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.normalise import Columns, Normal, as_worst, layout, normalise

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
-from evalharness.contract.metric import Metric, plugin_from_function
+from evalharness.contract.metrics import Metric, plugin_from_function
 from evalharness.contract.spec import Plugin
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evalharness import Metric, Response, Rows, Unmeasured, metric
-from evalharness.contract.metric import RESERVED
+from evalharness.contract.metrics import RESERVED
 
 
 class Edits(Metric):
