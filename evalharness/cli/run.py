@@ -62,7 +62,7 @@ def command(
     if task is None:
         raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
     if show_prompt:
-        return _show_prompt(task, options)
+        return _show_prompt(task, options, as_json)
     record = _run(task, options)
     _print(record, as_json, form)
     return 3 if record.errors else 0
@@ -76,15 +76,19 @@ def _run(task: Path, options: dict[str, Any]) -> Record:
         try:
             return running.run(task, watch=progress.watch, command=shlex.join(["evalharness", *sys.argv[1:]]), **options)
         except KeyboardInterrupt:
-            click.echo("Interrupted. The answers so far are stored: run the same command again to go on.", err=True)
+            click.echo("The answers so far are stored: run the same command again, without --fresh, to go on.", err=True)
             raise
 
 
-def _show_prompt(task: Path, options: dict[str, Any]) -> int:
+def _show_prompt(task: Path, options: dict[str, Any], as_json: bool) -> int:
     from evalharness import running
 
     chosen = {name: options[name] for name in ("system", "model", "responses", "overrides", "store")}
-    click.echo(running.first_prompt(task, **chosen))
+    prompt = running.first_prompt(task, **chosen)
+    if as_json:
+        print_json({"prompt": prompt})
+    else:
+        click.echo(prompt)
     return 0
 
 

@@ -53,6 +53,7 @@ def test_json_is_the_record(folder: Path) -> None:
 
 def test_the_prompt_is_shown_as_the_model_sees_it(folder: Path) -> None:
     assert run("task.yaml", "--show-prompt").stdout == "Say: word0\n"
+    assert json.loads(run("task.yaml", "--show-prompt", "--json").stdout) == {"prompt": "Say: word0"}
     Path("out.jsonl").write_text('{"id": "s0", "response": "x"}\n')
     assert run("task.yaml", "--responses", "out.jsonl", "--show-prompt").stdout == "(model 'recorded' is given no prompt)\n"
     assert not Path("runs").exists()
