@@ -94,7 +94,7 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=wait, check_same_thread=False)
             undone.callback(connection.close)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_wal(connection, wait)
             connection.execute("PRAGMA synchronous=NORMAL")
             with connection:
                 connection.execute(SCHEMA)
@@ -204,6 +204,19 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _use_wal(connection: sqlite3.Connection, wait: float) -> None:
+    """Set the journal mode; SQLite itself does not wait for the lock that this takes while a file is new."""
+    until = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def pack(values: Sequence[float]) -> bytes:

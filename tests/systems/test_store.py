@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,3 +185,21 @@ def test_two_processes_write_one_store(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     with Store(tmp_path / "s.sqlite") as store:
         assert sum(holding.answers for holding in store.holdings()) == 300
+
+
+def _open_at_once(path: Path, start: Any) -> None:
+    start.wait()
+    for number in range(20):
+        with Store(path.with_name(f"{number}.sqlite")):
+            pass
+
+
+def test_processes_that_make_the_file_at_once_do_not_collide(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(3)
+    processes = [context.Process(target=_open_at_once, args=(tmp_path / "s.sqlite", start)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
