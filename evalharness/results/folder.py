@@ -41,6 +41,13 @@ def locked(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def begin(folder: Path) -> None:
+    """Remove the results of an earlier run, so that none stands beside samples that are not its own."""
+    with _explained(folder):
+        for name in (RECORD, REPLICATES):
+            (folder / name).unlink(missing_ok=True)
+
+
 def _holder(file: TextIO) -> str:
     file.seek(0)
     return file.read() or "another process"

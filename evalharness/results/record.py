@@ -74,8 +74,6 @@ class Record:
 
 def read_record(path: str | Path) -> Record:
     """Return the record of a run folder or of a record file; raises DataError where it is none."""
-    from evalharness.scoring import Score
-
     file = Path(path)
     file = file / "record.json" if file.is_dir() else file
     try:
@@ -85,17 +83,30 @@ def read_record(path: str | Path) -> Record:
     if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
         found = plain.get("schema") if isinstance(plain, dict) else None
         raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {found!r}")
-    del plain["schema"]
-    scores = plain.pop("scores")
+    try:
+        return _record(plain)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged: {type(error).__name__}: {error}. Run its task again.") from error
+
+
+def _record(plain: dict[str, Any]) -> Record:
+    from evalharness.scoring import Score
+
+    parts = {name: part for name, part in plain.items() if name != "schema"}
+    wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
+    if wrong:
+        raise TypeError(f"'{wrong[0]}' is no mapping")
+    scores = {name: dict(score) for name, score in parts.pop("scores").items()}
     makers = {name: {key: score.pop(key) for key in MAKER if key in score} for name, score in scores.items()}
-    return Record(scores={name: Score(**score) for name, score in scores.items()}, makers=makers, **plain)
+    return Record(scores={name: Score(**score) for name, score in scores.items()}, makers=makers, **parts)
 
 
-def provenance(command: str, folder: Path) -> dict[str, Any]:
-    """Return when, where and with which versions a run was made."""
+def provenance(command: str, folder: Path, task: Path) -> dict[str, Any]:
+    """Return when, where, from which task file and with which versions a run was made."""
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "folder": str(folder),
+        "task_file": str(task),
         "command": command,
         "evalharness": metadata.version("evalharness"),
         "python": platform.python_version(),

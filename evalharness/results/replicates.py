@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy
 from numpy.typing import NDArray
+
+from evalharness.errors import DataError
 
 
 def write_replicates(path: Path, replicates: Mapping[str, NDArray[numpy.float32]]) -> None:
@@ -16,6 +19,9 @@ def write_replicates(path: Path, replicates: Mapping[str, NDArray[numpy.float32]
 
 
 def read_replicates(path: Path) -> dict[str, NDArray[numpy.float32]]:
-    """Return the replicates by score name."""
-    with numpy.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """Return the replicates by score name; raises DataError where the file holds none."""
+    try:
+        with path.open("rb") as file, numpy.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} holds no replicates: {error}. A run writes them beside its record.") from error

@@ -12,7 +12,7 @@ from typing import Any
 from evalharness.contract import Batch, Sample
 from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.registry import Registry
-from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, whole, write_text
+from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, begin, whole, write_text
 from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import SampleWriter
@@ -86,6 +86,7 @@ class Execution:
         """Measure all batches; the samples file appears when the last one is in it."""
         entries = self.parts.chain.entries
         scoring = Scoring(self.parts.chain, self.run.task.failures, self._ask)
+        begin(self.run.folder)
         work = Work("scoring", total=self.reader.count * self.run.task.repeats)
         with whole(self.run.folder / SAMPLES) as path, SampleWriter(path, entries) as writer:
             for answered in self.pipeline.answered():
@@ -110,7 +111,7 @@ class Execution:
             scores=scores,
             makers=makers,
             usage=usage,
-            provenance=provenance(self.run.command, folder),
+            provenance=provenance(self.run.command, folder, task.path),
         )
         write_text(folder / TASK, task_yaml(task))
         with whole(folder / REPLICATES) as path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,95 @@ def test_a_changed_status_or_statistic_of_a_sample_is_found(finished: Path) -> N
         ("ranks", "the statistic 'text' of sample 'q01'"): ("other", "2"),
         ("table", "the statistic 'cells' of sample 'q01'"): ([[0.0, 0.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]),
     }
+
+
+class Listed(eh.Metric):
+    """Share of responses that a file lists, 0 to 1."""
+
+    name, better, range = "listed", "higher", (0, 1)
+    words: eh.File
+    backup: eh.Spec | None = None
+
+    def measure(self, response: list[str]) -> dict[str, Any]:
+        words = Path(self.words).read_text(encoding="utf-8").split()
+        return {"value": [float(text in words) for text in response]}
+
+
+class Steep(eh.Model):
+    """Answers likelihoods with an impossible token, and all else that a response may hold."""
+
+    name, supports = "steep", (eh.Likelihood,)
+
+    def identity(self) -> str:
+        return "steep"
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        full = eh.Response(logprobs=(-0.5, -math.inf), embedding=(0.25, 2.0), finish="length", merged=2, latency=0.5)
+        yield from ((request, dataclasses.replace(full, contexts=(eh.Passage("p", "text"),))) for request in requests)
+
+
+class Finite(eh.Metric):
+    """Share of finite likelihoods of those with an embedding, a finish and contexts, 0 to 1."""
+
+    name, better, range = "finite", "higher", (0, 1)
+    model: eh.Spec = eh.Spec("steep")
+
+    def ask(self, *, response: list[str], answers: Any) -> list[list[eh.Request]]:  # type: ignore[override]
+        return [[] if given else [eh.Likelihood(text=text)] for text, given in zip(response, answers, strict=True)]
+
+    def measure(self, response: list[str], answers: Any) -> dict[str, Any]:
+        return {"value": [self._share(given[0]) for given in answers]}
+
+    def _share(self, given: eh.Response) -> float:
+        assert (given.finish, given.merged, given.latency) == ("length", 2, 0.5)
+        assert (given.embedding, given.contexts) == ((0.25, 2.0), (eh.Passage("p", "text"),))
+        return sum(map(math.isfinite, given.logprobs or ())) / 2
+
+
+def add_plugins(plugins: Registry) -> None:
+    def evalharness_metrics() -> list[type[eh.Metric]]:
+        return [Listed, Finite]
+
+    def evalharness_models() -> list[type[eh.Model]]:
+        return [Steep]
+
+    hooks = {hook.__name__: eh.hookimpl(hook) for hook in (evalharness_metrics, evalharness_models)}
+    plugins.add(module("more", **hooks), Source("more", "acme", "1"))
+
+
+@pytest.mark.parametrize("place", ["task", "run"])
+def test_files_of_metrics_are_found_beside_the_task_or_in_the_run(
+    task: Callable[..., Path], plugins: Registry, place: str
+) -> None:
+    add_plugins(plugins)
+    path = task(TASK.replace("[exact_match, token_f1]", "[{listed: {words: words.txt, backup: {listed: {words: words.txt}}}}]"))
+    path.with_name("words.txt").write_text("2 4 6 8")
+    record = eh.run(path, out="out")
+    assert record.scores["listed"].value == 3 / 40
+    assert record.provenance["task_file"] == str(path)
+    if place == "run":
+        path.unlink()
+        path.with_name("words.txt").rename("out/words.txt")
+    assert rescore("out").agrees
+
+
+def test_answers_to_metrics_are_read_back_whole(task: Callable[..., Path], plugins: Registry) -> None:
+    add_plugins(plugins)
+    record = eh.run(task(TASK.replace("[exact_match, token_f1]", "[finite]")), out="out")
+    assert record.scores["finite"].value == 0.5
+    assert rescore("out").text() == "out: all 1 scores and their replicates agree with the record"
+
+
+def test_statistics_that_the_file_lacks_are_refused(finished: Path) -> None:
+    table = parquet.read_table(finished / "samples.parquet")
+    place = table.schema.get_field_index("statistics")
+    kept = [item for item in table.schema.field(place).type if item.name != "ranks"]
+    kind = pyarrow.struct([*kept, pyarrow.field("ranks", pyarrow.null())])
+    column = pyarrow.array([{**row, "ranks": None} for row in table.column(place).to_pylist()], kind)
+    parquet.write_table(table.set_column(place, pyarrow.field("statistics", kind), column), finished / "samples.parquet")
+    with pytest.raises(DataError, match=r"holds no statistics of 'ranks'.*Score the run again from its texts"):
+        rescore(finished, statistics_only=True)
+    assert rescore(finished).agrees
 
 
 def test_a_changed_response_is_found_by_measuring_and_a_changed_statistic_by_adding(finished: Path) -> None:
