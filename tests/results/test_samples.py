@@ -14,6 +14,7 @@ from hypothesis import given, strategies
 from pyarrow import parquet
 
 import evalharness as eh
+from evalharness import metric
 from evalharness.contract import Batch, Failure, Passage, Response, Unmeasured
 from evalharness.errors import DataError
 from evalharness.results import samples
@@ -47,7 +48,7 @@ class Longest(eh.Metric):
         return float(size.max())
 
 
-@eh.metric(better="higher", range=(0, None))
+@metric(better="higher", range=(0, None))
 def even(response: str) -> float | Unmeasured:
     """Length of the responses of an even length."""
     return Unmeasured("odd") if len(response) % 2 else float(len(response))
@@ -55,7 +56,7 @@ def even(response: str) -> float | Unmeasured:
 
 @pytest.fixture
 def entries() -> tuple[Entry, ...]:
-    return Chain.build([(None, metric) for metric in (even(), Sizes(), Longest())]).entries
+    return Chain.build([(None, each) for each in (even(), Sizes(), Longest())]).entries
 
 
 def scored(entries: Sequence[Entry], responses: Sequence[str | None], start: int = 0) -> Scored:
