@@ -55,7 +55,8 @@ def _notes(record: Record) -> list[str]:
     notes = [f"{'all scores' if len(names) == everywhere else ', '.join(names)}: {note}" for note, names in lines.items()]
     faults = int(record.dataset.get("faults", 0))
     if faults:
-        notes.append(f"data: {faults:,} items could not be read; the run's log.jsonl has file and line of each")
+        notes.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
+        notes += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
     return [part for note in [*notes, *_troubles(record)] for part in _wrapped(note)]
 
 

@@ -27,6 +27,7 @@ from evalharness.systems.store import Store
 from evalharness.task import Prompter, Task, is_prompted, task_yaml
 
 Watch = Callable[[Work], None]
+SHOWN_FAULTS = 3
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Execution:
         scoring.troubles.note(self.listeners, kind="listener")
         seconds = round(time.monotonic() - started, 3)
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
+        usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
             task={"name": task.name, "version": task.version, "digest": task.digest()},
             dataset=self._dataset(),

@@ -69,6 +69,15 @@ def test_errors_in_some_samples_are_exit_code_3(folder: Path) -> None:
     assert "out.jsonl:2: the field 'response' must be a string, not a number (1 times; first: s1)" in text
 
 
+def test_broken_lines_of_data_are_shown_with_file_and_line(folder: Path) -> None:
+    with Path("data.jsonl").open("a") as file:
+        file.write('{"id": "broken", \n')
+    result = run("task.yaml")
+    assert result.exit_code == 3
+    assert "data: 1 could not be read" in result.stdout
+    assert "data.jsonl:31: broken JSON" in " ".join(result.stdout.split())
+
+
 def test_a_missing_or_empty_file_of_responses_is_explained(folder: Path) -> None:
     missing = run("task.yaml", "--responses", "gone.jsonl")
     Path("empty.jsonl").write_text("")
