@@ -125,7 +125,11 @@ def test_keys_that_share_a_hash_are_told_apart(tmp_path: Path, monkeypatch: pyte
 
 
 def test_choices_and_likelihoods_come_from_logprobs(tmp_path: Path) -> None:
-    items = [{"id": "a", "logprobs": [-1, -2.5], "tokens": [1, 2]}, {"id": "b", "logprobs": [-1.0], "response": "x"}, {"id": "c"}]
+    items: list[dict[str, Any]] = [
+        {"id": "a", "logprobs": [-1, -2.5], "tokens": [1, 2]},
+        {"id": "b", "logprobs": [-1.0], "response": "x"},
+        {"id": "c"},
+    ]
     recorded = model(tmp_path, items)
     requests: list[eh.Request] = [eh.Choose(prompt="?", choices=("x", "y"), sample=key) for key in "abc"]
     requests += [eh.Likelihood(text="x", sample="a"), eh.Answer(input="x", sample="b"), eh.Embed(text="x", sample="b")]
