@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from evalharness.contract import Batch, Failure, Response
-from evalharness.results.samples import Scored, answers_text, json_text
+from evalharness.results.samples import Scored, answers_text, evidence_text, json_text
 from evalharness.running.pipeline import Answered, Row
 from evalharness.running.troubles import Troubles
 from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
@@ -43,14 +43,15 @@ class Scoring:
             measured[entry.name] = found
         self.add_measured(answered.rows, measured)
         self._note(answered, replies)
-        return Scored(_texts(answered, replies), measured)
+        return Scored(_texts(answered, replies, measured), measured)
 
     def add_measured(self, rows: Sequence[Row], measured: dict[str, Measured]) -> None:
         """Add a measured batch to the tallies; what they refuse is replaced by errors."""
         ids = hash_keys([(row.sample.id, row.repeat) if row.repeat else row.sample.id for row in rows])
+        samples = hash_keys([row.sample.id for row in rows])
         groups = hash_keys([row.group for row in rows])
         for entry in self.chain.entries:
-            measured[entry.name] = self.tallies[entry.name].add(measured[entry.name], groups, ids)
+            measured[entry.name] = self.tallies[entry.name].add(measured[entry.name], groups, ids, samples)
         self.samples += len(rows)
 
     def finish(self, *, seed: int, clustered: bool) -> list[tuple[Entry, Finished]]:
@@ -70,7 +71,7 @@ class Scoring:
                     self.troubles.add(reply.error, row.sample.id)
 
 
-def _texts(answered: Answered, replies: Mapping[str, Answers]) -> dict[str, list[Any]]:
+def _texts(answered: Answered, replies: Mapping[str, Answers], measured: Mapping[str, Measured]) -> dict[str, list[Any]]:
     """Return the text columns of the samples file."""
     columns, rows = answered.batch.columns, answered.rows
     fields = [name for name in columns if name not in OWN_COLUMNS]
@@ -82,6 +83,7 @@ def _texts(answered: Answered, replies: Mapping[str, Answers]) -> dict[str, list
         "failure": [_failure(failure) for failure in answered.failures],
         "contexts": [None if found is None else json_text(found) for found in columns["contexts"]],
         "answers": [answers_text({name: given[row] for name, given in replies.items()}) for row in range(len(rows))],
+        "evidence": [evidence_text(measured, row) for row in range(len(rows))],
         "fields": [json_text({name: columns[name][row] for name in fields}) for row in range(len(rows))],
     }
 

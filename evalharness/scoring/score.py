@@ -22,6 +22,7 @@ from evalharness.scoring.sums import Groups, beyond, joined
 from evalharness.scoring.tally import RowStore, SumStore, Tally, distinct
 
 _NUMBERS_A_CHUNK = 2**22
+_WORD = 2**64
 _UNDEFINED = "undefined for these samples"
 _INFINITE = "infinite for these samples"
 _NOTHING = "nothing was measured"
@@ -37,9 +38,9 @@ class Score:
     `interval` names the rule that gave `low` and `high`; where there is no value or no interval, `reason` says why.
     `samples` and `groups` are those in the value, `as_worst` those among them that count at the bad end of the range
     because the system failed; `unmeasured` counts the others by reason, `errors` those that infrastructure lost.
-    `bounds`: where a bounded mean would lie if all errors and all failures of the system that are left out were at the
-    one end of the range, and at the other. `generator` and `fingerprint` say whether the replicates of two scores are
-    aligned, and over the same samples.
+    `range` holds the ends that the metric states, None for an open one. `bounds`: where a bounded mean would lie if all
+    errors and all failures of the system that are left out were at the one end of the range, and at the other.
+    `generator` and `fingerprint` say whether the replicates of two scores are aligned, and over the same samples.
     """
 
     value: float | None
@@ -57,12 +58,31 @@ class Score:
     bounds: list[float] | None = None
     better: Literal["higher", "lower"] = "higher"
     unit: str = ""
+    range: list[float | None] | None = None
     se: float | None = None
     df: float | None = None
     signature: str = ""
     generator: str = ""
     replicates: int = 0
     fingerprint: str = ""
+
+    def same_samples(self, other: Score) -> bool:
+        """Return whether both are over the same samples, each as often as every other.
+
+        Fingerprints are sums mod 2^64, so that of a system asked three times is three times that of one asked once.
+
+        >>> once, thrice = Score(value=0.5, samples=2, fingerprint="0a"), Score(value=0.4, samples=6, fingerprint="1e")
+        >>> once.same_samples(thrice), once.same_samples(Score(value=0.5, samples=2, fingerprint="0b"))
+        (True, False)
+        """
+        own, theirs = int(self.fingerprint or "0", 16), int(other.fingerprint or "0", 16)
+        if self.samples == other.samples:
+            return own == theirs
+        return own * other.samples % _WORD == theirs * self.samples % _WORD
+
+    def aligned(self, other: Score) -> bool:
+        """Return whether the replicates of both stand for the same reweightings of the same groups."""
+        return bool(self.generator) and (self.generator, self.clustered) == (other.generator, other.clustered)
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,8 @@ def _blank(entry: Entry, tally: Tally, name: str, level: float, clustered: bool)
     return Score(
         value=None, level=level, clustered=clustered, samples=tally.samples, as_worst=tally.as_worst,
         unmeasured=dict(sorted(tally.unmeasured.items())), errors=sum(tally.errors.values()), better=metric.better,
-        unit=metric.unit, signature=metric.signature(), fingerprint=f"{tally.fingerprints.get(name, 0):016x}",
+        unit=metric.unit, range=None if metric.range is None else list(metric.range), signature=metric.signature(),
+        fingerprint=f"{tally.fingerprints.get(name, 0):016x}",
     )  # fmt: skip
 
 

@@ -93,8 +93,8 @@ class Tally:
     """Statistics by group, counts and the fingerprint of one entry of the chain.
 
     `samples` are those in the total, `as_worst` those among them that count at the bad end of the range;
-    `unmeasured` and `errors` count the others by reason. The fingerprint of a score is the sum of the id hashes mod
-    2^64 of what is in it: two scores with equal numbers of samples and equal fingerprints are over the same samples.
+    `unmeasured` and `errors` count the others by reason. The fingerprint of a score is the sum of the sample hashes mod
+    2^64 of what is in it, a sample once for each of its repeats; see `Score.same_samples`.
     """
 
     entry: Entry
@@ -107,10 +107,10 @@ class Tally:
     layouts: set[Layout] = field(default_factory=set)
     store: Any = None
 
-    def add(self, measured: Measured, groups: Keys, ids: Keys) -> Measured:
-        """Take in a measured batch and return it; `groups` and `ids` are the hashes of each row's group and sample.
+    def add(self, measured: Measured, groups: Keys, ids: Keys, samples: Keys | None = None) -> Measured:
+        """Take in a measured batch and return it; `groups` and `ids` are the hashes of each row's group and id.
 
-        Where statistics do not fit those of the batches before, the rows come back as errors of the plugin.
+        `samples`: the hashes of the samples that the rows are repeats of; without it each row is a sample. Where statistics do not fit those of the batches before, the rows come back as errors of the plugin.
         """
         if measured.kept.any():
             names = layout(measured.statistics)
@@ -119,15 +119,15 @@ class Tally:
         self._count(measured)
         self.notes.update(measured.notes)
         if measured.kept.any():
-            self._keep(measured, groups, ids)
+            self._keep(measured, groups, ids, ids if samples is None else samples)
         return measured
 
-    def _keep(self, measured: Measured, groups: Keys, ids: Keys) -> None:
+    def _keep(self, measured: Measured, groups: Keys, ids: Keys, samples: Keys) -> None:
         kept, statistics = measured.kept, measured.statistics
         if not kept.all():
-            groups, ids = groups[kept], ids[kept]
+            groups, ids, samples = groups[kept], ids[kept], samples[kept]
             statistics = {name: column[kept] for name, column in statistics.items()}
-        self._sign(self._ids_in(statistics, ids))
+        self._sign(self._ids_in(statistics, samples))
         self.store.add(groups, ids, statistics)
 
     def merge(self, other: Tally) -> None:

@@ -115,8 +115,11 @@ class Task:
         return _plain_mapping(own)
 
     def digest(self) -> str:
-        """Return the digest of everything that defines the task but not the system; the description does not."""
-        return digest({**self.plain(), "system": None, "description": None})
+        """Return the digest of everything that defines the task but not the system; description and repeats do not.
+
+        A system that is asked several times stays comparable with one that is asked once: repeats are of one group.
+        """
+        return digest({**self.plain(), "system": None, "description": None, "repeats": None})
 
     def where(self, *keys: str) -> str:
         """Return the place of the first of these dotted keys that the file has, or else the file.

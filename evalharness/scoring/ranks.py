@@ -1,0 +1,128 @@
+"""Ranks with simultaneous confidence sets: max-t step-down over all paired differences of aligned replicates.
+
+With the chance `level`, all true ranks lie in their sets at once. Source: Mogstad, Romano, Shaikh and Wilhelm, Inference
+for Ranks with Applications to Mobility across Neighborhoods and Academic Achievement across Countries (2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+from evalharness.scoring.paired import spreads
+
+_ROWS = 64
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rank sets from `low` to `high`, 1 the best, in the order given; `better[i, j]`: i is significantly better than j."""
+
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+    better: NDArray[np.bool_]
+
+
+def rank(
+    values: NDArray[Any], replicates: NDArray[Any], *, better: Literal["higher", "lower"], df: float, level: float = 0.95
+) -> Ranking:
+    """Return the simultaneous rank sets of k systems from values (k,) and aligned replicates (k, draws).
+
+    `df`: degrees of freedom of the differences, groups - 1. A pair without variation is never called different. Draws in
+    which any system is undefined are left out.
+    """
+    sign = 1.0 if better == "higher" else -1.0
+    values = sign * np.asarray(values, np.float64)
+    gaps = values[:, None] - values
+    sd = spreads(replicates)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistics = np.where(sd > 0, np.abs(gaps) / sd, 0.0)
+    rejected = _step_down(statistics, _standardised(replicates), sd, float(stdtrit(df, (1 + level) / 2)), level)
+    above = rejected & (gaps > 0)
+    count = len(values)
+    low, high = 1 + above.sum(0), count - above.sum(1)
+    return Ranking(tuple(low.tolist()), tuple(high.tolist()), above)
+
+
+def _standardised(replicates: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the deviations of the replicates from their means, without the draws that some system lacks."""
+    table = replicates.astype(np.float64)
+    table = table[:, np.isfinite(table).all(0)]
+    return (table - table.mean(1, keepdims=True)).astype(np.float32)
+
+
+def _step_down(
+    statistics: NDArray[np.float64], deviations: NDArray[np.float32], sd: NDArray[np.float64], t: float, level: float
+) -> NDArray[np.bool_]:
+    """Return which pairs (k, k) are different: what is rejected is left out of the next maximum, until nothing is new."""
+    rejected = np.zeros(statistics.shape, bool)
+    open_pairs = np.triu(sd > 0, 1)
+    while open_pairs.any():
+        largest = _largest(deviations, sd, open_pairs)
+        critical = float(np.quantile(largest, level)) * t / float(ndtri((1 + level) / 2))
+        new = open_pairs & (statistics > critical)
+        if not new.any():
+            break
+        rejected |= new | new.T
+        open_pairs &= ~new
+    return rejected
+
+
+def _largest(deviations: NDArray[np.float32], sd: NDArray[np.float64], pairs: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return for each draw the largest standardised difference over these pairs."""
+    largest = np.zeros(deviations.shape[1], np.float32)
+    for first, seconds in _by_first(pairs):
+        scale = (1 / sd[first, seconds]).astype(np.float32)
+        for start in range(0, len(seconds), _ROWS):
+            part = slice(start, start + _ROWS)
+            gaps = np.abs(deviations[seconds[part]] - deviations[first])
+            gaps *= scale[part, None]
+            np.maximum(largest, gaps.max(0), out=largest)
+    return largest
+
+
+def _by_first(pairs: NDArray[np.bool_]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    for first in np.flatnonzero(pairs.any(1)).tolist():
+        yield first, np.flatnonzero(pairs[first])
+
+
+def tie_groups(values: Sequence[float], ranking: Ranking, better: Literal["higher", "lower"]) -> list[str]:
+    """Return letters for each system, in the order given: two that share a letter cannot be told apart.
+
+    A group is a longest run of systems, ordered by value, of which none is significantly better than another; the letter
+    a is that of the best. Beyond 26 groups letters are followed by a number.
+
+    >>> better = np.array([[False, False, True], [False, False, False], [False, False, False]])
+    >>> tie_groups([0.9, 0.8, 0.7], Ranking((1, 1, 2), (2, 3, 3), better), "higher")
+    ['a', 'ab', 'b']
+    """
+    sign = -1.0 if better == "higher" else 1.0
+    order = sorted(range(len(values)), key=lambda place: (sign * values[place], place))
+    told_apart = ranking.better | ranking.better.T
+    letters = [""] * len(values)
+    for number, (start, stop) in enumerate(_runs(told_apart[np.ix_(order, order)])):
+        for place in order[start:stop]:
+            letters[place] += _letter(number)
+    return letters
+
+
+def _runs(told_apart: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Yield the longest runs [start, stop) in which no two are told apart, none within another."""
+    last = 0
+    for start in range(len(told_apart)):
+        stop = start + 1
+        while stop < len(told_apart) and not told_apart[start:stop, stop].any():
+            stop += 1
+        if stop > last:
+            yield start, stop
+            last = stop
+
+
+def _letter(number: int) -> str:
+    return LETTERS[number % 26] + (str(number // 26 + 1) if number >= 26 else "")
