@@ -110,7 +110,8 @@ class Tally:
     def add(self, measured: Measured, groups: Keys, ids: Keys, samples: Keys | None = None) -> Measured:
         """Take in a measured batch and return it; `groups` and `ids` are the hashes of each row's group and id.
 
-        `samples`: the hashes of the samples that the rows are repeats of; without it each row is a sample. Where statistics do not fit those of the batches before, the rows come back as errors of the plugin.
+        `samples`: the hashes of the samples that the rows are repeats of; without it each row is a sample. Where
+        statistics do not fit those of the batches before, the rows come back as errors of the plugin.
         """
         if measured.kept.any():
             names = layout(measured.statistics)

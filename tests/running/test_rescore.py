@@ -51,7 +51,9 @@ class Table(eh.Metric):
         cells = numpy.zeros((len(response), 2, 2))
         for row, (text, answers) in enumerate(zip(response, references, strict=True)):
             cells[row, int(text in answers), int(answers[0]) % 2] = 1
-        return {"cells": cells}
+        spans = [(answers[0], text.find(answers[0])) for text, answers in zip(response, references, strict=True)]
+        evidence = {row: [{"start": at, "end": at + len(known)}] for row, (known, at) in enumerate(spans) if at >= 0}
+        return eh.Rows({"cells": cells}, evidence=evidence)
 
     def score(self, cells: Any) -> Any:
         return cells[..., 1, :].sum(-1) / cells.sum((-1, -2))
@@ -91,7 +93,7 @@ def test_a_changed_score_is_named(finished: Path) -> None:
 FORGED: dict[str, Any] = {
     "value": 0.999, "low": 0.1, "high": 0.999, "level": 0.9, "interval": "made up", "reason": "made up", "samples": 41,
     "groups": 41, "clustered": False, "unmeasured": {"no reference": 1}, "errors": 7, "as_worst": 3, "bounds": [0.1, 0.2],
-    "better": "lower", "unit": "%", "se": 0.5, "df": 3.5, "signature": "exact_match|normalise:none|asked:none",
+    "better": "lower", "unit": "%", "range": [0, 2], "se": 0.5, "df": 3.5, "signature": "exact_match|normalise:none|asked:none",
     "generator": "none", "replicates": 3, "fingerprint": "0000000000000000",
 }  # fmt: skip
 
@@ -276,6 +278,18 @@ def test_a_changed_response_is_found_by_measuring_and_a_changed_statistic_by_add
     parquet.write_table(table.set_column(place, "response", pyarrow.array(responses)), finished / "samples.parquet")
     assert not rescore(finished).agrees
     assert rescore(finished, statistics_only=True).agrees
+
+
+def test_changed_evidence_is_found_by_measuring(finished: Path) -> None:
+    def forged(row: dict[str, Any]) -> None:
+        assert json.loads(row["evidence"]) == {"table": [{"end": 1, "start": 0}]}
+        row["evidence"] = '{"table":[{"end":2,"start":0}]}'
+
+    rewrite(finished, forged)
+    assert rescore(finished, statistics_only=True).agrees
+    ((*where, was, now),) = rescore(finished).differences
+    assert where == ["table", "the evidence of sample 'q01'"]
+    assert (was, now) == ([{"end": 2, "start": 0}], [{"end": 1, "start": 0}])
 
 
 def test_changed_replicates_are_found(finished: Path) -> None:

@@ -191,6 +191,16 @@ def test_repeats_are_rows_of_one_group(task: Write) -> None:
     assert parquet.read_table("out/samples.parquet").column("repeat").to_pylist()[:4] == [0, 1, 2, 0]
 
 
+def test_a_system_asked_three_times_is_over_the_same_samples_as_one_asked_once(task: Write) -> None:
+    records = [eh.run(task(TASK.replace("group: topic", f"repeats: {repeats}")), out=f"out{repeats}") for repeats in (1, 3)]
+    once, thrice = (record.scores["exact_match"] for record in records)
+    fewer = eh.run(task(TASK.replace("group: topic", "repeats: 3")), out="fewer", limit=39).scores["exact_match"]
+    assert records[0].task["digest"] == records[1].task["digest"]
+    assert (once.samples, thrice.samples) == (40, 120)
+    assert once.aligned(thrice) and once.same_samples(thrice) and thrice.same_samples(once)
+    assert not once.same_samples(fewer)
+
+
 def test_recorded_responses_need_no_model(task: Write) -> None:
     lines = [{"id": row["id"], "response": row["answers"][0]} for row in QUESTIONS if row["id"] != "q05"]
     Path("outputs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))

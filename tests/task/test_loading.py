@@ -299,7 +299,7 @@ def test_digests_follow_the_content_and_not_the_place(write: Write, tmp_path: Pa
 @pytest.mark.parametrize(
     ("override", "task_changes", "system_changes"),
     [
-        ("repeats=2", True, False), ("metrics.0.matching.order=2", True, False), ("dataset.path=other.jsonl", True, False),
+        ("repeats=2", False, False), ("metrics.0.matching.order=2", True, False), ("dataset.path=other.jsonl", True, False),
         ("fewshot.seed=4", True, False), ("description=another", False, False), ("system.name=other", False, False),
         ("system.generate.seed=9", False, True), ("system.prompt=x", False, True), ("system.retriever.shelf.top_k=1", False, True),
     ],
