@@ -167,13 +167,17 @@ class Unmeasured:
 
 @dataclass(frozen=True)
 class Rows:
-    """What `measure` returns when some rows are unmeasured: statistics, one row a sample, and reasons by row number.
+    """What `measure` returns besides statistics, one row a sample: reasons of unmeasured rows and evidence, by row number.
 
-    Statistics of unmeasured rows may hold anything; they are left out and counted.
+    Statistics of unmeasured rows may hold anything; they are left out and counted. Evidence is what a value rests on, as
+    plain mappings to be shown beside the sample; it takes no part in the score. An item has any of `start` and `end`
+    (characters of the response), `passage` (an id), `passage_start` and `passage_end` (characters of its text), `score`,
+    `status`, `note`, and other plain values.
     """
 
     statistics: Mapping[str, Any]
     unmeasured: Mapping[int, str] = field(default_factory=dict)
+    evidence: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ROWS_A_GROUP = 10_000
 ROWS_WAITING = 65_536
-TEXTS = ("id", "group", "repeat", "response", "failure", "contexts", "answers", "fields")
-JSON = ("failure", "contexts", "answers", "fields")
+TEXTS = ("id", "group", "repeat", "response", "failure", "contexts", "answers", "evidence", "fields")
+JSON = ("failure", "contexts", "answers", "evidence", "fields")
 STRUCTS = ("scores", "statistics", "statuses")
 FLOAT = "$numberDouble"
 
@@ -219,6 +219,12 @@ def _named_floats(value: Any) -> Any:
 def _float_of_name(found: dict[str, Any]) -> Any:
     named = found.get(FLOAT) if len(found) == 1 else None
     return float(named) if named in ("NaN", "Infinity", "-Infinity") else found
+
+
+def evidence_text(measured: Mapping[str, Measured], row: int) -> str | None:
+    """Return the evidence that each metric gave for one row of a batch, as JSON; None where there is none."""
+    found = {name: one.evidence[row] for name, one in measured.items() if row in one.evidence}
+    return canonical(found) if found else None
 
 
 def answers_text(answers: Mapping[str, Sequence[Response]]) -> str | None:

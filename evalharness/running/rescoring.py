@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Literal
 import numpy
 
 from evalharness import registry
-from evalharness.contract import Batch, Failure, Passage, Sample, Spec
+from evalharness.contract import Batch, Failure, Passage, Sample, Spec, canonical
 from evalharness.errors import DataError
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.record import Record, read_record
@@ -121,6 +122,7 @@ class _Again:
             self._count(columns)
             for entry in self.chain.entries:
                 self._compare(entry, columns["id"], stored[entry.name], measured[entry.name])
+                self._compare_evidence(entry, columns, measured[entry.name])
 
     def add_statistics(self, path: Path) -> None:
         """Add the stored statistics again."""
@@ -144,6 +146,13 @@ class _Again:
         for name in sorted({*stored.statistics, *again.statistics} if stored.statistics else ()):
             shown = [_by_row(measured, name) for measured in (stored, again)]
             self._note(entry.name, f"statistic '{name}'", ids, _unequal(stored, again, name, tolerance), *shown)
+
+    def _compare_evidence(self, entry: Entry, columns: dict[str, list[Any]], again: Measured) -> None:
+        was = [(found or {}).get(entry.name) for found in columns["evidence"]]
+        now = [json.loads(canonical(again.evidence.get(row))) for row in range(len(was))]
+        tolerance = self.tolerance[entry.name] or ROUNDING
+        unequal = [not _alike(*pair, tolerance) for pair in zip(was, now, strict=True)]
+        self._note(entry.name, "evidence", columns["id"], unequal, was, now)
 
     def _note(self, name: str, part: str, ids: Sequence[str], unequal: Any, was: Any, now: Any) -> None:
         for row in numpy.flatnonzero(unequal)[:1].tolist():
@@ -268,6 +277,8 @@ def _alike(was: Any, now: Any, tolerance: float) -> bool:
         return math.isclose(was, now, rel_tol=tolerance, abs_tol=tolerance)
     if isinstance(was, list) and isinstance(now, list):
         return len(was) == len(now) and all(_alike(*pair, tolerance) for pair in zip(was, now, strict=True))
+    if isinstance(was, dict) and isinstance(now, dict):
+        return was.keys() == now.keys() and all(_alike(was[key], now[key], tolerance) for key in was)
     return type(was) is type(now) and bool(was == now)
 
 

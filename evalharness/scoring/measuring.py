@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from evalharness.contract import Batch, Failure, Response
 from evalharness.contract.metrics import RESERVED
 from evalharness.scoring.calls import Frozen, PluginFault, call_measure, fault, frozen
 from evalharness.scoring.chain import Entry
-from evalharness.scoring.normalise import Columns, Normal, as_worst, layout, normalise
+from evalharness.scoring.normalise import Columns, Evidence, Normal, as_worst, layout, normalise
 
 Policy = Literal["worst", "exclude"]
 Statuses = list[str | None]
@@ -41,6 +41,7 @@ class Measured:
     - `values`: by score name, the value of each sample (n,), NaN where there is none.
     - `kept`: which rows count in the total (n,).
     - `notes`: what plugins did wrong, in full sentences.
+    - `evidence`: by row number, the plain mappings that the metric gave to be shown beside the sample.
     """
 
     statistics: Columns
@@ -48,6 +49,7 @@ class Measured:
     values: dict[str, NDArray[np.float64]]
     kept: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
+    evidence: Evidence = field(default_factory=dict)
 
 
 class ParentValues(list[float | None]):
@@ -122,10 +124,11 @@ def measure(
     statuses = excluded(entry, batch, failures=failures, measured=measured, answers=answers)
     rows = [row for row, status in enumerate(statuses) if status is None]
     call = _Call(entry, batch, answers, {score: ParentValues.of(score, _parent(score, measured)) for score in entry.metric.uses})
-    pieces, notes = [], dict[str, None]()
+    pieces, notes, evidence = [], dict[str, None](), Evidence()
     for piece in _attempts(call, rows) if rows else ():
         pieces.append(piece.normal)
         notes |= dict.fromkeys(piece.notes)
+        evidence |= piece.normal.evidence
         for row, reason in piece.normal.reasons.items():
             statuses[row] = reason
     pieces += _failed_piece(entry, failures, policy, statuses)
@@ -133,7 +136,7 @@ def measure(
     if len({layout(piece.statistics) for piece in pieces}) > 1:
         kept = np.isin(np.arange(len(batch)), np.concatenate([piece.rows for piece in pieces]))
         return refused(entry, Measured({}, statuses, {}, kept, tuple(notes)))
-    return _assembled(entry, pieces, statuses, tuple(notes))
+    return replace(_assembled(entry, pieces, statuses), notes=tuple(notes), evidence=evidence)
 
 
 def refused(entry: Entry, measured: Measured) -> Measured:
@@ -166,7 +169,8 @@ class _Call:
         normal = normalise(self.entry, call_measure(self.entry, arguments, before), len(rows))
         numbers = np.array(rows, np.intp)
         reasons = {rows[row]: reason for row, reason in normal.reasons.items()}
-        return Normal(numbers[normal.rows], normal.statistics, normal.values, reasons)
+        evidence = {rows[row]: items for row, items in normal.evidence.items()}
+        return Normal(numbers[normal.rows], normal.statistics, normal.values, reasons, evidence)
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,7 @@ def _blank(count: int, column: NDArray[Any]) -> NDArray[Any]:
     return np.full(shape, None, object) if column.dtype == object else np.zeros(shape)
 
 
-def _assembled(entry: Entry, pieces: list[Normal], statuses: Statuses, notes: tuple[str, ...]) -> Measured:
+def _assembled(entry: Entry, pieces: list[Normal], statuses: Statuses) -> Measured:
     count = len(statuses)
     kept = np.zeros(count, bool)
     values = {name: np.full(count, np.nan) for name in entry.scores}
@@ -269,4 +273,4 @@ def _assembled(entry: Entry, pieces: list[Normal], statuses: Statuses, notes: tu
         undefined = kept & np.logical_and.reduce([np.isnan(column) for column in values.values()])
         for row in np.flatnonzero(undefined):
             statuses[row] = statuses[row] or UNDEFINED
-    return Measured(statistics, statuses, values, kept, notes)
+    return Measured(statistics, statuses, values, kept)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalharness.contract import Rows
+from evalharness.contract import Rows, canonical
+from evalharness.errors import shown_object
 from evalharness.scoring.calls import call_score, fault
 from evalharness.scoring.chain import Entry
 
 Columns = dict[str, NDArray[Any]]
+Evidence = dict[int, list[Mapping[str, Any]]]
 Layout = tuple[tuple[str, tuple[int, ...]], ...]
 
 INFINITE = "infinite value"
@@ -24,12 +26,16 @@ _TEXT = (-1,)
 
 @dataclass(frozen=True)
 class Normal:
-    """Statistics and per-sample values of the rows that count (row numbers ascending), and reasons for the others."""
+    """Statistics and per-sample values of the rows that count (row numbers ascending), and reasons for the others.
+
+    Any row may have evidence.
+    """
 
     rows: NDArray[np.intp]
     statistics: Columns
     values: Columns
     reasons: dict[int, str]
+    evidence: Evidence = field(default_factory=dict)
 
 
 def normalise(entry: Entry, result: Rows, count: int) -> Normal:
@@ -47,7 +53,11 @@ def statistics_of(entry: Entry, result: Rows, count: int) -> Normal:
     value is NaN. Other metrics lose a row with NaN, all lose one with an infinite value. Columns of a metric with
     `pool = "rows"` may be text; None is no value there.
     """
-    reasons = _reasons(entry, result.unmeasured, count)
+    reasons = {row: str(reason) for row, reason in _by_row(entry, result.unmeasured, count, "unmeasured", "reason").items()}
+    evidence = {
+        row: _plain_items(entry, items, row)
+        for row, items in _by_row(entry, result.evidence, count, "evidence", "a list of mappings").items()
+    }
     rows = np.array([row for row in range(count) if row not in reasons], np.intp)
     columns = {name: _column(entry, name, values, rows, count) for name, values in result.statistics.items()}
     if entry.metric.is_mean:
@@ -55,7 +65,7 @@ def statistics_of(entry: Entry, result: Rows, count: int) -> Normal:
     rows, columns = _without_infinite_and_nan(entry, rows, columns, reasons)
     if entry.metric.is_mean:
         columns = _with_counts(columns)
-    return Normal(rows, columns if len(rows) else {}, {}, reasons)
+    return Normal(rows, columns if len(rows) else {}, {}, reasons, evidence)
 
 
 def layout(statistics: Columns) -> Layout:
@@ -71,13 +81,25 @@ def as_worst(entry: Entry, count: int) -> tuple[Columns, Columns]:
     return statistics, dict.fromkeys(entry.scores, worst)
 
 
-def _reasons(entry: Entry, unmeasured: Mapping[int, str], count: int) -> dict[int, str]:
-    if not isinstance(unmeasured, Mapping):
-        raise fault(entry, f"returned one {type(unmeasured).__name__} as unmeasured; it must be a mapping of row to reason")
-    outside = [row for row in unmeasured if not (isinstance(row, (int, np.integer)) and 0 <= row < count)]
+def _by_row(entry: Entry, values: Mapping[int, Any], count: int, what: str, of: str) -> dict[int, Any]:
+    """Return reasons or evidence by row number; raises PluginFault for what is no mapping or names no row."""
+    if not isinstance(values, Mapping):
+        raise fault(entry, f"returned one {type(values).__name__} as {what}; it must be a mapping of row to {of}")
+    outside = [row for row in values if not (isinstance(row, (int, np.integer)) and 0 <= row < count)]
     if outside:
-        raise fault(entry, f"named row {outside[0]} as unmeasured; there are {count} rows, counted from 0")
-    return {int(row): str(reason) for row, reason in unmeasured.items()}
+        raise fault(entry, f"named row {outside[0]} as {what}; there are {count} rows, counted from 0")
+    return {int(row): value for row, value in values.items()}
+
+
+def _plain_items(entry: Entry, items: Any, row: int) -> list[Mapping[str, Any]]:
+    """Return the evidence of one row; raises PluginFault where it is no list of mappings that JSON can hold."""
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, Mapping) for item in items):
+        raise fault(entry, f"returned {shown_object(items)} as evidence; it must be a list of mappings", of_rows=True)
+    try:
+        canonical(items).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise fault(entry, f"returned evidence of row {row} that JSON cannot hold: {error}", of_rows=True) from None
+    return list(items)
 
 
 def _column(entry: Entry, name: str, values: Any, rows: NDArray[np.intp], count: int) -> NDArray[Any]:

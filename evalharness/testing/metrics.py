@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -290,6 +291,21 @@ def _same(expected: Normal, found: Normal, subject: MetricSubject, rule: str, me
             row = int(np.argwhere(~np.asarray(equal, bool))[0][0])
             where = int(expected.rows[row])
             raise Broken(rule, f"'{name}' of row {where} is {values[row]}, then {others[row]}", mend)
+    for row in sorted({*expected.evidence, *found.evidence}):
+        evidence = expected.evidence.get(row), found.evidence.get(row)
+        if not _alike(*evidence, subject.close):
+            raise Broken(rule, f"the evidence of row {row} is {evidence[0]}, then {evidence[1]}", mend)
+
+
+def _alike(value: Any, other: Any, close: float) -> bool:
+    """Return whether two plain values are the same, numbers within a tolerance."""
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_alike(value[key], other[key], close) for key in value)
+    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(value) == len(other) and all(_alike(*pair, close) for pair in zip(value, other, strict=True))
+    if isinstance(value, float) and isinstance(other, float):
+        return math.isclose(value, other, rel_tol=close, abs_tol=close)
+    return bool(value == other)
 
 
 def _joined(parts: Sequence[Normal], starts: Sequence[int]) -> Normal:
@@ -299,8 +315,10 @@ def _joined(parts: Sequence[Normal], starts: Sequence[int]) -> Normal:
     kept = [part for part in parts if len(part.rows)]
     rows = np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=True)])
     reasons = {row + start: why for part, start in zip(parts, starts, strict=True) for row, why in part.reasons.items()}
+    evidence = {row + start: items for part, start in zip(parts, starts, strict=True) for row, items in part.evidence.items()}
     names = kept[0].statistics if kept else ()
-    return type(parts[0])(rows, {name: _stacked([part.statistics[name] for part in kept]) for name in names}, {}, reasons)
+    statistics = {name: _stacked([part.statistics[name] for part in kept]) for name in names}
+    return type(parts[0])(rows, statistics, {}, reasons, evidence)
 
 
 def _stacked(columns: Sequence[Any]) -> Any:
@@ -319,7 +337,8 @@ def _stacked(columns: Sequence[Any]) -> Any:
 def _reversed(found: Normal, count: int) -> Normal:
     statistics = {name: values[::-1] for name, values in found.statistics.items()}
     reasons = {count - 1 - row: why for row, why in found.reasons.items()}
-    return type(found)(count - 1 - found.rows[::-1], statistics, {}, reasons)
+    evidence = {count - 1 - row: items for row, items in found.evidence.items()}
+    return type(found)(count - 1 - found.rows[::-1], statistics, {}, reasons, evidence)
 
 
 CHECKS = (

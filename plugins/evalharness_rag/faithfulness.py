@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import evalharness as eh
@@ -41,6 +41,11 @@ class SentenceEvidence:
     numbers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
+    def plain(self) -> dict[str, Any]:
+        """Return what there is, as JSON knows it."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if value not in (None, ())}
+
 
 class Faithfulness(eh.Metric):
     """Support score of the response by its contexts, 0 to 1: stated in their words, which is not the same as true.
@@ -66,26 +71,28 @@ class Faithfulness(eh.Metric):
     name, better, range, family = "faithfulness", "higher", (0, 1), "faithfulness"
 
     def measure(self, response: Sequence[str], contexts: Sequence[Sequence[eh.Passage] | None]) -> eh.Rows:
-        found = [self._measured(text or "", passages or ()) for text, passages in zip(response, contexts, strict=True)]
+        evidence = [self.evidence(text or "", passages or ()) for text, passages in zip(response, contexts, strict=True)]
+        found = [_value(*row) for row in zip(response, contexts, evidence, strict=True)]
         reasons = {row: value for row, value in enumerate(found) if isinstance(value, str)}
-        return eh.Rows({"value": [math.nan if isinstance(value, str) else value for value in found]}, reasons)
+        shown = {row: [sentence.plain() for sentence in sentences] for row, sentences in enumerate(evidence) if sentences}
+        return eh.Rows({"value": [math.nan if isinstance(value, str) else value for value in found]}, reasons, shown)
 
     def evidence(self, response: str, contexts: Sequence[eh.Passage]) -> list[SentenceEvidence]:
         """Return the evidence for each sentence of a response, in order."""
         indexed = Contexts(contexts)
         return [_evidence(response, start, end, indexed, contexts) for start, end in sentence_spans(response)]
 
-    def _measured(self, response: str, contexts: Sequence[eh.Passage]) -> float | str:
-        """Return the score of a response, or why it has none."""
-        if not any(content_tokens(response, start, end) for start, end in sentence_spans(response)):
-            return "empty response"
-        evidence = self.evidence(response, contexts)
-        scores = [sentence.score for sentence in evidence if sentence.score is not None]
-        if not any(content_tokens(passage.text) for passage in contexts):
-            return "no contexts"
-        if not scores:
-            return "refusal" if any(sentence.status == "refusal" for sentence in evidence) else "too short"
-        return 0.5 * min(scores) + 0.5 * math.fsum(scores) / len(scores)
+
+def _value(response: str | None, contexts: Sequence[eh.Passage] | None, evidence: Sequence[SentenceEvidence]) -> float | str:
+    """Return the score of a response, or why it has none."""
+    if not any(content_tokens(response or "", sentence.start, sentence.end) for sentence in evidence):
+        return "empty response"
+    if not any(content_tokens(passage.text) for passage in contexts or ()):
+        return "no contexts"
+    scores = [sentence.score for sentence in evidence if sentence.score is not None]
+    if not scores:
+        return "refusal" if any(sentence.status == "refusal" for sentence in evidence) else "too short"
+    return 0.5 * min(scores) + 0.5 * math.fsum(scores) / len(scores)
 
 
 def _evidence(text: str, start: int, end: int, indexed: Contexts, passages: Sequence[eh.Passage]) -> SentenceEvidence:

@@ -18,7 +18,16 @@ from evalharness import metric
 from evalharness.contract import Batch, Failure, Passage, Response, Unmeasured
 from evalharness.errors import DataError
 from evalharness.results import samples
-from evalharness.results.samples import SampleWriter, Scored, answers_text, json_text, read_answers, read_batches, read_json
+from evalharness.results.samples import (
+    SampleWriter,
+    Scored,
+    answers_text,
+    evidence_text,
+    json_text,
+    read_answers,
+    read_batches,
+    read_json,
+)
 from evalharness.scoring import Chain, Entry, measure
 
 
@@ -181,6 +190,27 @@ def test_what_was_written_is_read_back(tmp_path: Path, entries: Sequence[Entry])
             for score in found.values:
                 numpy.testing.assert_array_equal(measured[name].values[score], found.values[score])
     assert start == 2_500
+
+
+class Spans(eh.Metric):
+    """Share of responses, 1 for each; the evidence is where the response lies."""
+
+    name, better, range = "spans", "higher", (0, 1)
+
+    def measure(self, response: list[str]) -> eh.Rows:
+        spans = {row: [{"start": 0, "end": len(text), "words": ("é", text)}] for row, text in enumerate(response) if text}
+        return eh.Rows({"one": [1.0] * len(response)}, evidence=spans)
+
+
+def test_evidence_comes_back_by_metric_and_is_null_where_none_gave_any(tmp_path: Path) -> None:
+    entries = Chain.build([(None, Spans()), ("again", Spans()), (None, even())]).entries
+    batch = scored(entries, ["ab", "", None])
+    written = Scored({**batch.texts, "evidence": [evidence_text(batch.measured, row) for row in range(3)]}, batch.measured)
+    with SampleWriter(tmp_path / "s.parquet", entries) as writer:
+        writer.add(written)
+    ((columns, _),) = read_batches(tmp_path / "s.parquet", entries, 9)
+    span = [{"start": 0, "end": 2, "words": ["é", "ab"]}]
+    assert columns["evidence"] == [{"spans": span, "again": span}, None, None]
 
 
 def test_a_file_that_lacks_a_column_or_is_none_is_explained(tmp_path: Path, entries: Sequence[Entry]) -> None:

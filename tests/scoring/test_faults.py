@@ -225,6 +225,14 @@ ONE = {"measure": lambda self, response: {"x": [1.0] * len(response), "y": [1.0]
             "named row 9 as unmeasured; there are 3 rows",
         ),
         (
+            faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, evidence=["why"])),
+            "returned one list as evidence; it must be a mapping of row to a list of mappings",
+        ),
+        (
+            faulty(reads=("response",), measure=lambda self, response: Rows({"x": [1.0] * len(response)}, evidence={3: []})),
+            "named row 3 as evidence; there are 3 rows",
+        ),
+        (
             faulty(reads=("response",), measure=lambda self, response: {"x": np.ones((len(response), 5000))}),
             "returned 5000 numbers a sample in 'x'; at most 4096 are allowed",
         ),
@@ -253,6 +261,32 @@ def test_a_broken_contract_is_named_and_costs_the_value_alone(plugin, message):
     for score in finish(tally.entry, tally, seed=1, clustered=False).scores.values():
         assert (score.value, score.low, score.errors) == (None, None, 3)
         assert message in score.reason
+
+
+class Quoting(Metric):
+    """Quotes the response as evidence, badly where it is told to, 0 to 1."""
+
+    name, better, range = "quoting", "higher", (0, 1)
+
+    def measure(self, response):
+        bad = {"nan": [{"score": float("nan")}], "text": "why", "object": [{"note": object()}], "surrogate": [{"note": "\ud800"}]}
+        evidence = {row: bad.get(text, [{"start": 0, "end": len(text)}]) for row, text in enumerate(response)}
+        return Rows({"x": [1.0] * len(response)}, {0: "first"} if response[0] == "first" else {}, evidence)
+
+
+def test_evidence_stays_with_its_row_measured_or_not():
+    found = run(Quoting(), response=["first", None, "abc"])
+    assert found.statuses == ["first", "no response", None]
+    assert found.evidence == {0: [{"start": 0, "end": 5}], 2: [{"start": 0, "end": 3}]}
+
+
+@pytest.mark.parametrize("bad", ["nan", "text", "object", "surrogate"])
+def test_evidence_that_is_not_plain_costs_its_own_row_and_no_other(bad):
+    found = run(Quoting(), response=["a", "bc", None, bad, "def"])
+    assert found.statuses == [None, None, "no response", "error: plugin", None]
+    assert found.evidence == {0: [{"start": 0, "end": 1}], 1: [{"start": 0, "end": 2}], 4: [{"start": 0, "end": 3}]}
+    assert len(found.notes) == 1
+    assert "evidence" in found.notes[0]
 
 
 class Huge:

@@ -199,6 +199,20 @@ class ReasonWithoutWords(Good):
         return Rows(super().measure(response), {row: "" for row, text in enumerate(response) if not text})
 
 
+class EvidenceOfTheBatch(Good):
+    """Gives as evidence how many samples it saw, 0 to 1."""
+
+    def measure(self, response: list[str]) -> Any:
+        return Rows(super().measure(response), evidence={row: [{"note": len(response)}] for row in range(len(response))})
+
+
+class EvidenceThatIsNotPlain(Good):
+    """Gives the text as bytes for evidence, 0 to 1."""
+
+    def measure(self, response: list[str]) -> Any:
+        return Rows(super().measure(response), evidence={0: [{"note": response[0].encode()}]})
+
+
 class MeasuresNothing(Good):
     """Leaves every sample out, 0 to 1."""
 

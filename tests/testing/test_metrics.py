@@ -62,6 +62,8 @@ BREACHES = {
     "StrangeOption": ("rebuilds from its spec", "option 'words'"),
     "UnhashableOption": ("hashes", "unhashable type: 'list'"),
     "ReasonWithoutWords": ("gives reasons in words", "{5: ''}"),
+    "EvidenceOfTheBatch": ("gives the same rows whatever the batch", "the evidence of row 0 is [{'note': 14}], then [{'note':"),
+    "EvidenceThatIsNotPlain": ("returns one row per sample", "evidence of row 0 that JSON cannot hold: bytes"),
     "MeasuresNothing": ("measures some of the samples", "all are unmeasured: no reason"),
     "ReadsTheUnknown": ("reads known columns", "pass columns={'blood_pressure': [...]}"),
     "IgnoresWeights": ("weights count rows", "with rows repeated"),

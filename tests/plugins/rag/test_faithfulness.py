@@ -179,6 +179,19 @@ def test_spans_lie_in_their_texts_and_words_come_from_the_sentence(response: str
             assert found.covered
 
 
+def test_evidence_goes_with_the_rows_as_plain_values() -> None:
+    rows = Faithfulness().measure(["The old mill was built in 1901. Yes.", "", None], [[MILL], [MILL], None])  # type: ignore[list-item]
+    assert set(rows.evidence) == {0}
+    claim, short = rows.evidence[0]
+    (found, _) = evidence("The old mill was built in 1901. Yes.", MILL)
+    assert claim == {
+        "start": 0, "end": 31, "status": "claim", "score": found.score, "passage": "mill", "passage_start": 0,
+        "passage_end": 31, "covered": ("old", "mill", "built"), "novel": ("1901",), "numbers": ("1901",),
+    }  # fmt: skip
+    assert short == {"start": 32, "end": 36, "status": "too short"}
+    assert eh.canonical(claim)
+
+
 def test_metrics_pickle_and_read_response_and_contexts() -> None:
     for metric in (eh.load_metric("faithfulness"), eh.load_metric("word_precision")):
         assert pickle.loads(pickle.dumps(metric)) == metric
