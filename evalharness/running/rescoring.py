@@ -77,14 +77,14 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
         if not (folder / name).is_file():
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
     record, replicates = read_record(folder), read_replicates(folder / REPLICATES)
-    task = _task(folder, record)
+    task = stored_task(folder, record)
     again = _Again(task, build_chain(task, registry.installed()))
     (again.add_statistics if statistics_only else again.add_samples)(folder / SAMPLES)
     differences = (*again.of_task(record), *again.of_scores(record, replicates), *again.found.values())
     return Agreement(folder, "statistics" if statistics_only else "measure", len(again.chain.score_names), differences)
 
 
-def _task(folder: Path, record: Record) -> Task:
+def stored_task(folder: Path, record: Record) -> Task:
     """Return the task of a run, its metrics' relative paths from where the task file stands or, if it is gone, the run."""
     task = load_task(folder / TASK)
     origin = Path(str(record.provenance.get("task_file", "")))
@@ -118,7 +118,7 @@ class _Again:
             for entry in self.chain.entries:
                 batch.memo["answers", entry.name] = [read_answers(answers, entry.name) for answers in columns["answers"]]
             failures = [failure and Failure(**failure) for failure in columns["failure"]]
-            measured = self.scoring.add(Answered(_rows(columns), batch, failures)).measured
+            measured = self.scoring.add(Answered(stored_rows(columns), batch, failures)).measured
             self._count(columns)
             for entry in self.chain.entries:
                 self._compare(entry, columns["id"], stored[entry.name], measured[entry.name])
@@ -131,7 +131,7 @@ class _Again:
                 _refuse_without_statistics(entry, stored[entry.name], path)
                 self._compare(entry, columns["id"], stored[entry.name], _valued(entry, stored[entry.name]))
             self._count(columns)
-            self.scoring.add_measured(_rows(columns), stored)
+            self.scoring.add_measured(stored_rows(columns), stored)
 
     def _count(self, columns: dict[str, list[Any]]) -> None:
         self.samples += columns["repeat"].count(0)
@@ -218,7 +218,7 @@ def _columns(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {**fields, "id": columns["id"], "group": columns["group"], "response": columns["response"], "contexts": contexts}
 
 
-def _rows(columns: dict[str, list[Any]]) -> list[Row]:
+def stored_rows(columns: dict[str, list[Any]]) -> list[Row]:
     parts = zip(columns["id"], columns["group"], columns["repeat"], strict=True)
     return [Row(Sample(name, {}, group), repeat) for name, group, repeat in parts]
 
