@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from evalharness.results.wording import ARROWS, notes, number
+
 if TYPE_CHECKING:
     from evalharness.results import Record
     from evalharness.scoring import Score
 
 ASKED_AGAIN = ("connection", "timeout", "server", "out of memory")
 SHOWN_TROUBLES = 3
-ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def table(record: Record) -> str:
@@ -35,40 +36,18 @@ def _row(name: str, score: Score) -> list[str]:
     return [name, "–" if score.value is None else number(score.value), interval, f"{score.samples:,}", ARROWS[score.better]]
 
 
-def number(value: float) -> str:
-    """Return a number with three to four significant places.
-
-    >>> number(0.41234), number(23.456), number(1234.5), number(0.0001234)
-    ('0.412', '23.46', '1,234', '0.000123')
-    """
-    if value != 0 and abs(value) < 0.001:
-        return f"{value:.3g}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
 def _notes(record: Record) -> list[str]:
     lines: dict[str, list[str]] = {}
     for name, score in record.scores.items():
-        for note in _notes_of(score):
+        for note in notes(score):
             lines.setdefault(note, []).append(name)
     everywhere = len(record.scores)
-    notes = [f"{'all scores' if len(names) == everywhere else ', '.join(names)}: {note}" for note, names in lines.items()]
+    told = [f"{'all scores' if len(names) == everywhere else ', '.join(names)}: {note}" for note, names in lines.items()]
     faults = int(record.dataset.get("faults", 0))
     if faults:
-        notes.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
-        notes += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
-    return [part for note in [*notes, *_troubles(record)] for part in _wrapped(note)]
-
-
-def _notes_of(score: Score) -> list[str]:
-    notes = [f"{count:,} unmeasured, {reason}" for reason, count in score.unmeasured.items()]
-    if score.errors:
-        notes.append(f"{score.errors:,} lost to errors and excluded")
-    if score.reason:
-        notes.append(f"no interval: {score.reason}" if score.value is not None else f"no value: {score.reason}")
-    if 0 < score.groups < 30:
-        notes.append(f"the interval rests on {score.groups} groups only")
-    return notes
+        told.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
+        told += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
+    return [part for note in [*told, *_troubles(record)] for part in _wrapped(note)]
 
 
 def _troubles(record: Record) -> list[str]:

@@ -107,7 +107,7 @@ class Execution:
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
         usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
-            task={"name": task.name, "version": task.version, "digest": task.digest()},
+            task=self._task(),
             dataset=self._dataset(),
             system=self._system(scoring),
             scores=scores,
@@ -121,10 +121,17 @@ class Execution:
         write_text(folder / RECORD, record.to_json())
         return record
 
+    def _task(self) -> dict[str, Any]:
+        """Return what names the task, and how it asks, which is what others want to know of a result."""
+        task = self.run.task
+        how = {"output_type": task.output_type, "fewshot": task.fewshot.samples}
+        return {"name": task.name, "version": task.version, "digest": task.digest(), **how}
+
     def _dataset(self) -> dict[str, Any]:
         source = self.reader.dataset
         counts = {"samples": self.reader.count, "faults": len(self.reader.faults), "limit": self.run.limit}
-        return {"digest": source.digest(), **counts, "revision": source.commit()}
+        where = self.run.task.dataset.source.plain()
+        return {"source": where, "digest": source.digest(), **counts, "revision": source.commit()}
 
     def _system(self, scoring: Scoring) -> dict[str, Any]:
         """Return the system with the identity of everything that made its responses."""
