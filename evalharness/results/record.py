@@ -38,6 +38,7 @@ PACKAGES = (
 class Record:
     """One run's result. `scores` maps a score name to its `Score`, `makers` to the plugin that made it.
 
+    `stopping` says what a run was to stop for, whether that was reached and what it saved; None where it had no goal.
     Equal inputs give equal bytes but for `usage` and `provenance`.
     """
 
@@ -46,6 +47,7 @@ class Record:
     system: Mapping[str, Any]
     scores: Mapping[str, Score]
     makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    stopping: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -65,6 +67,7 @@ class Record:
         """Return the record as JSON knows it."""
         scores = {name: {**dataclasses.asdict(score), **self.makers.get(name, {})} for name, score in self.scores.items()}
         parts = {"task": self.task, "dataset": self.dataset, "system": self.system, "scores": scores}
+        parts |= {} if self.stopping is None else {"stopping": self.stopping}
         return {"schema": SCHEMA, **parts, "usage": self.usage, "provenance": self.provenance}
 
     def to_json(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import SampleWriter
 from evalharness.running.asking import Answers, fill_answers, replies
+from evalharness.running.goals import Goal
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import Parts
 from evalharness.running.pipeline import Pipeline
+from evalharness.running.stopping import make_stages
 from evalharness.scoring import Entry, Score, seed_of
 from evalharness.systems.engine import Engine, Work
 from evalharness.systems.retrieval import Searcher
@@ -39,6 +42,7 @@ class Run:
     limit: int | None = None
     strict: bool = False
     command: str = ""
+    goal: Goal | None = None
 
 
 def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[], Iterable[Sample]], watch: Watch) -> Pipeline:
@@ -59,16 +63,14 @@ class Execution:
         self.engine = Engine(store, watch)
         self.listeners: list[str] = []
         self.reader: SampleReader = read_samples(run.task, limit=run.limit, strict=run.strict)
-        self.pipeline = make_pipeline(run.task, parts, self.engine, lambda: self.reader, watch)
+        self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
+        self.pipeline = make_pipeline(run.task, parts, self.engine, self.stages.samples, watch)
 
     def record(self) -> Record:
         """Ask what is not stored, score everything, write the run folder, and return the record."""
         started = time.monotonic()
         self.log.add("run started", task=self.run.task.name, system=self.run.task.system.name, command=self.run.command)
         self._notify("evalharness_run_started", run=self.run)
-        self.pipeline.fill()
-        asking = {entry.name: (entry.metric, model) for entry, model in self._asking()}
-        fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
         scoring = self._score()
         record = self._write(scoring, started)
         self._report(record)
@@ -84,18 +86,37 @@ class Execution:
         return replies(entry.metric, batch, self.parts.asking[entry.name], self.engine)[0]
 
     def _score(self) -> Scoring:
-        """Measure all batches; the samples file appears when the last one is in it."""
-        entries = self.parts.chain.entries
+        """Ask and measure stage by stage; the samples file appears when the last one is in it."""
         scoring = Scoring(self.parts.chain, self.run.task.failures, self._ask)
-        begin(self.run.folder)
-        work = Work("scoring", total=self.reader.count * self.run.task.repeats)
-        with whole(self.run.folder / SAMPLES) as path, SampleWriter(path, entries) as writer:
-            for answered in self.pipeline.answered():
-                writer.add(scoring.add(answered))
-                work.done, work.total = scoring.samples, max(work.total, scoring.samples)
-                self.watch(work)
-                self._notify("evalharness_batch_scored", run=self.run, batch=answered.batch)
+        with ExitStack() as opened:
+            writer = None
+            for _ in self.stages:
+                self._fill()
+                writer = writer or self._writer(opened)
+                self._measure(scoring, writer)
         return scoring
+
+    def _fill(self) -> None:
+        """Ask what is not stored of a stage: the system first, then what metrics want to know."""
+        self.pipeline.fill()
+        asking = {entry.name: (entry.metric, model) for entry, model in self._asking()}
+        fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
+
+    def _writer(self, opened: ExitStack) -> SampleWriter:
+        begin(self.run.folder)
+        path = opened.enter_context(whole(self.run.folder / SAMPLES))
+        return opened.enter_context(SampleWriter(path, self.parts.chain.entries))
+
+    def _measure(self, scoring: Scoring, writer: SampleWriter) -> None:
+        """Measure the batches of a stage."""
+        work = Work("scoring", total=self.reader.count * self.run.task.repeats)
+        for answered in self.pipeline.answered():
+            scored = scoring.add(answered)
+            writer.add(scored)
+            self.stages.add(answered.rows, scored)
+            work.done, work.total = scoring.samples, max(work.total, scoring.samples)
+            self.watch(work)
+            self._notify("evalharness_batch_scored", run=self.run, batch=answered.batch)
 
     def _write(self, scoring: Scoring, started: float) -> Record:
         task, folder = self.run.task, self.run.folder
@@ -110,7 +131,8 @@ class Execution:
             task=self._task(),
             dataset=self._dataset(),
             system=self._system(scoring),
-            scores=scores,
+            scores=self.stages.applied(scores),
+            stopping=self.stages.section(),
             makers=makers,
             usage=usage,
             provenance=provenance(self.run.command, folder, task.path),
@@ -129,7 +151,7 @@ class Execution:
 
     def _dataset(self) -> dict[str, Any]:
         source = self.reader.dataset
-        counts = {"samples": self.reader.count, "faults": len(self.reader.faults), "limit": self.run.limit}
+        counts = {"samples": self.stages.taken, "faults": len(self.reader.faults), "limit": self.run.limit}
         where = self.run.task.dataset.source.plain()
         return {"source": where, "digest": source.digest(), **counts, "revision": source.commit()}
 

@@ -14,6 +14,7 @@ from evalharness.errors import Fault, FaultsFound
 from evalharness.results.folder import Log, locked
 from evalharness.results.record import Record
 from evalharness.running.execution import Execution, Run, Watch, make_pipeline
+from evalharness.running.goals import Goal, read_goal
 from evalharness.running.parts import build_parts
 from evalharness.systems.engine import Engine, Work
 from evalharness.systems.store import Store
@@ -32,6 +33,8 @@ def run(
     responses: str | Path | None = None,
     overrides: Sequence[str] = (),
     limit: int | None = None,
+    until: str | None = None,
+    until_decided: str | Path | None = None,
     out: str | Path | None = None,
     store: str | Path | None = None,
     fresh: bool = False,
@@ -41,6 +44,9 @@ def run(
 ) -> Record:
     """Run a task file and return its record, which also stands in the run folder.
 
+    With `until` ("token_f1 ±0.02") or `until_decided` (a run folder, or "FOLDER on SCORE") it takes samples in the task's
+    order until that is reached.
+
     Raises FaultsFound for a task that is not valid, BusyError where the folder or the store is held by another
     process, DataError where data cannot be read or the folder cannot be written. Faults of single samples, plugins
     or servers are counted in the record instead.
@@ -49,7 +55,9 @@ def run(
     _refuse_errors(loaded)
     plugins = registry.installed()
     parts = build_parts(loaded, plugins)
-    started = Run(loaded, Path(out) if out is not None else default_folder(loaded, limit), limit, strict, command)
+    goal = read_goal(until, until_decided, parts.chain)
+    folder = Path(out) if out is not None else default_folder(loaded, limit, goal)
+    started = Run(loaded, folder, limit, strict, command, goal)
     with ExitStack() as stack:
         stack.enter_context(locked(started.folder))
         log = stack.enter_context(closing(Log(started.folder)))
@@ -64,9 +72,10 @@ def _refuse_errors(task: Task) -> None:
         raise FaultsFound(errors)
 
 
-def default_folder(task: Task, limit: int | None) -> Path:
-    """Return `runs/<task>/<system>-<digest>`, the digest over task, data reference, system, limit and repeats."""
+def default_folder(task: Task, limit: int | None, goal: Goal | None = None) -> Path:
+    """Return `runs/<task>/<system>-<digest>`, the digest over task, data reference, system, limit, repeats and goal."""
     made_of = [task.digest(), task.dataset.source, task.system.digest(), limit, task.repeats]
+    made_of += [] if goal is None else [str(goal)]
     return Path("runs", task.name, f"{task.system.name}-{digest(made_of, size=4)}")
 
 

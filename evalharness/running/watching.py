@@ -1,0 +1,222 @@
+"""Watches a score while the samples come in: its confidence sequence, and whether the goal of the run is reached."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalharness.errors import DataError, UsageError
+from evalharness.results.folder import SAMPLES
+from evalharness.results.record import Record, read_record
+from evalharness.results.samples import read_batches
+from evalharness.running.goals import Decision, Goal, Width, bounds
+from evalharness.running.pipeline import ROWS_A_BATCH, Row
+from evalharness.running.staging import Keys, Order, order_keys
+from evalharness.scoring import Entry, Score, hash_keys
+from evalharness.scoring.sequential import BettingSequence
+from evalharness.task import Task
+
+Vector = NDArray[np.float64]
+
+RULE = "confidence sequence"
+ALPHA = 0.05
+OUTSIDE = "a value lies outside the range that the metric states"
+
+
+class Watched:
+    """One mean under watch: rows come in as they are measured, and a look takes them in, group by group in their order."""
+
+    def __init__(self, sequence: BettingSequence, seed: int) -> None:
+        self.sequence, self.seed = sequence, seed
+        self.reason: str | None = None
+        self._waiting: list[tuple[Keys, Vector]] = []
+
+    def add(self, rows: Sequence[Row], values: Vector) -> None:
+        """Take one value a row, NaN where there is none; all rows of a group must come before the next look."""
+        found = ~np.isnan(values)
+        self._waiting.append((order_keys(self.seed, [row.group for row in rows])[found], values[found]))
+
+    def look(self) -> None:
+        """Take in the groups that are waiting."""
+        keys, values = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        self._waiting = []
+        if not len(keys) or self.reason is not None:
+            return
+        order = np.lexsort((values, keys))  # by value within a group, so that its sum has the same bits in any order
+        starts = np.flatnonzero(np.concatenate([[True], keys[order][1:] != keys[order][:-1]]))
+        try:
+            self.sequence.add(np.add.reduceat(values[order], starts), np.diff(np.append(starts, len(keys))))
+        except ValueError:
+            self.reason = OUTSIDE
+
+    @property
+    def interval(self) -> list[float] | None:
+        """The ends of the sequence; None where the values break the range that they should lie in."""
+        return None if self.reason is not None else list(self.sequence.interval)
+
+    def applied(self, score: Score) -> Score:
+        """Return the score with the interval of the sequence, which allows for every look."""
+        if score.value is None:
+            return score
+        low, high = self.interval or (None, None)
+        return dataclasses.replace(score, low=low, high=high, interval=RULE if self.interval else None, reason=self.reason)
+
+
+def watched_again(section: Mapping[str, Any], entry: Entry, seed: int) -> Watched:
+    """Return what watched the score of a run that could stop early, from what its record says; DataError where it cannot."""
+    try:
+        plan = {"planned": section["of_groups"], "alpha": section["alpha"], "within": section["half_width"]}
+        return Watched(BettingSequence(*bounds(entry), largest=section["largest_group"], **plan), seed)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise DataError(f"the record's section 'stopping' is damaged: {type(error).__name__}: {error}") from error
+
+
+class Watch:
+    """What watches the score of a goal; `only`: the groups that may be taken, None for all.
+
+    The bets are planned for all groups of the data, or for as few as a half width takes.
+    """
+
+    only: Keys | None = None
+    half: float | None = None
+
+    def __init__(self, goal: Goal, entry: Entry, seed: int) -> None:
+        self.goal, self.entry, self.seed = goal, entry, seed
+
+    def begin(self, order: Order, repeats: int) -> None:
+        """Start to watch, now that the groups are known."""
+        self.largest = int(order.sizes.max()) * repeats
+        plan = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
+        self.mean = Watched(BettingSequence(*bounds(self.entry), within=self.half, **plan), self.seed)
+
+    def add(self, rows: Sequence[Row], values: Vector) -> None:
+        """Take the values of a batch."""
+        self.mean.add(rows, values)
+
+    def look(self) -> bool:
+        """Take in what was added, and return whether the goal is reached."""
+        self.mean.look()
+        return self.reached()
+
+    def reached(self) -> bool:
+        """Return whether the goal is reached."""
+        raise NotImplementedError
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the record says of the watch."""
+        return {
+            "goal": str(self.goal), "score": self.goal.score, "half_width": self.half, "alpha": ALPHA,
+            "largest_group": self.largest, "interval": self.mean.interval,
+        }  # fmt: skip
+
+
+class WidthWatch(Watch):
+    """Watches a score until its interval is narrow enough."""
+
+    def __init__(self, goal: Width, entry: Entry, seed: int) -> None:
+        super().__init__(goal, entry, seed)
+        self.half = goal.half
+
+    def reached(self) -> bool:
+        """Return whether the interval is as narrow as wanted."""
+        return narrow(self.mean.interval, self.half)
+
+
+class DecisionWatch(Watch):
+    """Watches the difference of a score from that of another run until it is shown not to be 0."""
+
+    def __init__(self, goal: Decision, entry: Entry, task: Task, data: str, seed: int) -> None:
+        super().__init__(goal, entry, seed)
+        self.against = _read_against(goal, entry, task, data, seed)
+        self.only = self.against.groups
+
+    def begin(self, order: Order, repeats: int) -> None:
+        """Start to watch the score and the difference."""
+        super().begin(order, repeats)
+        plan = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
+        self.difference = Watched(BettingSequence.paired(*bounds(self.entry), **plan), self.seed)
+
+    def add(self, rows: Sequence[Row], values: Vector) -> None:
+        """Take the values of a batch and their differences."""
+        super().add(rows, values)
+        self.difference.add(rows, values - self.against.values([row.sample.id for row in rows]))
+
+    def look(self) -> bool:
+        """Take in what was added, and return whether the difference is decided."""
+        self.difference.look()
+        return super().look()
+
+    def reached(self) -> bool:
+        """Return whether 0 is excluded."""
+        return self.difference.reason is None and self.difference.sequence.excludes(0.0)
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the record says of the watch, with the difference."""
+        against = {"run": str(self.against.folder), "system": self.against.system}
+        difference = {"value": self.difference.sequence.mean, "interval": self.difference.interval}
+        return {**super().plain(), "against": against, "difference": difference}
+
+
+def narrow(interval: Sequence[float] | None, half: float | None) -> bool:
+    """Return whether an interval reaches at most `half` to either side, but for rounding.
+
+    >>> narrow([0.35, 0.39], 0.02), narrow([0.35, 0.3901], 0.02), narrow(None, 0.02)
+    (True, False, False)
+    """
+    return interval is not None and half is not None and interval[1] - interval[0] <= 2 * half + 1e-9
+
+
+@dataclass(frozen=True)
+class Against:
+    """The values of one score in another run by sample, the mean over its repeats, and the groups that it has taken."""
+
+    folder: Path
+    system: str
+    groups: Keys
+    _ids: Keys
+    _values: Vector
+
+    @classmethod
+    def read(cls, folder: Path, record: Record, entry: Entry, score: str, seed: int) -> Self:
+        """Return the values of a run's samples file."""
+        ids, found, groups = [np.empty(0, np.uint64)], [np.empty(0)], [np.empty(0, np.uint64)]
+        for columns, measured in read_batches(folder / SAMPLES, [entry], ROWS_A_BATCH, texts=("id", "group")):
+            ids.append(hash_keys(columns["id"]))
+            found.append(measured[entry.name].values[score])
+            groups.append(order_keys(seed, columns["group"]))
+        values = np.concatenate(found)
+        measured_here = ~np.isnan(values)
+        keys, rows = np.unique(np.concatenate(ids)[measured_here], return_inverse=True)
+        means = np.bincount(rows, values[measured_here], len(keys)) / np.bincount(rows, minlength=len(keys))
+        return cls(folder, str(record.system.get("name")), np.unique(np.concatenate(groups)), keys, means)
+
+    def values(self, samples: Sequence[str]) -> Vector:
+        """Return the value of each of these samples, NaN where there is none."""
+        wanted = hash_keys(samples)
+        known = np.isin(wanted, self._ids)
+        values = np.full(len(wanted), np.nan)
+        values[known] = self._values[np.searchsorted(self._ids, wanted[known])]
+        return values
+
+
+def _read_against(goal: Decision, entry: Entry, task: Task, data: str, seed: int) -> Against:
+    """Return the values of the run to be compared with; raises an error where it is none of this task and data."""
+    folder = goal.against
+    if not (folder / SAMPLES).is_file():
+        raise DataError(f"{folder} is no run with samples: it has no {SAMPLES}. Give the folder that 'evalharness run' wrote.")
+    record = read_record(folder)
+    if record.task.get("digest") != task.digest():
+        other = f"'{record.task.get('name')}' version {record.task.get('version')}"
+        raise UsageError(
+            f"{folder} is a run of another task, {other} with the digest {record.task.get('digest')}; this is "
+            f"'{task.name}' version {task.version} with the digest {task.digest()}. Run both from one task file."
+        )
+    if record.dataset.get("digest") != data:
+        raise UsageError(f"{folder} was run on other data than the task reads now; run its system again, then this one")
+    return Against.read(folder, record, entry, goal.score, seed)
