@@ -29,6 +29,8 @@ LAYERS = (
     ("systems",),
     ("results",),
     ("running",),
+    ("comparison",),
+    ("pages",),
     ("leaderboard", "training"),
     ("testing",),
     ("cli",),

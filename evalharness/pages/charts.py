@@ -1,0 +1,173 @@
+"""Charts as Vega-Lite specifications: plain dicts of data and marks, whose colours the page gives by role."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+Spec = dict[str, Any]
+Better = Literal["higher", "lower"]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+ROW = 26
+BINS = 20
+FRONT, BEHIND = "on the front", "behind it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One row of a chart of intervals: a name, its value, and its interval where there is one."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One system as what it costs and how good it is."""
+
+    name: str
+    cost: float
+    quality: float
+    low: float | None = None
+    high: float | None = None
+
+
+def intervals(bars: Sequence[Bar], title: str) -> Spec:
+    """Return each value as a point on its interval, one row a name, in the order given."""
+    rows = [{"name": bar.name, "value": bar.value, "low": bar.low, "high": bar.high} for bar in bars]
+    x = {"type": "quantitative", "title": title, "scale": {"zero": False}}
+    tooltip = _tooltip(("name", ""), ("value", title), ("low", "from"), ("high", "to"))
+    band = _layer({"type": "rule", "strokeWidth": 3, "opacity": 0.45}, x={"field": "low", **x}, x2={"field": "high"})
+    point = _layer({"type": "point"}, x={"field": "value", **x})
+    return {
+        **_frame(rows, height={"step": ROW}),
+        "encoding": {"y": _names(), "tooltip": tooltip},
+        "layer": [band, point],
+    }
+
+
+def ranks(rows: Sequence[tuple[str, int, int]]) -> Spec:
+    """Return the set of ranks that each system may have: (name, best, worst), in the order given."""
+    # Half a rank at either side, so that a certain rank is a bar too.
+    data = [{"name": name, "low": low, "high": high, "start": low - 0.5, "stop": high + 0.5} for name, low, high in rows]
+    last = max((high for _, _, high in rows), default=1)
+    axis = {"tickMinStep": 1, "format": "d"}
+    x = {"type": "quantitative", "title": "rank", "scale": {"domain": [0.5, last + 0.5], "nice": False}, "axis": axis}
+    return {
+        **_frame(data, height={"step": ROW}),
+        "mark": {"type": "bar", "height": 12, "cornerRadius": 6, "opacity": 0.75},
+        "encoding": {
+            "y": _names(),
+            "x": {"field": "start", **x},
+            "x2": {"field": "stop"},
+            "tooltip": _tooltip(("name", ""), ("low", "best rank"), ("high", "worst rank")),
+        },
+    }
+
+
+def cost_and_quality(points: Sequence[Point], cost: str, quality: str, better: Better) -> Spec:
+    """Return quality over cost, with the front of the systems that no other one beats in both."""
+    front = pareto(points, better)
+    data = [_point(point, index in front) for index, point in enumerate(points)]
+    x = {"field": "cost", "type": "quantitative", "title": cost, "scale": {"zero": False, "nice": True, "padding": 16}}
+    y = {"field": "quality", "type": "quantitative", "title": quality, "scale": {"zero": False, "padding": 16}}
+    on_front = {"transform": [{"filter": {"field": "front", "equal": FRONT}}]}
+    scale = {"domain": [FRONT, BEHIND], "range": "category"}
+    colour = {"field": "front", "type": "nominal", "title": None, "scale": scale, "legend": {"orient": "top"}}
+    line = {"type": "line", "interpolate": "step-after", "strokeDash": [4, 4], "opacity": 0.8}
+    text = {"type": "text", "align": "left", "dx": 8, "dy": -8, "limit": 160}
+    tooltip = _tooltip(("name", ""), ("cost", cost), ("quality", quality), ("low", "from"), ("high", "to"))
+    return {
+        **_frame(data, height=340),
+        "layer": [
+            _layer({"type": "rule", "opacity": 0.35}, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
+            {**on_front, **_layer(line, x=x, y=y)},
+            _layer({"type": "point", "size": 90}, x=x, y=y, color=colour, tooltip=tooltip),
+            {**on_front, **_layer(text, x=x, y=y, text={"field": "name"})},
+        ],
+    }
+
+
+def pareto(points: Sequence[Point], better: Better) -> set[int]:
+    """Return the places of the points that no other point beats: cheaper at least as good, or better at no higher cost.
+
+    >>> sorted(pareto([Point(name="a", cost=1, quality=1), Point(name="b", cost=2, quality=1)], "higher"))
+    [0]
+    """
+    sign = -1.0 if better == "higher" else 1.0
+    order = sorted(range(len(points)), key=lambda place: (points[place].cost, sign * points[place].quality))
+    front: set[int] = set()
+    best = math.inf
+    for place in order:
+        reached = sign * points[place].quality
+        twin = any(_same(points[place], points[other]) for other in front)
+        if reached < best or twin:
+            front.add(place)
+            best = reached
+    return front
+
+
+def histogram(values: Sequence[float], title: str) -> Spec:
+    """Return how many samples have a value in each bin; NaN is left out."""
+    bins = list(_bins([value for value in values if math.isfinite(value)]))
+    data = [{"low": low, "high": high, "count": count} for low, high, count in bins]
+    x = {"field": "low", "type": "quantitative", "title": title, "bin": {"binned": True}, "axis": {"tickCount": 6}}
+    y = {"field": "count", "type": "quantitative", "title": "samples", "axis": {"tickMinStep": 1, "format": "d", "tickCount": 4}}
+    tooltip = _tooltip(("low", "from"), ("high", "to"), ("count", "samples"))
+    return {
+        **_frame(data, height=160),
+        "mark": {"type": "bar", "opacity": 0.8},
+        "encoding": {"x": x, "x2": {"field": "high"}, "y": y, "tooltip": tooltip},
+    }
+
+
+def _bins(values: Sequence[float]) -> Iterator[tuple[float, float, int]]:
+    """Yield bins of one width over the values: few where they are few or alike."""
+    import numpy
+
+    if not values:
+        return
+    low, high = min(values), max(values)
+    if low == high:
+        yield low - 0.5, high + 0.5, len(values)
+        return
+    counts, edges = numpy.histogram(values, bins=min(BINS, max(len(values), 5)), range=(low, high))
+    for (start, stop), count in zip(pairwise(edges.tolist()), counts.tolist(), strict=True):
+        yield start, stop, count
+
+
+def _same(a: Point, b: Point) -> bool:
+    return (a.cost, a.quality) == (b.cost, b.quality)
+
+
+def _point(point: Point, front: bool) -> Mapping[str, Any]:
+    values = {"name": point.name, "cost": point.cost, "quality": point.quality, "low": point.low, "high": point.high}
+    return {**values, "front": FRONT if front else BEHIND}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], height: Any) -> Spec:
+    """Return what all charts share: the data, the width of the box, the height."""
+    autosize = {"type": "fit-x", "contains": "padding"}
+    return {"$schema": SCHEMA, "data": {"values": list(rows)}, "width": "container", "height": height, "autosize": autosize}
+
+
+def _layer(mark: Spec, **encoding: Any) -> Spec:
+    return {"mark": mark, "encoding": encoding}
+
+
+def _names() -> Spec:
+    axis = {"domain": False, "ticks": False, "labelPadding": 8, "labelLimit": 180}
+    return {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": axis}
+
+
+def _tooltip(*fields: tuple[str, str]) -> list[Spec]:
+    """Return what is told of a mark: (field, title); a number with three significant digits."""
+    return [
+        {"field": field, "title": title or "name", **({} if field == "name" else {"format": ".3~g"})} for field, title in fields
+    ]
