@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evalharness.results.wording import ARROWS, notes, number
+from evalharness.results.wording import ARROWS, notes, number, stopped
 
 if TYPE_CHECKING:
     from evalharness.results import Record
@@ -47,7 +47,19 @@ def _notes(record: Record) -> list[str]:
     if faults:
         told.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
         told += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
-    return [part for note in [*told, *_troubles(record)] for part in _wrapped(note)]
+    return [part for note in [*_stopping(record), *told, *_troubles(record)] for part in _wrapped(note)]
+
+
+def _stopping(record: Record) -> list[str]:
+    """Return what the run stopped for, and which intervals allow for that."""
+    if record.stopping is None:
+        return []
+    watched, others = record.stopping["score"], len(record.scores) > 1 and record.stopping["reached"]
+    honest = f"the interval of {watched} allows for looking after each of {record.stopping['looks']:,} stages"
+    return [
+        stopped(record.stopping),
+        honest + (f"; those of the other scores do not: {watched} chose the moment" if others else ""),
+    ]
 
 
 def _troubles(record: Record) -> list[str]:

@@ -28,6 +28,8 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Replace one value of the task; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N samples.")
+@click.option("--until", metavar="GOAL", help="Stop as soon as a score is known so well, for example 'token_f1 ±0.02'.")
+@click.option("--until-decided", metavar="RUN", help="Stop as soon as this or that run is shown to be better; 'RUN on SCORE'.")
 @click.option("--out", type=PATH, help="The run folder; default: runs/TASK/SYSTEM-DIGEST.")
 @click.option("--store", type=PATH, help="The response store's file; default: in the user's cache folder.")
 @click.option("--fresh", is_flag=True, help="Ask everything anew, whatever is stored.")
@@ -38,7 +40,7 @@ PATH = click.Path(path_type=Path)
     "--rescore", is_flag=False, flag_value="measure", metavar="RUN",
     help="Score a finished run again from its samples; --rescore=statistics RUN repeats the last step only.",
 )  # fmt: skip
-@click.option("--format", "form", help="Print the record in a format that a plugin renders.")
+@click.option("--format", "form", help="Print the record in a format of 'evalharness export'.")
 @json_option
 def command(
     task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, form: str | None, as_json: bool, **options: Any
@@ -53,6 +55,8 @@ def command(
       evalharness run tasks/rag_qa.yaml
       evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
       evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
+      evalharness run tasks/rag_qa.yaml --until 'token_f1 ±0.05'
+      evalharness run tasks/rag_qa.yaml --until-decided runs/rag_qa/bm25-1f0c2d3e
       evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e
     """
     if offline:
@@ -109,19 +113,11 @@ def _rescore(rescore: str, task: Path | None, as_json: bool) -> int:
 
 def _print(record: Record, as_json: bool, form: str | None) -> None:
     from evalharness.cli.report import table
+    from evalharness.results.export import render
 
     if form is not None:
-        click.echo(_rendered(record, form))
+        click.echo(render([record], form))
     elif as_json:
         print_json(record.plain())
     else:
         click.echo(table(record))
-
-
-def _rendered(record: Record, form: str) -> str:
-    from evalharness.registry import installed
-
-    text = installed().manager.hook.evalharness_render(record=record, format=form)
-    if text is None:
-        raise EvalharnessError(f"no plugin renders the format '{form}'; --json prints the record itself")
-    return str(text)

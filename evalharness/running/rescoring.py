@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,15 +13,17 @@ from typing import Any, Literal
 import numpy
 
 from evalharness import registry
-from evalharness.contract import Batch, Failure, Passage, Sample, Spec, canonical
+from evalharness.contract import Batch, Failure, File, Passage, Sample, Spec, canonical
 from evalharness.errors import DataError
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates
 from evalharness.results.samples import read_answers, read_batches
+from evalharness.running.goals import bounded_means
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH, Answered, Row
+from evalharness.running.watching import Replay
 from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
 from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.measuring import UNDEFINED
@@ -78,24 +80,40 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
     record, replicates = read_record(folder), read_replicates(folder / REPLICATES)
     task = stored_task(folder, record)
-    again = _Again(task, build_chain(task, registry.installed()))
+    again = _Again(task, build_chain(task, registry.installed()), record.stopping)
     (again.add_statistics if statistics_only else again.add_samples)(folder / SAMPLES)
-    differences = (*again.of_task(record), *again.of_scores(record, replicates), *again.found.values())
+    differences = (
+        *again.of_task(record),
+        *again.of_stopping(record),
+        *again.of_scores(record, replicates),
+        *again.found.values(),
+    )
     return Agreement(folder, "statistics" if statistics_only else "measure", len(again.chain.score_names), differences)
 
 
 def stored_task(folder: Path, record: Record) -> Task:
-    """Return the task of a run, its metrics' relative paths from where the task file stands or, if it is gone, the run."""
+    """Return the task of a run, its relative paths from where the task file stands or, if that is gone, the run folder.
+
+    Those of a retriever are left as they are: it may have come from a system's own file.
+    """
     task = load_task(folder / TASK)
     origin = Path(str(record.provenance.get("task_file", "")))
     if not origin.is_file():
         return task
-    metrics = [dataclasses.replace(entry, spec=_moved(entry.spec, str(origin.parent))) for entry in task.metrics]
-    return dataclasses.replace(task, metrics=tuple(metrics))
+    folder, shots = str(origin.parent), task.fewshot
+    return dataclasses.replace(
+        task,
+        dataset=dataclasses.replace(task.dataset, source=_moved(task.dataset.source, folder)),
+        fewshot=dataclasses.replace(shots, path=_moved(shots.path, folder)),
+        system=dataclasses.replace(task.system, model=_moved(task.system.model, folder)),
+        metrics=tuple(dataclasses.replace(entry, spec=_moved(entry.spec, folder)) for entry in task.metrics),
+    )
 
 
 def _moved(value: Any, folder: str) -> Any:
-    """Return a spec, and those in its options, with another folder for relative paths."""
+    """Return a file or a spec, and those in its options, with another folder for relative paths."""
+    if isinstance(value, File):
+        return File(str(Path(folder) / value.written), value.written)
     if isinstance(value, Spec):
         return Spec(value.name, {key: _moved(option, folder) for key, option in value.options.items()}, folder)
     return [_moved(item, folder) for item in value] if isinstance(value, (list, tuple)) else value
@@ -104,8 +122,9 @@ def _moved(value: Any, folder: str) -> Any:
 class _Again:
     """The recomputation of one run; `found` holds the first difference of each kind in its samples."""
 
-    def __init__(self, task: Task, chain: Chain) -> None:
-        self.task, self.chain = task, chain
+    def __init__(self, task: Task, chain: Chain, stopping: Mapping[str, Any] | None) -> None:
+        self.task, self.chain, self.seed = task, chain, seed_of(task.name, task.version, task.group)
+        self.replay = None if stopping is None else Replay(stopping, bounded_means(chain), self.seed)
         self.scoring = Scoring(chain, task.failures, lambda entry, batch: batch.once(("answers", entry.name), list))
         self.samples = 0
         self.found: dict[tuple[str, str], Difference] = {}
@@ -119,7 +138,7 @@ class _Again:
                 batch.memo["answers", entry.name] = [read_answers(answers, entry.name) for answers in columns["answers"]]
             failures = [failure and Failure(**failure) for failure in columns["failure"]]
             measured = self.scoring.add(Answered(stored_rows(columns), batch, failures)).measured
-            self._count(columns)
+            self._count(columns, measured)
             for entry in self.chain.entries:
                 self._compare(entry, columns["id"], stored[entry.name], measured[entry.name])
                 self._compare_evidence(entry, columns, measured[entry.name])
@@ -130,11 +149,13 @@ class _Again:
             for entry in self.chain.entries:
                 _refuse_without_statistics(entry, stored[entry.name], path)
                 self._compare(entry, columns["id"], stored[entry.name], _valued(entry, stored[entry.name]))
-            self._count(columns)
             self.scoring.add_measured(stored_rows(columns), stored)
+            self._count(columns, stored)
 
-    def _count(self, columns: dict[str, list[Any]]) -> None:
+    def _count(self, columns: dict[str, list[Any]], measured: Mapping[str, Measured]) -> None:
         self.samples += columns["repeat"].count(0)
+        if self.replay is not None:
+            self.replay.add(stored_rows(columns), measured)
 
     def _compare(self, entry: Entry, ids: Sequence[str], stored: Measured, again: Measured) -> None:
         tolerance = self.tolerance[entry.name]
@@ -173,11 +194,28 @@ class _Again:
                 if recorded.get(part) != now:
                     yield section, part, recorded.get(part), now
 
+    def of_stopping(self, record: Record) -> Iterator[Difference]:
+        """Yield where the record says otherwise what a run stopped for and when."""
+        if self.replay is None or record.stopping is None:
+            return
+        for part, now in self.replay.found().items():
+            if not _alike(record.stopping.get(part), now, self._tolerance(self.replay.entry, "interval")):
+                yield "stopping", part, record.stopping.get(part), now
+
+    def _tolerance(self, entry: Entry, part: str) -> float:
+        """Return how far a part of a score may lie apart; an end of a sequence moves by whole cells."""
+        tolerance = self.tolerance[entry.name]
+        if tolerance and self.replay is not None and entry == self.replay.entry and part in ("low", "high", "interval"):
+            return max(tolerance, self.replay.cell)
+        return tolerance
+
     def of_scores(self, record: Record, replicates: dict[str, Any]) -> Iterator[Difference]:
         """Yield where scores and replicates differ."""
-        seed = seed_of(self.task.name, self.task.version, self.task.group)
-        finished = self.scoring.finish(seed=seed, clustered=self.task.group is not None)
+        finished = self.scoring.finish(seed=self.seed, clustered=self.task.group is not None)
         scores = {name: (entry, score) for entry, one in finished for name, score in one.scores.items()}
+        if self.replay is not None:
+            entry, score = scores[self.replay.score]
+            scores[self.replay.score] = entry, self.replay.applied(score)
         for name in dict.fromkeys([*record.scores, *scores]):
             if name not in record.scores or name not in scores:
                 yield name, "score", name in record.scores, name in scores
@@ -189,7 +227,7 @@ class _Again:
         recorded = _without_asked(entry, recorded)
         for item in dataclasses.fields(Score):
             was, now = getattr(recorded, item.name), getattr(again, item.name)
-            if not _alike(was, now, self.tolerance[entry.name]):
+            if not _alike(was, now, self._tolerance(entry, item.name)):
                 yield name, item.name, was, now
 
     def _of_replicates(self, replicates: dict[str, Any], finished: list[tuple[Entry, Finished]]) -> Iterator[Difference]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from evalharness.results.samples import read_batches
 from evalharness.running.goals import Decision, Goal, Width, bounds
 from evalharness.running.pipeline import ROWS_A_BATCH, Row
 from evalharness.running.staging import Keys, Order, order_keys
-from evalharness.scoring import Entry, Score, hash_keys
-from evalharness.scoring.sequential import BettingSequence
+from evalharness.scoring import Entry, Measured, Score, hash_keys
+from evalharness.scoring.sequential import CELLS, BettingSequence
 from evalharness.task import Task
 
 Vector = NDArray[np.float64]
@@ -44,7 +45,8 @@ class Watched:
 
     def look(self) -> None:
         """Take in the groups that are waiting."""
-        keys, values = (np.concatenate(part) for part in zip(*self._waiting, strict=True))
+        keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in self._waiting)])
+        values = np.concatenate([np.empty(0), *(values for _, values in self._waiting)])
         self._waiting = []
         if not len(keys) or self.reason is not None:
             return
@@ -68,19 +70,49 @@ class Watched:
         return dataclasses.replace(score, low=low, high=high, interval=RULE if self.interval else None, reason=self.reason)
 
 
-def watched_again(section: Mapping[str, Any], entry: Entry, seed: int) -> Watched:
-    """Return what watched the score of a run that could stop early, from what its record says; DataError where it cannot."""
-    try:
-        plan = {"planned": section["of_groups"], "alpha": section["alpha"], "within": section["half_width"]}
-        return Watched(BettingSequence(*bounds(entry), largest=section["largest_group"], **plan), seed)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise DataError(f"the record's section 'stopping' is damaged: {type(error).__name__}: {error}") from error
+class Replay:
+    """The watched score of a finished run that could stop early, watched again from what its record says of it.
+
+    The difference from another run is not in the samples, and not repeated. `cell` is how far an end moves where a value
+    is rounded otherwise.
+    """
+
+    def __init__(self, section: Mapping[str, Any], means: Mapping[str, Entry], seed: int) -> None:
+        self.section = section
+        try:
+            self.score, self.half = section["score"], section["half_width"]
+            self.entry = means[self.score]
+            plan = {"planned": section["planned"], "alpha": section["alpha"], "within": self.half}
+            self.watched = Watched(BettingSequence(*bounds(self.entry), largest=section["largest_group"], **plan), seed)
+            self.cell = 1.01 * self.watched.sequence.span / CELLS
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise DataError(f"the record's section 'stopping' is damaged: {type(error).__name__}: {error}") from error
+        self._groups: set[str] = set()
+        self._samples = 0
+
+    def add(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
+        """Take what was measured in one batch."""
+        self.watched.add(rows, measured[self.entry.name].values[self.score])
+        self._groups.update(row.group for row in rows)
+        self._samples += sum(row.repeat == 0 for row in rows)
+
+    def applied(self, score: Score) -> Score:
+        """Return the watched score with the interval of its sequence."""
+        self.watched.look()
+        return self.watched.applied(score)
+
+    def found(self) -> dict[str, Any]:
+        """Return what the record must say of it."""
+        self.watched.look()
+        found = {"interval": self.watched.interval, "samples": self._samples, "groups": len(self._groups)}
+        return found if self.half is None else {**found, "reached": narrow(self.watched.interval, self.half)}
 
 
-class Watch:
+class Watch(ABC):
     """What watches the score of a goal; `only`: the groups that may be taken, None for all.
 
-    The bets are planned for all groups of the data, or for as few as a half width takes.
+    A half width plans the bets for all groups of the data, or for as few as it takes; otherwise the interval of the score
+    is planned for no moment in particular, since another sequence chooses the moment.
     """
 
     only: Keys | None = None
@@ -92,8 +124,9 @@ class Watch:
     def begin(self, order: Order, repeats: int) -> None:
         """Start to watch, now that the groups are known."""
         self.largest = int(order.sizes.max()) * repeats
-        plan = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
-        self.mean = Watched(BettingSequence(*bounds(self.entry), within=self.half, **plan), self.seed)
+        self.planned = None if self.half is None else order.groups
+        plan: dict[str, Any] = {"planned": self.planned, "within": self.half, "largest": self.largest, "alpha": ALPHA}
+        self.mean = Watched(BettingSequence(*bounds(self.entry), **plan), self.seed)
 
     def add(self, rows: Sequence[Row], values: Vector) -> None:
         """Take the values of a batch."""
@@ -104,15 +137,15 @@ class Watch:
         self.mean.look()
         return self.reached()
 
+    @abstractmethod
     def reached(self) -> bool:
         """Return whether the goal is reached."""
-        raise NotImplementedError
 
     def plain(self) -> dict[str, Any]:
         """Return what the record says of the watch."""
         return {
             "goal": str(self.goal), "score": self.goal.score, "half_width": self.half, "alpha": ALPHA,
-            "largest_group": self.largest, "interval": self.mean.interval,
+            "planned": self.planned, "largest_group": self.largest, "interval": self.mean.interval,
         }  # fmt: skip
 
 
@@ -139,7 +172,7 @@ class DecisionWatch(Watch):
     def begin(self, order: Order, repeats: int) -> None:
         """Start to watch the score and the difference."""
         super().begin(order, repeats)
-        plan = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
+        plan: dict[str, Any] = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
         self.difference = Watched(BettingSequence.paired(*bounds(self.entry), **plan), self.seed)
 
     def add(self, rows: Sequence[Row], values: Vector) -> None:

@@ -28,10 +28,10 @@ class Bets:
 
     A group is its sum over `largest`, where each of its `size` values lies in [0, 1]. The bets make the interval
     narrowest after `planned` groups or, with `within`, as soon as its half width is that, if this comes earlier by the
-    variance seen so far.
+    variance seen so far. Without `planned` no moment is preferred.
     """
 
-    def __init__(self, *, planned: float, alpha: float = 0.05, within: float | None = None, largest: float = 1.0) -> None:
+    def __init__(self, *, planned: float | None, alpha: float = 0.05, within: float | None = None, largest: float = 1.0) -> None:
         self.planned, self.within, self.largest = planned, within, largest
         self._stake = 2 * math.log(2 / alpha)
         self.count = 0
@@ -49,7 +49,8 @@ class Bets:
         variance = (share / 4 + squares[:-1]) / (before + 1)
         self.count += len(sums)
         self.total, self.weight, self._squares, self._spread = (part[-1] for part in (totals, weights, squares, spread))
-        bets = np.sqrt(self._stake / (variance * self.planned))
+        horizon = (before + 1) * np.log(before + 2) if self.planned is None else self.planned
+        bets = np.sqrt(self._stake / (variance * horizon))
         # sqrt(stake / (variance * n)) with the n after which the half width is `within`.
         return bets if self.within is None else np.maximum(bets, self.within * average / variance)
 
@@ -76,17 +77,16 @@ class BettingSequence:
         low: float = 0.0,
         high: float = 1.0,
         *,
-        planned: float,
+        planned: float | None,
         alpha: float = 0.05,
         within: float | None = None,
         largest: float = 1.0,
     ) -> None:
-        self.low, self.span = float(low), float(high) - float(low)
+        self.low, self.high, self.span = float(low), float(high), float(high) - float(low)
         half = None if within is None else within / self.span
         self._bets = Bets(planned=planned, alpha=alpha, within=half, largest=largest)
         self._limit = 2 / alpha
-        edges = np.arange(CELLS + 1) / CELLS
-        self._left, self._right = edges[:-1], edges[1:]
+        self._cells = np.arange(CELLS)
         self._up, self._down = np.ones(CELLS), np.ones(CELLS)
         self._empty = False
 
@@ -110,7 +110,7 @@ class BettingSequence:
     @property
     def interval(self) -> tuple[float, float]:
         """The least and the greatest mean that no look so far has rejected."""
-        return self.low + self.span * float(self._left[0]), self.low + self.span * float(self._right[-1])
+        return self._edge(int(self._cells[0])), self._edge(int(self._cells[-1]) + 1)
 
     @property
     def groups(self) -> int:
@@ -121,6 +121,10 @@ class BettingSequence:
     def mean(self) -> float | None:
         """The mean of the values added; None before the first."""
         return self.low + self.span * self._bets.total / self._bets.weight if self._bets.weight else None
+
+    def _edge(self, cell: int) -> float:
+        """Return the left edge of a cell; a mixture of both ends has no noise in its last digits."""
+        return (self.low * (CELLS - cell) + self.high * cell) / CELLS
 
     def excludes(self, mean: float) -> bool:
         """Return whether this mean is rejected."""
@@ -136,8 +140,7 @@ class BettingSequence:
         if not (excess <= _OUTSIDE * np.maximum(sizes, 1.0)).all():
             worst = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
             raise ValueError(
-                f"a group of {sizes[worst]:g} values with the sum {sums[worst]:g}, outside "
-                f"{self.low:g} to {self.low + self.span:g} a value"
+                f"a group of {sizes[worst]:g} values with the sum {sums[worst]:g}, outside {self.low:g} to {self.high:g} a value"
             )
         return np.clip(scaled, 0.0, sizes)
 
@@ -146,17 +149,17 @@ class BettingSequence:
         bets = self._bets.next(sums, sizes)
         if self._empty:
             return
+        left, right = self._cells / CELLS, (self._cells + 1) / CELLS
         # Wealth falls as the mean rises for the first gambler and rises for the second: the least that a mean in the
         # cell can bring is that of its right edge and of its left one.
-        up = self._path(self._up, np.minimum(bets, AT_RISK / self._right[:, None]), sums, sizes, self._right)
-        down = self._path(self._down, -np.minimum(bets, AT_RISK / (1 - self._left[:, None])), sums, sizes, self._left)
+        up = self._path(self._up, np.minimum(bets, AT_RISK / right[:, None]), sums, sizes, right)
+        down = self._path(self._down, -np.minimum(bets, AT_RISK / (1 - left[:, None])), sums, sizes, left)
         rejected = np.concatenate([up + down >= self._limit, np.ones((len(up), 1), bool)], axis=1)
         step = rejected.argmax(1)
         # Values that are no sample of one mean reject all of them; the cells that held out longest then stay.
         kept = step == step.max()
         self._empty = bool(step.max() < len(sums))
-        self._left, self._right = self._left[kept], self._right[kept]
-        self._up, self._down = up[kept, -1], down[kept, -1]
+        self._cells, self._up, self._down = self._cells[kept], up[kept, -1], down[kept, -1]
 
     def _path(self, wealth: Vector, bets: Vector, sums: Vector, sizes: Vector, means: Vector) -> Vector:
         """Return the wealth against each mean after each group."""
