@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evalharness.comparison import Comparison
     from evalharness.contract import (
         Answer,
         Batch,
@@ -158,11 +159,21 @@ def run(task: str | Path, system: str | Path | None = None, **options: Any) -> R
     return running.run(task, system=system, **options)
 
 
+def compare(first: str | Path, second: str | Path, *others: str | Path, **options: Any) -> Comparison:
+    """Return the paired comparison of run folders or records; `scores` and `by` as for `evalharness compare`.
+
+    `evalharness.compare("runs/a", "runs/b").pairs[0].line("token_f1").difference`
+    """
+    from evalharness import comparison
+
+    return comparison.compare(first, second, *others, **options)
+
+
 __all__ = [
     "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
     "Likelihood", "Loss", "Message", "Metric", "Model", "Parent", "Passage", "PluginError", "Request", "Response",
     "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
-    "cache_folder", "canonical", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss", "load_metric",
-    "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run", "text_of",
-    "weights_digest",
+    "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss",
+    "load_metric", "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run",
+    "text_of", "weights_digest",
 ]  # fmt: skip

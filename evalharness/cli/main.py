@@ -8,6 +8,7 @@ Commands are imported when they are used, so that `--help` stays light. A comman
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 import traceback
@@ -23,6 +24,15 @@ SECTIONS = {
     "Evaluate": {
         "run": "Run a task and print its scores with intervals.",
         "check": "Check a task file without running it.",
+        "view": "Write one page of a run: scores, slices and every sample.",
+    },
+    "Decide": {
+        "compare": "Compare runs of one task: is B better than A?",
+        "plan": "How many samples show which difference, from past runs.",
+    },
+    "Pass on": {
+        "export": "Write runs as tables, a model card's metadata, or files of other harnesses.",
+        "import": "Turn a results file of another harness into run folders.",
     },
     "Find out": {
         "list": "List the metrics, models and other plugins, or the tasks.",
@@ -45,7 +55,7 @@ class PipeClosed(Exception):
 
 
 class Commands(click.Group):
-    """A group whose commands are the modules `evalharness.cli.NAME`, imported on use."""
+    """A group whose commands are the modules `evalharness.cli.NAME`, imported on use; that of `import` is `import_`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -53,7 +63,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"evalharness.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"evalharness.cli.{module}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

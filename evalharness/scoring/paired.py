@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ Vector = NDArray[np.float64]
 
 # So many replicates of a hundred may be undefined in one of the two systems.
 UNDEFINED_PERCENT = 1
-SIGN_FLIPS = 9_999
-EXACT_GROUPS = 13  # 2 ** 13 sign patterns are fewer than those drawn
+SWAPS = 9_999
+EXACT_GROUPS = 13  # 2 ** 13 patterns are fewer than those drawn
+_SWAPS_AT_ONCE = 1_024
 _ROUNDING = 1e-7  # replicates are float32
 _NO_REPLICATES = "no replicates to pair"
 
@@ -46,8 +48,8 @@ class Difference:
 def difference(a: Score, b: Score, replicates: tuple[NDArray[Any], NDArray[Any]], level: float = 0.95) -> Difference:
     """Return `b - a` with `value +- t * sd`, sd that of the differences of aligned replicates, t with G - 1 degrees.
 
-    Identical systems differ by 0 with p = 1. More than one per cent of undefined draws, fewer than five groups or no
-    replicates leave the value without an interval. Whether the replicates are aligned is the caller's to check.
+    More than one per cent of undefined draws, fewer than five groups or no replicates leave the value without an
+    interval. Whether the replicates are aligned is the caller's to check.
 
     >>> a, b = Score(value=0.5, groups=40), Score(value=0.6, groups=40)
     >>> draws = np.random.default_rng(0).normal(0, 0.02, (2, 1000))
@@ -63,7 +65,15 @@ def difference(a: Score, b: Score, replicates: tuple[NDArray[Any], NDArray[Any]]
     if reason is not None:
         return Difference(value=value, level=level, groups=groups, reason=reason)
     size = max(abs(a.value), abs(b.value))
-    return of_spread(value, float(draws.std(ddof=1)), groups, level, rounding=_ROUNDING * size)
+    sd = float(draws.std(ddof=1))
+    if sd <= _ROUNDING * size:
+        return _no_variation(0.0 if abs(value) <= _ROUNDING * size else value, groups, _span(a), level)
+    return of_spread(value, sd, groups, level)
+
+
+def _span(score: Score) -> float | None:
+    low, high = score.range or (None, None)
+    return None if low is None or high is None else high - low
 
 
 def _paired_draws(a: NDArray[Any], b: NDArray[Any], groups: int) -> tuple[Vector, str | None]:
@@ -81,19 +91,29 @@ def _paired_draws(a: NDArray[Any], b: NDArray[Any], groups: int) -> tuple[Vector
     return defined, f"fewer than {FEWEST_REPLICATES} replicates" if len(defined) < FEWEST_REPLICATES else None
 
 
-def of_spread(value: float, sd: float, groups: int, level: float = 0.95, *, rounding: float = 0.0) -> Difference:
-    """Return the difference that a paired standard deviation gives; an sd not above `rounding` is no variation at all."""
+def of_spread(value: float, sd: float, groups: int, level: float = 0.95) -> Difference:
+    """Return the difference that a paired standard deviation above 0 gives."""
     df = groups - 1.0
-    if sd <= rounding:
-        if abs(value) > rounding:
-            return Difference(value=value, level=level, groups=groups, se=0.0, df=df, reason="no variation")
-        return Difference(value=value, low=value, high=value, level=level, p=1.0, se=0.0, df=df, groups=groups, effect=0.0)
     half = float(stdtrit(df, (1 + level) / 2)) * sd
     p = float(2 * stdtr(df, -abs(value) / sd))
     effect = value / (sd * math.sqrt(groups))
     return Difference(
         value=value, low=value - half, high=value + half, level=level, p=p, se=sd, df=df, groups=groups, effect=effect
     )
+
+
+def _no_variation(value: float, groups: int, span: float | None, level: float) -> Difference:
+    """Return a difference that is the same in all groups: it has a width all the same, where the range is known.
+
+    Its p-value is that of the sign-flip test: 1 where all are equal, else the chance that all groups agree in sign.
+    """
+    df, p = groups - 1.0, 1.0 if value == 0 else 2.0 ** (1 - groups)
+    found = Difference(value=value, level=level, p=p, se=0.0, df=df, groups=groups)
+    if span is None:
+        return replace(found, reason="no variation")
+    c = float(stdtrit(df, (1 + level) / 2)) ** 2
+    half = span * c / (groups + c)
+    return replace(found, low=max(value - half, -span), high=min(value + half, span))
 
 
 def spreads(replicates: NDArray[Any]) -> Vector:
@@ -118,23 +138,28 @@ def spreads(replicates: NDArray[Any]) -> Vector:
     return result
 
 
-def sign_flip(totals: Vector, seed: int = 0) -> float:
-    """Return the two-sided p-value of group totals of a difference under all, or 9,999 drawn, flips of their signs.
+def label_swap(gaps: Callable[[NDArray[np.bool_]], Vector], groups: int, seed: int = 0) -> float:
+    """Return the two-sided p-value of a difference under all, or 9,999 drawn, exchanges of the two labels group by group.
 
-    The conservative check for few groups: exact where the differences are symmetric about 0, whatever their shape.
-    `totals` (groups,) are the sums of `b - a` over the samples of each group.
+    The conservative check for few groups: exact where the systems are alike, whatever the shape of their scores. `gaps`
+    gives the difference for each row of a table (draws, groups), True where a group keeps its labels.
 
-    >>> sign_flip(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    >>> totals = np.array([1.0, 2.0, 3.0, 4.0, 5.0])  # of `b - a`, by group
+    >>> label_swap(lambda kept: np.where(kept, totals, -totals).sum(1), 5)
     0.0625
     """
-    groups = len(totals)
+    observed = abs(float(gaps(np.ones((1, groups), bool))[0]))
     if groups <= EXACT_GROUPS:
-        patterns = 1 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
-        return float(np.mean(_as_far(np.abs(patterns @ totals), totals)))
+        kept = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1 == 1
+        return float(np.mean(_as_far(gaps(kept), observed)))
     generator = np.random.Generator(np.random.PCG64(seed))
-    patterns = 1 - 2.0 * generator.integers(0, 2, (SIGN_FLIPS, groups), dtype=np.int8)
-    return float((1 + _as_far(np.abs(patterns @ totals), totals).sum()) / (1 + SIGN_FLIPS))
+    far = 0
+    for start in range(0, SWAPS, _SWAPS_AT_ONCE):
+        drawn = generator.integers(0, 2, (min(_SWAPS_AT_ONCE, SWAPS - start), groups), dtype=np.int8) == 1
+        far += int(_as_far(gaps(drawn), observed).sum())
+    return (1 + far) / (1 + SWAPS)
 
 
-def _as_far(flipped: Vector, totals: Vector) -> NDArray[np.bool_]:
-    return flipped >= abs(totals.sum()) - 1e-9 * np.abs(totals).sum()
+def _as_far(gaps: Vector, observed: float) -> NDArray[np.bool_]:
+    """Return which differences are at least as large, rounding apart; an undefined one is as large as any."""
+    return ~(np.abs(gaps) < observed * (1 - 1e-9))
