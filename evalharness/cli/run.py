@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalharness.cli.output import json_option, print_json
-from evalharness.errors import EvalharnessError, UsageError
+from evalharness.errors import UsageError
 
 if TYPE_CHECKING:
     from evalharness.results import Record

@@ -1,0 +1,72 @@
+"""Records in the formats that others read: a table of formats, each a function of records that returns text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalharness.errors import UsageError, nearest
+from evalharness.results.export import every_eval_ever, latex, lm_eval, markdown, model_index
+from evalharness.results.folder import write_text
+from evalharness.results.record import Record, read_record
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format: what it is, and the function that makes its text of records.
+
+    `write`, where the format has files for samples too, puts those of one run folder into another folder and returns
+    their paths.
+    """
+
+    description: str
+    text: Callable[[Sequence[Record]], str]
+    write: Callable[[Path, Path], list[Path]] | None = None
+
+
+FORMATS = {
+    "markdown": Format("a Markdown table, runs side by side", markdown.text),
+    "latex": Format("a LaTeX table (booktabs), runs side by side", latex.text),
+    "model-index": Format("the metadata of a model card on the Hugging Face Hub (YAML)", model_index.text),
+    "every-eval-ever": Format(
+        f"the schema of Every Eval Ever, version {every_eval_ever.VERSION}; with --out, samples too",
+        every_eval_ever.text,
+        every_eval_ever.write,
+    ),
+    "lm-eval": Format("a results file of lm-evaluation-harness; with --out, samples too", lm_eval.text, lm_eval.write),
+}
+
+
+def render(records: Sequence[Record], form: str) -> str:
+    """Return records as text in a format of this table, or else of the first plugin that renders it.
+
+    Raises UsageError where nothing knows the format, or where it holds one run only.
+    """
+    if form in FORMATS:
+        return FORMATS[form].text(records).rstrip("\n")
+    return "\n".join(_by_plugin(record, form) for record in records)
+
+
+def _by_plugin(record: Record, form: str) -> str:
+    from evalharness.registry import installed
+
+    text = installed().manager.hook.evalharness_render(record=record, format=form)
+    if text is None:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"no format is called '{form}', and no plugin renders it.{nearest(form, FORMATS)} There are: {known}.")
+    return str(text)
+
+
+def export(runs: Sequence[Path], form: str, out: Path) -> list[Path]:
+    """Write runs in a format and return the files: one file `out`, or, for a format with samples, files in a folder `out`.
+
+    `runs` are run folders or record files. Raises DataError where one is none.
+    """
+    write = FORMATS[form].write if form in FORMATS else None
+    if write is not None:
+        return [path for run in runs for path in write(run, out)]
+    text = render([read_record(run) for run in runs], form)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, text + "\n")
+    return [out]

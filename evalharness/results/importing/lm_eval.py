@@ -1,0 +1,191 @@
+"""Reads what lm-evaluation-harness writes: `results_*.json`, and the `samples_*.jsonl` beside it.
+
+Followed: version 0.4.13; scores are keyed `metric,filter`, which older versions than 0.4 do not do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness.errors import DataError
+from evalharness.results.export.names import file_name
+from evalharness.results.importing.metrics import Value
+
+NOT_VALUES = ("name", "alias", "sample_len", "sample_count")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What a file states of one score: its value and standard error, None where it has no number."""
+
+    value: float | None
+    stderr: float | None
+    higher_is_better: bool
+    range: list[float | None] | None
+    unit: str
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One sample at one repeat, with its values by score name."""
+
+    id: str
+    group: str | None
+    repeat: int
+    response: str | None
+    fields: Mapping[str, Any]
+    doc_hash: str
+    values: dict[str, Value] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The results of one task: the whole file, the scores by name, and the file of samples or None."""
+
+    path: Path
+    file: Mapping[str, Any]
+    task: str
+    scores: Mapping[str, Stated]
+    samples: Path | None
+
+    def of(self, section: str, default: Any = None) -> Any:
+        """Return what a section of the file has on this task."""
+        found = self.file.get(section)
+        return found.get(self.task, default) if isinstance(found, Mapping) else default
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """How the task was configured."""
+        found: Mapping[str, Any] = self.of("configs") or {}
+        return found
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """What `evalharness export` put into the file."""
+        found: Mapping[str, Any] = (self.config.get("metadata") or {}).get("evalharness") or {}
+        return found
+
+
+def read_results(path: Path) -> list[Results]:
+    """Return the results of each task of a file; raises DataError where it is no file of that harness."""
+    try:
+        file = json.loads(path.read_text(encoding="utf-8"))
+        found = [_results(path, file, task, values) for task, values in file["results"].items() if not _is_group(file, task)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no results file of lm-evaluation-harness: {type(error).__name__}: {error}. "
+            f"It is the results_*.json that 'lm_eval --output_path DIR' writes."
+        ) from error
+    if not any(results.scores for results in found):
+        raise DataError(f"{path} states no score under the keys 'metric,filter', as lm-evaluation-harness 0.4 and later do")
+    return found
+
+
+def _is_group(file: Mapping[str, Any], task: str) -> bool:
+    """Return whether a name is of a group of tasks, whose scores are made of theirs."""
+    return bool((file.get("group_subtasks") or {}).get(task)) and task not in (file.get("configs") or {})
+
+
+def _results(path: Path, file: Mapping[str, Any], task: str, values: Mapping[str, Any]) -> Results:
+    samples = path.with_name(f"samples_{file_name(task)}_{path.stem.rpartition('_')[2]}.jsonl")
+    bare = Results(path=path, file=file, task=task, scores={}, samples=samples if samples.is_file() else None)
+    keys = [key for key in values if "," in key and key not in NOT_VALUES and "_stderr," not in key]
+    scores = {_name(*key.rsplit(",", 1)): _stated(bare, values, *key.rsplit(",", 1)) for key in keys}
+    return Results(path=path, file=file, task=task, scores=scores, samples=bare.samples)
+
+
+def _name(metric: str, filtered: str) -> str:
+    """Return the name of a score: the metric, and its filter where there is one."""
+    return metric if filtered == "none" else f"{metric},{filtered}"
+
+
+def _stated(results: Results, values: Mapping[str, Any], metric: str, filtered: str) -> Stated:
+    own = (results.own.get("metrics") or {}).get(_name(metric, filtered)) or {}
+    counts = results.of("n-samples") or {}
+    return Stated(
+        value=_number(values[f"{metric},{filtered}"]),
+        stderr=_number(values.get(f"{metric}_stderr,{filtered}")),
+        higher_is_better=(results.of("higher_is_better") or {}).get(metric) is not False,
+        range=own.get("range"),
+        unit=own.get("unit", ""),
+        samples=int(own.get("samples", counts.get("effective", values.get("sample_len", 0)))),
+    )
+
+
+def _number(value: Any) -> float | None:
+    """Return a finite number, or None: the format writes N/A where there is none."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def read_rows(results: Results) -> list[Row]:
+    """Return the samples of a task, the lines of several filters put together; none where there is no file of them."""
+    rows: dict[tuple[str, int], Row] = {}
+    for line in _lines(results.samples) if results.samples is not None else ():
+        own = line.get("evalharness") or {}
+        key = str(own.get("id", line["doc_id"])), int(own.get("repeat", 0))
+        row = rows.setdefault(key, _row(*key, line, own, str(results.config.get("output_type"))))
+        named = {metric: _name(metric, str(line.get("filter", "none"))) for metric in line["metrics"]}
+        row.values.update({name: _value(line.get(metric)) for metric, name in named.items()})
+        row.statuses.update(own.get("statuses") or {})
+    return list(rows.values())
+
+
+def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of a file of samples; raises DataError with the number of one that is none."""
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                line = json.loads(text)
+                missing = [key for key in ("doc_id", "metrics") if key not in line]
+            except (ValueError, TypeError) as error:
+                raise DataError(f"{path}:{number} cannot be read: {error}") from error
+            if missing:
+                raise DataError(f"{path}:{number} is no sample of lm-evaluation-harness: it has no '{missing[0]}'")
+            yield line
+
+
+def _row(name: str, repeat: int, line: Mapping[str, Any], own: Mapping[str, Any], output_type: str) -> Row:
+    asked = list((line.get("arguments") or {}).values())
+    doc = line.get("doc") if isinstance(line.get("doc"), Mapping) else {"doc": line.get("doc")}
+    shown = {"input": (asked[0].get("arg_0") if asked else None), "references": own.get("references", [line.get("target")])}
+    return Row(
+        id=name,
+        group=own.get("group"),
+        repeat=repeat,
+        response=_response(line.get("resps"), asked, output_type),
+        fields={**shown, **(doc or {})},
+        doc_hash=str(line.get("doc_hash", "")),
+    )
+
+
+def _response(given: Any, asked: list[Mapping[str, Any]], output_type: str) -> str | None:
+    """Return the text that was generated, or the choice that was most likely; None where neither was asked for."""
+    if output_type == "generate_until":
+        found = given[0][0] if given and given[0] else None
+        return found if isinstance(found, str) else None
+    if output_type == "multiple_choice" and given and all(isinstance(each[0], list) for each in given):
+        likely = max(range(len(given)), key=lambda choice: float(given[choice][0][0]))
+        return str(asked[likely].get("arg_1", "")).strip()
+    return None
+
+
+def _value(found: Any) -> Value:
+    """Return the value of a sample: a number, or a log-likelihood with the units that it is over."""
+    if isinstance(found, list) and len(found) == 2 and all(_number(part) is not None for part in found):
+        return float(found[0]), float(found[1])
+    return _number(found)
+
+
+def settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what of a task's configuration defines the task: not the model, nor where functions lay in memory."""
+    kept = {key: value for key, value in config.items() if key != "metadata"}
+    found: Mapping[str, Any] = json.loads(re.sub(r" at 0x[0-9a-f]+", "", json.dumps(kept)))
+    return found
