@@ -34,6 +34,9 @@ SECTIONS = {
         "export": "Write runs as tables, a model card's metadata, or files of other harnesses.",
         "import": "Turn a results file of another harness into run folders.",
     },
+    "Publish": {
+        "leaderboard": "Add runs to a leaderboard, check it, build its site, look at it.",
+    },
     "Find out": {
         "list": "List the metrics, models and other plugins, or the tasks.",
         "describe": "Describe a plugin: what it does, its options, an example.",
