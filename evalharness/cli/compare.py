@@ -70,7 +70,7 @@ def _gates(comparison: Comparison, worse: str | None, margin: float | None, unde
 
     if margin is not None and worse is None:
         raise click.UsageError("--margin belongs to --fail-if-worse, which is missing")
-    wanted = thresholds(under)
+    wanted = thresholds(under, [line.score for line in comparison.pairs[0].lines])
     gates = [gate for one in comparison.results[1:] for gate in reaches(one.label, one.record.scores, wanted)]
     if worse is not None:
         gates += not_worse(comparison, [] if worse == EVERY else [worse], margin)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from evalharness.results.wording import ARROWS, number
 from evalharness.comparison import Comparison, Line, Pair
 from evalharness.comparison.compare import Standing
 from evalharness.comparison.gates import Gate
 from evalharness.comparison.words import p_value, plain, rounded, span_of, verdict
+from evalharness.results.wording import ARROWS, number
 
 WIDTH = 100
 

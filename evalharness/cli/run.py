@@ -40,15 +40,24 @@ PATH = click.Path(path_type=Path)
     "--rescore", is_flag=False, flag_value="measure", metavar="RUN",
     help="Score a finished run again from its samples; --rescore=statistics RUN repeats the last step only.",
 )  # fmt: skip
+@click.option(
+    "--fail-under",
+    "under",
+    multiple=True,
+    metavar="SCORE=VALUE",
+    help="Exit with 1 if a score is worse than this; may be repeated.",
+)
 @click.option("--format", "form", help="Print the record in a format of 'evalharness export'.")
 @json_option
 def command(
-    task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, form: str | None, as_json: bool, **options: Any
-) -> int:
+    task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, under: tuple[str, ...], form: str | None,
+    as_json: bool, **options: Any,
+) -> int:  # fmt: skip
     """Run a task and print its scores with intervals.
 
     Answers are stored as they arrive: a run that was stopped goes on when it is started again, and a task with one
-    more metric asks no model twice. Exit codes: 0 done, 2 wrong input, 3 errors in some samples, 130 interrupted.
+    more metric asks no model twice. Exit codes: 0 done, 1 a score is under --fail-under, 2 wrong input, 3 errors in some
+    samples, 130 interrupted.
 
     \b
     Examples:
@@ -67,9 +76,37 @@ def command(
         raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
     if show_prompt:
         return _show_prompt(task, options, as_json)
+    wanted = _thresholds(task, under, options)
     record = _run(task, options)
     _print(record, as_json, form)
+    if not _reached(record, wanted):
+        return 1
     return 3 if record.errors else 0
+
+
+def _thresholds(task: Path, under: tuple[str, ...], options: dict[str, Any]) -> dict[str, float]:
+    """Return the thresholds by score; a name that the task does not have is told before anything runs."""
+    if not under:
+        return {}
+    from evalharness.comparison.gates import thresholds
+    from evalharness.registry import installed
+    from evalharness.running.parts import build_chain
+    from evalharness.task import load_task
+
+    chosen = {name: options[name] for name in ("system", "model", "responses", "overrides")}
+    return thresholds(under, build_chain(load_task(task, **chosen), installed()).score_names)
+
+
+def _reached(record: Record, wanted: dict[str, float]) -> bool:
+    """Say on stderr which scores are worse than they must be, and return whether none is."""
+    if not wanted:
+        return True
+    from evalharness.comparison.gates import reaches
+
+    failed = [gate for gate in reaches(str(record.system["name"]), record.scores, wanted) if not gate.passed]
+    for gate in failed:
+        click.echo(f"FAILED  {gate.name} · {gate.message}", err=True)
+    return not failed
 
 
 def _run(task: Path, options: dict[str, Any]) -> Record:

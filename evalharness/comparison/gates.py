@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,16 +26,17 @@ class Gate:
     message: str
 
 
-def thresholds(written: Sequence[str]) -> dict[str, float]:
-    """Return the thresholds that `--fail-under` names; raises UsageError for what is none.
+def thresholds(written: Sequence[str], scores: Iterable[str]) -> dict[str, float]:
+    """Return the thresholds that `--fail-under` names; raises UsageError for what is none, or is of no known score.
 
-    >>> thresholds(["token_f1=0.4"])
+    >>> thresholds(["token_f1=0.4"], ["token_f1"])
     {'token_f1': 0.4}
     """
-    return dict(map(_threshold, written))
+    known = dict.fromkeys(scores, "")
+    return dict(_threshold(each, known) for each in written)
 
 
-def _threshold(written: str) -> tuple[str, float]:
+def _threshold(written: str, known: Mapping[str, str]) -> tuple[str, float]:
     name, equals, text = written.rpartition("=")
     try:
         value = float(text)
@@ -43,12 +44,13 @@ def _threshold(written: str) -> tuple[str, float]:
         value = math.nan
     if not equals or not name or not math.isfinite(value):
         raise UsageError(f"--fail-under '{written}' is not SCORE=NUMBER, for example token_f1=0.4")
+    _known(name, known)
     return name, value
 
 
 def reaches(system: str, scores: Mapping[str, Score], wanted: Mapping[str, float]) -> list[Gate]:
     """Return a gate for each score that must not be worse than its threshold; a score without a value does not pass."""
-    return [_reaches(system, name, _known(name, scores), limit) for name, limit in wanted.items()]
+    return [_reaches(system, name, scores[name], limit) for name, limit in wanted.items()]
 
 
 def _reaches(system: str, name: str, score: Score, limit: float) -> Gate:

@@ -35,9 +35,9 @@ class Result:
 
     @property
     def samples(self) -> Path | None:
-        """The samples file, where there is one."""
+        """The samples file, where there is one with the task that measured it: an imported run has no task."""
         path = self.folder / SAMPLES
-        return path if path.is_file() else None
+        return path if path.is_file() and (self.folder / TASK).is_file() else None
 
 
 def read_result(path: str | Path) -> Result:

@@ -112,3 +112,18 @@ def test_a_plan_without_runs_gives_the_sizes_for_shares(folder: Path, tmp_path: 
     done = call("plan", folder / "task.yaml", "--runs", tmp_path)
     assert "no finished run of this task as it stands" in done.output
     assert "621" in done.output  # disagreement on 20 %, 5 points
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0.1", 0), ("0.99", 1)])
+def test_a_run_fails_under_a_threshold(folder: Path, limit: str, code: int) -> None:
+    words = ["--responses", folder / "weak.jsonl", "--out", folder / "gated", "--store", folder / "store.sqlite"]
+    done = call("run", folder / "task.yaml", *words, "--fail-under", f"exact_match={limit}")
+    assert done.exit_code == code
+    assert ("FAILED  exact_match not under 0.99" in done.output) is (code == 1)
+
+
+def test_a_threshold_of_an_unknown_score_is_told_before_anything_runs(folder: Path) -> None:
+    done = call("run", folder / "task.yaml", "--out", folder / "never", "--fail-under", "exact_mach=0.5")
+    assert done.exit_code == 2
+    assert "Did you mean 'exact_match'?" in done.output
+    assert not (folder / "never").exists()

@@ -76,7 +76,12 @@ def test_a_score_without_a_value_does_not_pass() -> None:
 @pytest.mark.parametrize("written", ["f1", "f1=", "=0.4", "f1=high", "f1=nan"])
 def test_a_threshold_that_is_none_is_told(written: str) -> None:
     with pytest.raises(UsageError, match="is not SCORE=NUMBER"):
-        thresholds([written])
+        thresholds([written], ["f1"])
+
+
+def test_a_threshold_of_an_unknown_score_is_told() -> None:
+    with pytest.raises(UsageError, match="no score is called 'f2'"):
+        thresholds(["f2=0.5"], ["f1"])
 
 
 def test_junit_counts_failures_and_holds_any_text(runs: Runs) -> None:
