@@ -138,6 +138,8 @@ def _with_samples(a: _Side, b: _Side, lines: list[Line]) -> list[Line]:
         return [replace(line, notes=(*line.notes, *_exact_note(line))) for line in lines]
     one, two = common(a.values, b.values)
     lines = [replace(line, counts=count(line.a, one.by_score[line.score], two.by_score[line.score])) for line in lines]
+    if not (a.result.measurable and b.result.measurable):
+        return [replace(line, notes=(*line.notes, *_exact_note(line))) for line in lines]
     if any(_uneven(line) for line in lines):
         lines = _over_shared(a, b, lines)
     if any(_few(line) for line in lines):

@@ -35,9 +35,14 @@ class Result:
 
     @property
     def samples(self) -> Path | None:
-        """The samples file, where there is one with the task that measured it: an imported run has no task."""
+        """The samples file, where there is one."""
         path = self.folder / SAMPLES
-        return path if path.is_file() and (self.folder / TASK).is_file() else None
+        return path if path.is_file() else None
+
+    @property
+    def measurable(self) -> bool:
+        """Whether its samples can be added up anew: the task that measured them is there, as an imported run has none."""
+        return self.samples is not None and (self.folder / TASK).is_file()
 
 
 def read_result(path: str | Path) -> Result:

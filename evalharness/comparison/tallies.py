@@ -55,9 +55,9 @@ class Stored:
 
     @cached_property
     def path(self) -> Path:
-        """The samples file; raises DataError where there is none."""
-        if self.result.samples is None:
-            raise DataError(f"{self.result.folder} has no samples.parquet, which this needs; give the whole run folder")
+        """The samples file; raises DataError where there is none, or not the task that measured it."""
+        if self.result.samples is None or not self.result.measurable:
+            raise DataError(f"{self.result.folder} lacks samples.parquet or task.yaml; give the whole folder of a run")
         return self.result.samples
 
     def batches(self, texts: Sequence[str] = KEYS) -> Iterator[tuple[Columns, dict[str, Measured]]]:
