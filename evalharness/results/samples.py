@@ -265,6 +265,27 @@ def read_batches(
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
+def read_rows(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a samples file as they are stored, JSON as text, `size` at a time; needs no plugin.
+
+    Raises DataError where the file is none.
+    """
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches(size):
+            yield batch.to_pylist()
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def read_values(path: Path) -> dict[str, numpy.ndarray[Any, Any]]:
+    """Return the values of all samples by score name, NaN where there is none; raises DataError where the file is none."""
+    try:
+        scores = parquet.read_table(path, columns=["scores"]).column("scores").combine_chunks()
+    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    return {part.name: _values(scores.field(part.name)) for part in scores.type}
+
+
 def _opened(path: Path, entries: Sequence[Entry]) -> parquet.ParquetFile:
     file = parquet.ParquetFile(path)
     schema, scores = file.schema_arrow, [score for entry in entries for score in entry.scores]
