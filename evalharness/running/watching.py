@@ -78,15 +78,13 @@ class Replay:
     """
 
     def __init__(self, section: Mapping[str, Any], means: Mapping[str, Entry], seed: int) -> None:
-        self.section = section
         try:
             self.score, self.half = section["score"], section["half_width"]
             self.entry = means[self.score]
-            plan = {"planned": section["planned"], "alpha": section["alpha"], "within": self.half}
-            self.watched = Watched(BettingSequence(*bounds(self.entry), largest=section["largest_group"], **plan), seed)
-            self.cell = 1.01 * self.watched.sequence.span / CELLS
+            self.watched = Watched(BettingSequence(*bounds(self.entry), within=self.half, **_plan(section)), seed)
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise DataError(f"the record's section 'stopping' is damaged: {type(error).__name__}: {error}") from error
+        self.cell = 1.01 * self.watched.sequence.span / CELLS
         self._groups: set[str] = set()
         self._samples = 0
 
@@ -106,6 +104,14 @@ class Replay:
         self.watched.look()
         found = {"interval": self.watched.interval, "samples": self._samples, "groups": len(self._groups)}
         return found if self.half is None else {**found, "reached": narrow(self.watched.interval, self.half)}
+
+
+def _plan(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the bets of a record were planned; raises ValueError for what no run writes."""
+    planned, largest, alpha = section["planned"], section["largest_group"], section["alpha"]
+    if not ((planned is None or planned >= 1) and largest >= 1 and 0 < alpha < 1):
+        raise ValueError(f"no plan of bets is planned={planned}, largest_group={largest}, alpha={alpha}")
+    return {"planned": planned, "largest": largest, "alpha": alpha}
 
 
 class Watch(ABC):

@@ -15,7 +15,7 @@ from evalharness.scoring.sequential import CELLS, Bets, BettingSequence
 Vector = NDArray[numpy.float64]
 
 
-def brute_force(sums: Vector, sizes: Vector, means: Vector, planned: float, largest: float, alpha: float = 0.05) -> Vector:
+def brute_force(sums: Vector, sizes: Vector, means: Vector, planned: float, largest: float, alpha: float = 0.05) -> Any:
     """Return which means are rejected at some step, by the formulas written out, one group after the other."""
     rejected = numpy.zeros(len(means), bool)
     up, down = numpy.zeros(len(means)), numpy.zeros(len(means))
