@@ -44,7 +44,7 @@ class Submission:
         if self.samples is None:
             return False
         try:
-            return TEXTS_LEFT_OUT not in (parquet.read_schema(self.samples).metadata or {})
+            return TEXTS_LEFT_OUT not in (parquet.read_metadata(self.samples).metadata or {})
         except (OSError, ArrowException) as error:
             raise DataError(f"{self.samples} cannot be read: {error}") from error
 

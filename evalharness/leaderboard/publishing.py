@@ -25,9 +25,7 @@ def build_site(board_folder: str | Path, out: str | Path | None = None) -> Path:
 
     target = Path(out) if out is not None else Path(board_folder) / SITE
     if target.exists() and not _may_be_replaced(target):
-        raise UsageError(
-            f"{target} holds other files than those of a site and is left alone; give an empty folder with --out DIR"
-        )
+        raise UsageError(f"{target} holds files that are no site's and is left alone; give an empty folder with --out DIR")
     board = read_board(board_folder)
     with whole_folder(target) as folder:
         build(board, folder)

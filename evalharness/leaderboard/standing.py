@@ -21,7 +21,7 @@ class Standing:
     """Where one system stands under the board's rule.
 
     The true rank lies from `rank_low` to `rank_high`, for all systems at once with a chance of 95 %; None where the system
-    is not ranked. Systems that share a letter cannot be told apart. `coverage` is the share of the samples that the value
+    is not ranked. Systems that share a letter cannot be told apart; beyond 26 groups there are none. `coverage` is the share of the samples that the value
     rests on, `bounds` where the value would lie with the others at the ends of the range. `marks` say in words what a
     reader must know of the row.
     """
@@ -99,5 +99,7 @@ def _ranked(board: Board, ruled: Ruled, rows: Mapping[str, Standing]) -> Iterato
     values, better = ruled.ends[places, 0], board.rank.better
     ranking = rank(values, ruled.replicates[places], better=better, df=ruled.groups - 1)
     letters = tie_groups(values.tolist(), ranking, better)
+    if any(character.isdigit() for text in letters for character in text):
+        letters = [""] * len(letters)  # so many that nobody can read them; the rank sets say the same
     for number, row in enumerate(chosen):
         yield replace(row, rank_low=ranking.low[number], rank_high=ranking.high[number], letters=letters[number])
