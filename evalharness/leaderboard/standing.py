@@ -21,9 +21,9 @@ class Standing:
     """Where one system stands under the board's rule.
 
     The true rank lies from `rank_low` to `rank_high`, for all systems at once with a chance of 95 %; None where the system
-    is not ranked. Systems that share a letter cannot be told apart; beyond 26 groups there are none. `coverage` is the share of the samples that the value
-    rests on, `bounds` where the value would lie with the others at the ends of the range. `marks` say in words what a
-    reader must know of the row.
+    is not ranked. Systems that share a letter cannot be told apart; with more than 26 groups there are no letters.
+    `coverage` is the share of the samples that the value rests on, `bounds` where the value would lie with the others at
+    the ends of the range. `marks` say in words what a reader must know of the row.
     """
 
     system: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalharness.errors import EvalharnessError
@@ -13,8 +13,8 @@ from evalharness.leaderboard.checking import notes_on, place_of, reasons_against
 from evalharness.leaderboard.folders import whole_folder
 from evalharness.leaderboard.names import slug
 from evalharness.leaderboard.texts import write_without_texts
-from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
-from evalharness.results.record import read_record
+from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, write_text
+from evalharness.results.record import Record, read_record
 
 LARGE = 1_000_000
 
@@ -82,13 +82,20 @@ def _taken(board: Board, submission: Submission, name: str, task: str) -> Iterat
 
 def _copy(submission: Submission, target: Path, texts: bool) -> Path:
     with whole_folder(target) as folder:
-        for name in (RECORD, REPLICATES, TASK):
+        write_text(folder / RECORD, _without_place(submission.record).to_json())
+        for name in (REPLICATES, TASK):
             shutil.copyfile(submission.folder / name, folder / name)
         if texts:
             shutil.copyfile(submission.folder / SAMPLES, folder / SAMPLES)
         else:
             write_without_texts(submission.folder / SAMPLES, folder / SAMPLES)
     return target
+
+
+def _without_place(record: Record) -> Record:
+    """Return a record that does not say where on its maker's machine it was made."""
+    folder = Path(str(record.provenance.get("folder", ""))).name
+    return replace(record, provenance={**record.provenance, "folder": folder})
 
 
 def _size_note(folder: Path, submission: Submission) -> Iterator[str]:
