@@ -98,6 +98,8 @@ def test_a_missing_or_empty_file_of_responses_is_explained(folder: Path) -> None
         (["task.yaml", "--model", "ecko"], "no model is called 'ecko'. Did you mean 'echo'?"),
         (["task.yaml", "--limit", "0"], "'--limit'"),
         (["task.yaml", "--set", "dataset.path=nothing.jsonl"], "nothing.jsonl"),
+        (["task.yaml", "--until", "exact_match 0.1"], "for example: --until 'exact_match ±0.02'"),
+        (["task.yaml", "--until-decided", "nowhere"], "nowhere is no run with samples"),
         (["--rescore", "nowhere"], "nowhere is no finished run"),
         (["--rescore"], "say which run to score again"),
     ],
@@ -118,6 +120,42 @@ def test_a_run_is_scored_again(folder: Path) -> None:
     result = run("--rescore", "out")
     assert result.exit_code == 1
     assert "exact_match: samples is 28 in the record, 29 recomputed" in result.stdout
+
+
+def many(count: int) -> None:
+    """Write more samples, of which three quarters are answered as wanted."""
+    wanted = [f"Say: w{number}" if number % 4 else "no" for number in range(count)]
+    rows = [{"id": f"s{number}", "question": f"w{number}", "answers": [text]} for number, text in enumerate(wanted)]
+    Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_run_that_stops_early_says_when_and_what_it_saved(folder: Path) -> None:
+    many(300)
+    result = run("task.yaml", "--until", "exact_match +-0.12", "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    text = " ".join(result.stdout.split())
+    found = re.search(r"stopped after (\d+) of 300 samples: exact_match ±0.12 reached; (\d+) requests saved", text)
+    assert found is not None
+    assert int(found[1]) + int(found[2]) == 300
+    assert f"small · echo · {found[1]} samples" in text
+    assert "those of the other scores do not: exact_match chose the moment" in text
+    assert "agree with the record" in run("--rescore", "out").stdout
+    shown = json.loads(run("task.yaml", "--until", "exact_match ±0.12", "--json").stdout)["stopping"]
+    assert (shown["goal"], shown["samples"], shown["reached"]) == ("exact_match ±0.12", int(found[1]), True)
+
+
+def test_a_run_that_is_decided_against_another_says_by_how_much(folder: Path) -> None:
+    many(300)
+    Path("a.jsonl").write_text("".join(json.dumps({"id": f"s{number}", "response": "no"}) + "\n" for number in range(300)))
+    run("task.yaml", "--responses", "a.jsonl", "--out", "a")
+    text = " ".join(run("task.yaml", "--until-decided", "a on token_f1", "--out", "b").stdout.split())
+    assert re.search(
+        r"stopped after \d+ of 300 samples: token_f1 is higher than in a by 0.\d+ to \d.\d+; \d+ requests saved", text
+    )
+    text = " ".join(run("task.yaml", "--until-decided", "b", "--out", "c").stdout.split())
+    assert re.search(r"took all \d+ samples: exact_match is not decided against b, the difference is -0.\d+ to 0.\d+ ", text)
+    assert "chose the moment" not in text
 
 
 def test_a_store_of_its_own_and_fresh(folder: Path) -> None:
