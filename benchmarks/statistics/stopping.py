@@ -18,7 +18,7 @@ RUNS = 300
 LEVEL = 0.05
 LONGEST = 8  # fixed samples; a sequence that has not decided by then counts as this long
 LOOKS = 20
-STEPS = 200  # looks of the sequence within the fixed samples
+STEPS = 200
 
 
 def stopping(runs: int = RUNS) -> Iterator[Cell]:
@@ -55,9 +55,12 @@ def gaps(random: np.random.Generator, disagreement: float, difference: float, co
     return won.astype(float) - lost
 
 
-def length(differences: NDArray[np.float64], count: int) -> float:
-    """Return after how many samples, in units of the planned count, the sequence excludes 0; infinite where it never does."""
-    sequence, step = BettingSequence.paired(0.0, 1.0, planned=count), max(1, count // STEPS)
+def length(differences: NDArray[np.float64], count: int, steps: int = STEPS) -> float:
+    """Return after how many samples, in units of the planned count, the sequence excludes 0; infinite where it never does.
+
+    It is looked at so many times within the planned count, and as often after it.
+    """
+    sequence, step = BettingSequence.paired(0.0, 1.0, planned=count), max(1, count // steps)
     for start in range(0, len(differences), step):
         sequence.add(differences[start : start + step])
         if sequence.excludes(0.0):
