@@ -36,18 +36,20 @@ class Watched:
     def __init__(self, sequence: BettingSequence, seed: int) -> None:
         self.sequence, self.seed = sequence, seed
         self.reason: str | None = None
+        self.groups = 0
         self._waiting: list[tuple[Keys, Vector]] = []
 
     def add(self, rows: Sequence[Row], values: Vector) -> None:
         """Take one value a row, NaN where there is none; all rows of a group must come before the next look."""
-        found = ~np.isnan(values)
-        self._waiting.append((order_keys(self.seed, [row.group for row in rows])[found], values[found]))
+        self._waiting.append((order_keys(self.seed, [row.group for row in rows]), values))
 
     def look(self) -> None:
         """Take in the groups that are waiting."""
         keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in self._waiting)])
         values = np.concatenate([np.empty(0), *(values for _, values in self._waiting)])
         self._waiting = []
+        self.groups += len(np.unique(keys))
+        keys, values = keys[~np.isnan(values)], values[~np.isnan(values)]
         if not len(keys) or self.reason is not None:
             return
         order = np.lexsort((values, keys))  # by value within a group, so that its sum has the same bits in any order
@@ -85,13 +87,11 @@ class Replay:
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise DataError(f"the record's section 'stopping' is damaged: {type(error).__name__}: {error}") from error
         self.cell = 1.01 * self.watched.sequence.span / CELLS
-        self._groups: set[str] = set()
         self._samples = 0
 
     def add(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
         """Take what was measured in one batch."""
         self.watched.add(rows, measured[self.entry.name].values[self.score])
-        self._groups.update(row.group for row in rows)
         self._samples += sum(row.repeat == 0 for row in rows)
 
     def applied(self, score: Score) -> Score:
@@ -102,7 +102,7 @@ class Replay:
     def found(self) -> dict[str, Any]:
         """Return what the record must say of it."""
         self.watched.look()
-        found = {"interval": self.watched.interval, "samples": self._samples, "groups": len(self._groups)}
+        found = {"interval": self.watched.interval, "samples": self._samples, "groups": self.watched.groups}
         return found if self.half is None else {**found, "reached": narrow(self.watched.interval, self.half)}
 
 
@@ -198,7 +198,8 @@ class DecisionWatch(Watch):
     def plain(self) -> dict[str, Any]:
         """Return what the record says of the watch, with the difference."""
         against = {"run": str(self.against.folder), "system": self.against.system}
-        difference = {"value": self.difference.sequence.mean, "interval": self.difference.interval}
+        sequence = self.difference.sequence
+        difference = {"value": sequence.mean, "interval": self.difference.interval, "samples": sequence.values}
         return {**super().plain(), "against": against, "difference": difference}
 
 

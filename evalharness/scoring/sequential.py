@@ -118,6 +118,11 @@ class BettingSequence:
         return self._bets.count
 
     @property
+    def values(self) -> int:
+        """How many values they held."""
+        return round(self._bets.weight)
+
+    @property
     def mean(self) -> float | None:
         """The mean of the values added; None before the first."""
         return self.low + self.span * self._bets.total / self._bets.weight if self._bets.weight else None

@@ -265,6 +265,7 @@ def test_a_run_stops_when_it_is_decided_against_another(task: Write) -> None:
     value = record.scores["token_f1"].value
     assert value is not None
     assert said["difference"]["value"] == pytest.approx(value - sum(right) / len(ids))
+    assert said["difference"]["samples"] == said["samples"]
     assert 0 < low < said["difference"]["value"] < high
     assert (said["reached"], record.usage["requests"]) == (True, said["samples"])
     assert said["samples"] < 200
@@ -316,6 +317,7 @@ def test_repeats_are_compared_with_the_mean_of_the_others(task: Write) -> None:
     said = stopping(eh.run(often, until_decided="a", out="b"))
     assert (said["samples"], said["largest_group"]) == (60, 2)
     assert said["difference"]["value"] == pytest.approx(40 / 60 - 0.5)
+    assert said["difference"]["samples"] == 120
 
 
 def test_a_run_that_does_not_fit_is_refused_before_anything_is_asked(task: Write) -> None:
