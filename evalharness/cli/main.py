@@ -28,11 +28,11 @@ SECTIONS = {
     },
     "Decide": {
         "compare": "Compare runs of one task: is B better than A?",
-        "plan": "How many samples show which difference, from past runs.",
+        "plan": "Say which difference a task can show, and how many samples another one needs.",
     },
     "Pass on": {
-        "export": "Write runs as tables, a model card's metadata, or files of other harnesses.",
-        "import": "Turn a results file of another harness into run folders.",
+        "export": "Write the records of runs in a format that others read.",
+        "import": "Turn a results file of lm-evaluation-harness into run folders.",
     },
     "Publish": {
         "leaderboard": "Add runs to a leaderboard, check it, build its site, look at it.",
