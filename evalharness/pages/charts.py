@@ -46,7 +46,7 @@ def intervals(bars: Sequence[Bar], title: str) -> Spec:
     band = _layer({"type": "rule", "strokeWidth": 3, "opacity": 0.45}, x={"field": "low", **x}, x2={"field": "high"})
     point = _layer({"type": "point"}, x={"field": "value", **x})
     return {
-        **_frame(rows, height={"step": ROW}),
+        **_frame(rows, height=ROW * len(rows)),
         "encoding": {"y": _names(), "tooltip": tooltip},
         "layer": [band, point],
     }
@@ -60,7 +60,7 @@ def ranks(rows: Sequence[tuple[str, int, int]]) -> Spec:
     axis = {"tickMinStep": 1, "format": "d"}
     x = {"type": "quantitative", "title": "rank", "scale": {"domain": [0.5, last + 0.5], "nice": False}, "axis": axis}
     return {
-        **_frame(data, height={"step": ROW}),
+        **_frame(data, height=ROW * len(rows)),
         "mark": {"type": "bar", "height": 12, "cornerRadius": 6, "opacity": 0.75},
         "encoding": {
             "y": _names(),
@@ -74,14 +74,16 @@ def ranks(rows: Sequence[tuple[str, int, int]]) -> Spec:
 def cost_and_quality(points: Sequence[Point], cost: str, quality: str, better: Better) -> Spec:
     """Return quality over cost, with the front of the systems that no other one beats in both."""
     front = pareto(points, better)
-    data = [_point(point, index in front) for index, point in enumerate(points)]
-    x = {"field": "cost", "type": "quantitative", "title": cost, "scale": {"zero": False, "nice": True, "padding": 16}}
-    y = {"field": "quality", "type": "quantitative", "title": quality, "scale": {"zero": False, "padding": 16}}
+    labels = _labels(points, front)
+    data = [{**_point(point, place in front), "label": labels.get(place)} for place, point in enumerate(points)]
+    x = {"field": "cost", "type": "quantitative", "title": cost, "scale": {"zero": True}, "axis": {"tickCount": 6}}
+    y = {"field": "quality", "type": "quantitative", "title": quality, "scale": {"zero": False}}
     on_front = {"transform": [{"filter": {"field": "front", "equal": FRONT}}]}
     scale = {"domain": [FRONT, BEHIND], "range": "category"}
     colour = {"field": "front", "type": "nominal", "title": None, "scale": scale, "legend": {"orient": "top"}}
     line = {"type": "line", "interpolate": "step-after", "strokeDash": [4, 4], "opacity": 0.8}
     text = {"type": "text", "align": "left", "dx": 8, "dy": -8, "limit": 160}
+    before = {**text, "align": "right", "dx": -8}  # where a name after its point would leave the chart
     tooltip = _tooltip(("name", ""), ("cost", cost), ("quality", quality), ("low", "from"), ("high", "to"))
     return {
         **_frame(data, height=340),
@@ -89,9 +91,28 @@ def cost_and_quality(points: Sequence[Point], cost: str, quality: str, better: B
             _layer({"type": "rule", "opacity": 0.35}, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
             {**on_front, **_layer(line, x=x, y=y)},
             _layer({"type": "point", "size": 90}, x=x, y=y, color=colour, tooltip=tooltip),
-            {**on_front, **_layer(text, x=x, y=y, text={"field": "name"})},
+            {**_labelled("after"), **_layer(text, x=x, y=y, text={"field": "name"})},
+            {**_labelled("before"), **_layer(before, x=x, y=y, text={"field": "name"})},
         ],
     }
+
+
+def _labelled(side: str) -> Spec:
+    return {"transform": [{"filter": {"field": "label", "equal": side}}]}
+
+
+def _labels(points: Sequence[Point], front: set[int]) -> dict[int, str]:
+    """Return on which side the names of the points on the front stand; one that would cover another is left to its tooltip."""
+    width = max((point.cost for point in points), default=0.0) or 1.0
+    heights = [point.quality for point in points]
+    height = (max(heights) - min(heights)) or 1.0
+    kept: dict[int, str] = {}
+    for place in sorted(front, key=lambda each: points[each].quality, reverse=True):
+        own = points[place]
+        near = [each for each in kept if abs(points[each].quality - own.quality) < height / 12]
+        if all(abs(points[each].cost - own.cost) > width / 3 for each in near):
+            kept[place] = "before" if own.cost > width / 2 else "after"
+    return kept
 
 
 def pareto(points: Sequence[Point], better: Better) -> set[int]:
@@ -153,8 +174,7 @@ def _point(point: Point, front: bool) -> Mapping[str, Any]:
 
 def _frame(rows: Sequence[Mapping[str, Any]], height: Any) -> Spec:
     """Return what all charts share: the data, the width of the box, the height."""
-    autosize = {"type": "fit-x", "contains": "padding"}
-    return {"$schema": SCHEMA, "data": {"values": list(rows)}, "width": "container", "height": height, "autosize": autosize}
+    return {"$schema": SCHEMA, "data": {"values": list(rows)}, "width": "container", "height": height}
 
 
 def _layer(mark: Spec, **encoding: Any) -> Spec:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.results.wording import number as written
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
@@ -72,16 +74,21 @@ def linked(root: str, scripts: Sequence[str] = ()) -> Shell:
     )
 
 
-def inlined(scripts: Sequence[str] = ()) -> Shell:
-    """Return the shell of a page that is one file: assets stand in it, and the policy names the hash of each."""
+def inlined(scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> Shell:
+    """Return the shell of a page that is one file: assets stand in it, and the policy names the hash of each.
+
+    `styles` are the page's own, beside those of all pages.
+    """
     from markupsafe import Markup
 
-    styles, first, rest = ([(ASSETS / name).read_text(encoding="utf-8") for name in names] for names in (STYLES, FIRST, scripts))
+    looks, first, rest = (
+        [(ASSETS / name).read_text(encoding="utf-8") for name in names] for names in ((*STYLES, *styles), FIRST, scripts)
+    )
     first, rest = [_closed(text) for text in first], [_closed(text) for text in rest]
-    policy = _POLICY.format(scripts=_hashes([*first, *rest]), styles=_hashes(styles))
+    policy = _POLICY.format(scripts=_hashes([*first, *rest]), styles=_hashes(looks))
     return Shell(
         policy,
-        _joined(Markup(f"<style>{text}</style>") for text in styles),
+        _joined(Markup(f"<style>{text}</style>") for text in looks),
         _joined(Markup(f"<script>{text}</script>") for text in first),
         _joined(Markup(f"<script>{text}</script>") for text in rest),
     )
@@ -140,27 +147,19 @@ def finite(value: Any) -> Any:
     return value
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number as pages show it: three decimals, or three significant digits where it is large or tiny.
+def number(value: float | None) -> str:
+    """Return a number as the pages show it, a dash where there is none.
 
-    >>> number(0.41234), number(1234.5), number(0.00002), number(None), number(0.0)
-    ('0.412', '1230', '2e-05', '–', '0.000')
+    >>> number(0.41234), number(None)
+    ('0.412', '–')
     """
-    if value is None or not math.isfinite(value):
-        return "–"
-    size = abs(value)
-    if size and size < 0.5 * 10**-digits:
-        return f"{value:.{digits}g}"
-    if size >= 1000:
-        return f"{float(f'{value:.{digits}g}'):.0f}"
-    return f"{value:.{digits}f}" if size < 10 else f"{value:.{digits - 1}f}" if size < 100 else f"{value:.1f}"
+    return "–" if value is None or not math.isfinite(value) else written(value)
 
 
-def percent(value: float) -> str:
-    """Return a share in per cent, never 100 where something is missing.
+def percent(share: float) -> str:
+    """Return a share in whole per cent, never 100 where something is missing.
 
-    >>> percent(1.0), percent(0.9999), percent(0.5)
-    ('100 %', '99.9 %', '50 %')
+    >>> percent(1.0), percent(0.9999), percent(0.877)
+    ('100 %', '99 %', '88 %')
     """
-    tenths = math.floor(value * 1000)
-    return f"{tenths / 10:.0f} %" if tenths % 10 == 0 else f"{tenths / 10:.1f} %"
+    return "100 %" if share >= 1 else f"{min(99, round(100 * share))} %"

@@ -10,6 +10,11 @@ from evalharness.task.task import Task
 
 def task_yaml(task: Task) -> str:
     """Return the text of the resolved task, with the paths that were written."""
+    return plain_yaml(task.plain())
+
+
+def plain_yaml(plain: Any) -> str:
+    """Return plain values as the YAML of a task or a system, texts of several lines as blocks."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -22,7 +27,7 @@ def task_yaml(task: Task) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
 
     Dumper.add_representer(str, text)
-    written: str = yaml.dump(task.plain(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    written: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     return written
 
 

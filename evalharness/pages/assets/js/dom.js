@@ -16,13 +16,21 @@
 
   const json = (id) => JSON.parse(document.getElementById(id).textContent);
 
-  // The same rule as `number` in render.py.
-  const number = (value, digits = 3) => {
+  // `value.toFixed(digits)` as Python rounds: a value exactly between two goes to the even one.
+  const fixed = (value, digits) => {
+    const scaled = Math.abs(value) * 10 ** digits;
+    const between = Number.isInteger(value * 2 ** (digits + 1)) && scaled % 1 === 0.5;
+    if (!between) return value.toFixed(digits);
+    return ((Math.sign(value) * 2 * Math.round(scaled / 2)) / 10 ** digits).toFixed(digits);
+  };
+
+  // The same rule as `number` in evalharness/results/wording.py.
+  const number = (value) => {
     if (value === null || value === undefined || !Number.isFinite(value)) return "–";
     const size = Math.abs(value);
-    if (size && size < 0.5 * 10 ** -digits) return String(Number(value.toPrecision(digits)));
-    if (size >= 1000) return Number(value.toPrecision(digits)).toFixed(0);
-    return value.toFixed(size < 10 ? digits : size < 100 ? digits - 1 : 1);
+    if (size && size < 0.001) return String(Number(value.toPrecision(3)));
+    if (size < 1000) return fixed(value, size < 10 ? 3 : 2);
+    return Number(fixed(value, 0)).toLocaleString("en");
   };
 
   // Data files are scripts that call `evalharness.receive(key, value)`: pages on file:// may not fetch.

@@ -1,0 +1,98 @@
+"""The table of a board as files to take away: CSV, JSON, Markdown and LaTeX, best first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from evalharness.leaderboard.aligned import score_of
+from evalharness.leaderboard.board import System
+from evalharness.leaderboard.cells import coverage
+from evalharness.leaderboard.site.plan import Plan, rank_text
+from evalharness.pages.render import finite
+from evalharness.results.export import latex, markdown
+from evalharness.results.wording import ARROWS, number
+from evalharness.scoring import Score
+
+# A cell that begins so is a formula to spreadsheets; an apostrophe before it makes it a text.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_csv(plan: Plan) -> str:
+    """Return one line a system, with value, ends of the interval, and coverage of each column, unrounded."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    titles = [f"{column.title}{part}" for column in plan.board.columns for part in ("", " low", " high", " coverage")]
+    writer.writerow(["system", "rank low", "rank high", "ties", *titles])
+    for system in plan.ranked:
+        row = plan.places[system.name]
+        cells = [each for column in plan.board.columns for each in _numbers(score_of(system, column))]
+        writer.writerow([_no_formula(system.name), row.rank_low, row.rank_high, row.letters, *cells])
+    return file.getvalue()
+
+
+def _numbers(score: Score | None) -> list[float | None]:
+    return [None] * 4 if score is None else [score.value, score.low, score.high, coverage(score)]
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def as_json(plan: Plan) -> str:
+    """Return rule, columns and systems with the scores of their records."""
+    columns = [{"title": column.title, "better": column.better, "unit": column.unit} for column in plan.board.columns]
+    systems = [_plain(plan, system) for system in plan.ranked]
+    found = {"board": plan.board.name, "title": plan.board.title, "rank": plan.standings.rule, "columns": columns}
+    return json.dumps(finite({**found, "systems": systems}), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(plan: Plan, system: System) -> dict[str, object]:
+    row = plan.places[system.name]
+    found = {column.title: score_of(system, column) for column in plan.board.columns}
+    scores = {title: vars(score) for title, score in found.items() if score is not None}
+    ranks = [row.rank_low, row.rank_high]
+    return {"name": system.name, "ranks": ranks, "ties": row.letters, "baseline": system.baseline, "scores": scores}
+
+
+def as_markdown(plan: Plan) -> str:
+    """Return a Markdown table: values with their intervals."""
+    lines = [[markdown.escaped(cell) for cell in line] for line in _lines(plan, "–")]
+    head, *rows = (f"| {' | '.join(line)} |" for line in lines)
+    rule = f"| --- | --- |{' ---: |' * len(plan.board.columns)}"
+    return "\n".join([head, rule, *rows, "", markdown.escaped(_caption(plan))]) + "\n"
+
+
+def as_latex(plan: Plan) -> str:
+    """Return a LaTeX table for the packages booktabs and fontspec."""
+    head, *rows = (" & ".join(map(latex.escaped, line)) + r" \\" for line in _lines(plan, "–"))
+    columns = "ll" + "r" * len(plan.board.columns)
+    body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", f"% {_caption(plan)}"]) + "\n"
+
+
+def _caption(plan: Plan) -> str:
+    return " ".join(f"{plan.board.title}. Ranked {plan.standings.rule}. Intervals at 95 %.".split())
+
+
+def _lines(plan: Plan, none: str) -> Iterator[list[str]]:
+    yield ["system", "rank", *(f"{column.title} {ARROWS[column.better]}" for column in plan.board.columns)]
+    for system in plan.ranked:
+        row = plan.places[system.name]
+        rank = f"{rank_text(row)} {row.letters}".strip()
+        yield [system.name, rank, *(_cell(score_of(system, column), none) for column in plan.board.columns)]
+
+
+def _cell(score: Score | None, none: str) -> str:
+    if score is None or score.value is None:
+        return none
+    interval = "" if score.low is None or score.high is None else f" ({number(score.low)} to {number(score.high)})"
+    share = coverage(score)
+    return f"{number(score.value)}{interval}" + (f" on {100 * share:.0f} % of samples" if share < 1 else "")
+
+
+FORMATS: Mapping[str, Callable[[Plan], str]] = {
+    "table.csv": as_csv, "table.json": as_json, "table.md": as_markdown, "table.tex": as_latex,
+}  # fmt: skip

@@ -1,0 +1,53 @@
+"""The board's table as its script reads it: one short list a row and a cell, since a thousand systems have many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evalharness.leaderboard.aligned import score_of
+from evalharness.leaderboard.board import System
+from evalharness.leaderboard.cells import coverage
+from evalharness.leaderboard.columns import Column
+from evalharness.leaderboard.site.plan import Plan, plain_column
+from evalharness.results.wording import notes
+from evalharness.scoring import Score
+
+_DIGITS = 6
+
+
+def table(plan: Plan) -> dict[str, Any]:
+    """Return columns, rows and notes of the table. A cell is [value, low, high, coverage, errors, note], null without a record.
+
+    A note is a place in the list of notes, -1 for none: most cells have none, and many have the same.
+    """
+    told: dict[str, int] = {}
+    columns = [{**plain_column(column), "extent": plan.extents[column.title]} for column in plan.board.columns]
+    rows = [_row(plan, system, told) for system in plan.ranked]
+    return {"columns": columns, "rows": rows, "notes": list(told), "rule": plan.standings.rule}
+
+
+def _row(plan: Plan, system: System, told: dict[str, int]) -> dict[str, Any]:
+    place = plan.places[system.name]
+    bounds = None if place.bounds is None else [rounded(end) for end in place.bounds]
+    return {
+        "name": system.name, "slug": plan.slugs[system.name], "baseline": system.baseline,
+        "ranks": [place.rank_low, place.rank_high], "letters": place.letters, "coverage": place.coverage, "bounds": bounds,
+        "marks": list(place.marks), "cells": _cells(system, plan.board.columns, told),
+    }  # fmt: skip
+
+
+def _cells(system: System, columns: Sequence[Column], told: dict[str, int]) -> list[Any]:
+    scores = (score_of(system, column) for column in columns)
+    return [None if score is None else _cell(score, told) for score in scores]
+
+
+def _cell(score: Score, told: dict[str, int]) -> list[Any]:
+    note = "; ".join(notes(score))
+    number = told.setdefault(note, len(told)) if note else -1
+    return [rounded(score.value), rounded(score.low), rounded(score.high), round(coverage(score), 4), score.errors, number]
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a number with six significant digits: more than any page shows."""
+    return None if value is None else float(f"{value:.{_DIGITS}g}")
