@@ -53,7 +53,7 @@ def t_covered(family: Family, sizes: tuple[int, ...], runs: int, *, groups: bool
         ("prop.95", 100, 1),
         ("prop.99", 300, 1),
         ("prop.8", 20, 6),
-        ("prop.95", 20, 6),
+        ("f1_high", 10, 6),
         ("f1_mid", 20, 1),
         ("lognormal1.5", 50, 1),
         ("wer", 20, 1),
