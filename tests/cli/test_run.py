@@ -165,9 +165,9 @@ def test_a_store_of_its_own_and_fresh(folder: Path) -> None:
 
 
 def test_a_format_nobody_renders_is_refused(folder: Path) -> None:
-    result = run("task.yaml", "--format", "latex")
+    result = run("task.yaml", "--format", "runes")
     assert result.exit_code == 2
-    assert "no plugin renders the format 'latex'" in result.stderr
+    assert "no format is called 'runes', and no plugin renders it" in result.stderr
 
 
 def test_the_cache_is_shown_and_trimmed(folder: Path) -> None:
