@@ -85,5 +85,5 @@ def evalharness_run_finished(run: Run, record: Record) -> None:
 def evalharness_render(record: Record, format: str) -> Any:
     """Return the record as text in a format of the plugin's, or None for formats it does not know.
 
-    Called for `evalharness run --format FORMAT` where FORMAT is not built in. The first result wins.
+    Called for `evalharness run --format FORMAT` and `evalharness export` where FORMAT is not built in. The first result wins.
     """
