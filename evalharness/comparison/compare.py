@@ -148,8 +148,9 @@ def _with_samples(a: _Side, b: _Side, lines: list[Line]) -> list[Line]:
 
 
 def _stopped(*results: Result) -> list[str]:
-    """Return a note for each run that ended because its goal was reached."""
-    return [STOPPED.format(one.label) for one in results if (one.record.stopping or {}).get("reached")]
+    """Return a note for each run that did not take all samples, because its goal was reached."""
+    found = [(one.label, one.record.stopping) for one in results if one.record.stopping is not None]
+    return [STOPPED.format(label) for label, stopping in found if stopping["samples"] < stopping["of_samples"]]
 
 
 def _uneven(line: Line) -> bool:

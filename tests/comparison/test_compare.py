@@ -14,7 +14,7 @@ import evalharness as eh
 from evalharness.comparison import Line
 from evalharness.comparison.values import common, read_values
 from evalharness.errors import DataError, UsageError
-from tests.comparison.conftest import SAMPLES, TASK, Make, answers, write_task
+from tests.comparison.conftest import SAMPLES, TASK, Make, answers, write_answers, write_task
 
 Runs = dict[str, Path]
 
@@ -224,3 +224,12 @@ def test_a_comparison_is_plain(runs: Runs) -> None:
     plain = eh.compare(runs["weak"], runs["strong"], by="kind").plain()
     again = json.loads(json.dumps(plain, allow_nan=False))
     assert again["pairs"][0]["lines"][0]["difference"]["p"] == plain["pairs"][0]["lines"][0]["difference"]["p"]
+
+
+def test_a_run_that_was_stopped_early_is_told(make: Make, runs: Runs, tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    responses = write_answers(tmp_path / "all.jsonl", dict.fromkeys(answers(1.0, 2), "no such thing"))
+    stopped = eh.run(task, responses=responses, out=tmp_path / "stopped", store=tmp_path / "store", until="exact_match ±0.2")
+    assert stopped.stopping["samples"] < SAMPLES
+    found = line(runs["weak"], tmp_path / "stopped")
+    assert any(note.startswith("all was stopped early") for note in found.notes)
