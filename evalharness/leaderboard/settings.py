@@ -46,17 +46,21 @@ def read_settings(path: Path) -> Settings:
     if isinstance(root.content, dict):
         faults.extend(Fault(f"a board needs the key '{key}'", str(root.place)) for key in NEEDED if key not in children)
     plain = {key: read_value(children[key], kind, key, faults) for key, kind in TYPES.items() if key in children}
-    if faults:
-        raise FaultsFound(list(dict.fromkeys(faults)))
-    scores = _Scores(_read_tasks(children["tasks"], faults), faults)
-    columns, rank = scores.all, None
-    if not faults:
-        columns = scores.named(children["columns"]) if "columns" in children else scores.all
-        rank = scores.rule(children["rank"])
+    scores = _Scores(_read_tasks(children["tasks"], faults) if plain.get("tasks") is not None else (), faults)
+    columns, rank = _read_scores(children, scores)
     if faults or rank is None:
         raise FaultsFound(list(dict.fromkeys(faults)))
     plain |= {"tasks": scores.tasks, "columns": columns, "text": paragraphs(plain.get("text", ""))}
     return Settings(rank=rank, **plain)
+
+
+def _read_scores(children: dict[str, Node], scores: _Scores) -> tuple[tuple[Column, ...], RankRule | None]:
+    """Return the columns and the rule; names are looked up only where every task could be read."""
+    named = len(children["tasks"].content) if scores.tasks else 0
+    if not scores.all or len(scores.tasks) < named:
+        return (), None
+    columns = scores.named(children["columns"]) if "columns" in children else scores.all
+    return columns, scores.rule(children["rank"]) if "rank" in children else None
 
 
 def paragraphs(text: str) -> tuple[str, ...]:

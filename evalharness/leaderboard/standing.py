@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,8 +98,15 @@ def _ranked(board: Board, ruled: Ruled, rows: Mapping[str, Standing]) -> Iterato
         return
     values, better = ruled.ends[places, 0], board.rank.better
     ranking = rank(values, ruled.replicates[places], better=better, df=ruled.groups - 1)
-    letters = tie_groups(values.tolist(), ranking, better)
-    if any(character.isdigit() for text in letters for character in text):
-        letters = [""] * len(letters)  # so many that nobody can read them; the rank sets say the same
+    letters = readable(tie_groups(values.tolist(), ranking, better))
     for number, row in enumerate(chosen):
         yield replace(row, rank_low=ranking.low[number], rank_high=ranking.high[number], letters=letters[number])
+
+
+def readable(letters: Sequence[str]) -> list[str]:
+    """Return the letters, or none at all where there are so many groups that they come with numbers.
+
+    >>> readable(["a", "ab", "b"]), readable(["z", "za2", "a2"])
+    (['a', 'ab', 'b'], ['', '', ''])
+    """
+    return list(letters) if all(text.isalpha() for text in letters) else [""] * len(letters)
