@@ -146,7 +146,7 @@ def _metric(name: str, score: Score, maker: Mapping[str, str]) -> dict[str, Any]
 def _details(score: Score) -> dict[str, Any]:
     uncertainty: dict[str, Any] = {"num_samples": score.samples}
     if score.se is not None and math.isfinite(score.se):
-        uncertainty["standard_error"] = {"value": score.se, "method": "jackknife"}
+        uncertainty["standard_error"] = {"value": score.se}
     if score.low is not None and score.high is not None:
         bounds = {"lower": score.low, "upper": score.high, "confidence_level": score.level}
         uncertainty["confidence_interval"] = {**bounds, "method": str(score.interval)}

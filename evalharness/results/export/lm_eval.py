@@ -168,7 +168,7 @@ def _line(number: int, row: Row, filtered: str, values: Mapping[str, float | Non
         "target_hash": _hash(target),
         **measured,
         "evalharness": {
-            "id": row.id, "group": row.group, "repeat": row.repeat, "references": references,
+            "id": row.id, "group": row.group, "repeat": row.repeat, "response": said, "references": references,
             "statuses": {name: row.status_of(name) for name in values if row.status_of(name) is not None},
         },
     }  # fmt: skip

@@ -32,6 +32,6 @@ def hub_dataset(record: Record) -> Mapping[str, Any] | None:
 def model_id(record: Record) -> str:
     """Return the model as OWNER/NAME, with the owner `local` where the record knows of none on the Hub."""
     name, options = options_of(record.system.get("spec", {}).get("model"))
-    found = str(options.get("weights") or options.get("model") or name)
+    found = str(options.get("weights") or options.get("pretrained") or options.get("model") or name)
     repository = _REPOSITORY.fullmatch(found)
     return repository[1] if repository else f"local/{re.sub(r'[^0-9A-Za-z._-]+', '_', found).strip('._') or 'model'}"

@@ -14,8 +14,17 @@ from typing import Any
 from evalharness.contract import Batch, digest
 from evalharness.results.export.names import file_name
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, begin, locked, whole, write_text
-from evalharness.results.importing.lm_eval import Results, Row, Stated, read_results, read_rows, settings
-from evalharness.results.importing.metrics import MISSING, Imported, Mean, fitting, metric_of
+from evalharness.results.importing.lm_eval import (
+    Results,
+    Row,
+    Stated,
+    data_source,
+    model_options,
+    read_results,
+    read_rows,
+    settings,
+)
+from evalharness.results.importing.metrics import MISSING, Better, Imported, Mean, Value, fitting, known_range, metric_of
 from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import TEXTS, SampleWriter, Scored, json_text
@@ -69,7 +78,7 @@ def _compute(results: Results, name: str, stated: Stated, rows: Sequence[Row]) -
     base = None if stated.value is None else fitting(given, stated.value)
     if base is None:
         return None
-    entry = Entry.of(_metric(base, name, stated))
+    entry = Entry.of(_metric(base, name, stated, given))
     ids = [row.id for row in rows]
     blank: list[None] = [None] * len(rows)
     measured = measure(entry, Batch({"value": given}, ids), failures=blank, policy="exclude", measured={})
@@ -82,8 +91,9 @@ def _compute(results: Results, name: str, stated: Stated, rows: Sequence[Row]) -
     return _Computed(entry, measured, finish(entry, tally, seed=seed, clustered=clustered))
 
 
-def _metric(base: type[Imported], name: str, stated: Stated) -> Imported:
-    return metric_of(base, name, "higher" if stated.higher_is_better else "lower", stated.range, stated.unit)
+def _metric(base: type[Imported], name: str, stated: Stated, values: Sequence[Value]) -> Imported:
+    better: Better = "higher" if stated.higher_is_better else "lower"
+    return metric_of(base, name, better, stated.range or known_range(name, values), stated.unit)
 
 
 def _told(status: str | None, row: Row, name: str) -> str | None:
@@ -111,7 +121,7 @@ def _write_samples(path: Path, rows: Sequence[Row], computed: Mapping[str, _Comp
 
 def _from_stated(name: str, stated: Stated) -> Score:
     """Return a score with the interval that follows from the standard error that the file states."""
-    metric = _metric(Mean, name, stated)
+    metric = _metric(Mean, name, stated, [stated.value])
     limits = None if metric.range is None else list(metric.range)
     blank = Score(
         value=stated.value, se=stated.stderr, samples=stated.samples, groups=stated.samples, better=metric.better,
@@ -161,18 +171,22 @@ def _dataset(results: Results, rows: Sequence[Row]) -> dict[str, Any]:
     counts = results.of("n-samples") or {}
     known = digest([(row.id, row.doc_hash) for row in rows]) if rows else ""
     samples = len({row.id for row in rows}) or int(counts.get("effective", 0))
-    options = {"path": results.config.get("dataset_path"), "config": results.config.get("dataset_name")}
-    options["split"] = results.config.get("test_split") or results.config.get("validation_split")
-    source = {"hub": {key: value for key, value in options.items() if value}} if "/" in str(options["path"]) else options["path"]
     limit = (results.file.get("config") or {}).get("limit")
-    return {"source": source, "digest": known, "samples": samples, "faults": 0, "limit": limit, "revision": None}
+    return {
+        "source": data_source(results.config),
+        "digest": known,
+        "samples": samples,
+        "faults": 0,
+        "limit": limit,
+        "revision": None,
+    }
 
 
 def _system(results: Results) -> dict[str, Any]:
     """Return what answered: the model with its arguments, and how it was addressed."""
     config = results.file.get("config") or {}
     asked = {key: results.file.get(key) for key in ("system_instruction", "chat_template_sha", "fewshot_as_multiturn")}
-    model = {str(config.get("model", "unknown")): config.get("model_args") or {}}
+    model = {str(config.get("model", "unknown")): model_options(config.get("model_args"))}
     spec = {"name": _system_name(results), "model": model, "generate": config.get("gen_kwargs") or {}, **asked}
     return {"name": _system_name(results), "digest": digest({**spec, "name": None}), "spec": spec, "identity": {}}
 

@@ -17,6 +17,7 @@ from evalharness.errors import DataError
 from evalharness.results.export.names import file_name
 from evalharness.results.importing.metrics import Value
 
+FILE_READERS = ("json", "csv", "parquet", "text", "arrow")
 NOT_VALUES = ("name", "alias", "sample_len", "sample_count")
 
 
@@ -160,7 +161,7 @@ def _row(name: str, repeat: int, line: Mapping[str, Any], own: Mapping[str, Any]
         id=name,
         group=own.get("group"),
         repeat=repeat,
-        response=_response(line.get("resps"), asked, output_type),
+        response=own["response"] if "response" in own else _response(line.get("resps"), asked, output_type),
         fields={**shown, **(doc or {})},
         doc_hash=str(line.get("doc_hash", "")),
     )
@@ -189,3 +190,25 @@ def settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
     kept = {key: value for key, value in config.items() if key != "metadata"}
     found: Mapping[str, Any] = json.loads(re.sub(r" at 0x[0-9a-f]+", "", json.dumps(kept)))
     return found
+
+
+def model_options(arguments: Any) -> dict[str, Any]:
+    """Return the arguments of the model, which older versions write as one text.
+
+    >>> model_options("pretrained=acme/llm,dtype=float32")
+    {'pretrained': 'acme/llm', 'dtype': 'float32'}
+    """
+    if isinstance(arguments, str):
+        pairs = (part.partition("=") for part in arguments.split(",") if part)
+        return {name.strip(): value for name, _, value in pairs}
+    return dict(arguments or {})
+
+
+def data_source(config: Mapping[str, Any]) -> Any:
+    """Return where the data of a task come from, as a task of ours would write it; a reader of files by its name alone."""
+    path = config.get("dataset_path")
+    if not path or path in FILE_READERS or str(path).startswith((".", "/")):
+        return path
+    options = {"path": path, "config": config.get("dataset_name")}
+    options["split"] = config.get("test_split") or config.get("validation_split")
+    return {"hub": {key: value for key, value in options.items() if value}}

@@ -12,7 +12,8 @@ from evalharness.contract import Metric
 
 Better = Literal["higher", "lower"]
 Value = float | tuple[float, float] | None
-_SHARES = ("acc", "acc_norm", "acc_bytes", "acc_all", "acc_mutual_info", "exact_match", "em", "f1", "mc1", "mc2", "pass@1")
+# Not f1 and em, which some tasks count to 1 and others to 100.
+_SHARES = ("acc", "acc_norm", "acc_bytes", "acc_all", "acc_mutual_info", "exact_match", "mc1", "mc2", "pass@1")
 KNOWN_RANGES = {**dict.fromkeys(_SHARES, (0.0, 1.0)), **dict.fromkeys(("bleu", "chrf", "chrf++"), (0.0, 100.0))}
 MISSING = "no value"
 
@@ -77,11 +78,22 @@ AGGREGATIONS: tuple[type[Imported], ...] = (Mean, Perplexity, WeightedPerplexity
 
 
 def metric_of(base: type[Imported], name: str, better: Better, limits: Any, unit: str) -> Imported:
-    """Return a metric of that name; `limits` are its range where the file states them, or the metric is a known one."""
-    known = limits or (KNOWN_RANGES.get(name.partition(",")[0]) if base is Mean else base.range)
-    described = {"name": name, "better": better, "unit": unit, "range": None if known is None else tuple(known)}
+    """Return a metric of that name, with `limits` as the range of a mean; other ways of putting values together have their own."""
+    bounds = limits if base is Mean else base.range
+    described = {"name": name, "better": better, "unit": unit, "range": None if bounds is None else tuple(bounds)}
     made: type[Imported] = type(base.__name__, (base,), {**described, "__doc__": base.__doc__, "__module__": __name__})
     return made()
+
+
+def known_range(name: str, values: Sequence[Value]) -> tuple[float, float] | None:
+    """Return the range of a well-known metric, None of another one or where a value lies outside.
+
+    >>> known_range("acc,none", [1.0, None]), known_range("acc", [73.5]), known_range("f1", [1.0])
+    ((0.0, 1.0), None, None)
+    """
+    low, high = found = KNOWN_RANGES.get(name.partition(",")[0], (0.0, 0.0))
+    inside = all(isinstance(value, float) and low <= value <= high for value in values if value is not None)
+    return found if high and inside else None
 
 
 def fitting(values: Sequence[Value], stated: float) -> type[Imported] | None:

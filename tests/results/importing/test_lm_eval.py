@@ -16,7 +16,7 @@ from pyarrow import parquet
 from evalharness.comparison import compare
 from evalharness.errors import DataError
 from evalharness.results import Record, read_record
-from evalharness.results.export import lm_eval
+from evalharness.results.export import every_eval_ever, lm_eval
 from evalharness.results.importing import import_results
 from evalharness.results.replicates import read_replicates
 from tests.results.conftest import Runs
@@ -250,6 +250,20 @@ def test_what_lm_eval_wrote_comes_back_after_an_import_and_an_export(first: Impo
     assert set(read_replicates(again / "replicates.npz")) == means
     for name in means:
         same(was, now, name)
+
+
+def test_model_and_data_are_known_by_their_names_on_the_hub(tmp_path: Path) -> None:
+    def name(file: Any) -> None:
+        file["config"].update(model="hf", model_args="pretrained=acme/llm-1b,dtype=float32")
+        file["configs"]["tiny_choice"].update(dataset_path="acme/questions", dataset_name="en")
+
+    record = read_record(import_results(edited(tmp_path, name), tmp_path / "out")[0])
+    assert record.system["spec"]["model"] == {"hf": {"pretrained": "acme/llm-1b", "dtype": "float32"}}
+    plain = every_eval_ever.aggregate(record)
+    assert plain["model_info"]["id"] == "acme/llm-1b"
+    assert plain["eval_library"] == {"name": "lm-eval", "version": "0.4.13"}
+    source = plain["evaluation_results"][0]["source_data"]
+    assert (source["hf_repo"], source["hf_split"]) == ("acme/questions", "test")
 
 
 def test_replicates_of_imports_are_a_function_of_task_and_samples(first: Imported, tmp_path: Path) -> None:
