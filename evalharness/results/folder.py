@@ -41,6 +41,12 @@ def locked(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def make(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there; raises DataError where that cannot be."""
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def begin(folder: Path) -> None:
     """Remove the results of an earlier run, so that none stands beside samples that are not its own."""
     with _explained(folder):

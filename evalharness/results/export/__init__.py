@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalharness.errors import UsageError, nearest
 from evalharness.results.export import every_eval_ever, latex, lm_eval, markdown, model_index
-from evalharness.results.folder import write_text
+from evalharness.results.folder import make, write_text
 from evalharness.results.record import Record, read_record
 
 
@@ -67,6 +67,6 @@ def export(runs: Sequence[Path], form: str, out: Path) -> list[Path]:
     if write is not None:
         return [path for run in runs for path in write(run, out)]
     text = render([read_record(run) for run in runs], form)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make(out.parent)
     write_text(out, text + "\n")
     return [out]

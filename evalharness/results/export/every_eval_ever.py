@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness.results.export.names import file_name, only
 from evalharness.results.export.rows import Row, has_rows, input_of, references_of, rows_of
 from evalharness.results.export.source import hub_dataset, model_id
-from evalharness.results.folder import whole, write_text
+from evalharness.results.folder import make, whole, write_text
 from evalharness.results.record import Record, read_record
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def write(run: Path, out: Path) -> list[Path]:
     record = read_record(run)
     place = Path("data", file_name(str(record.task["name"])), *map(file_name, model_id(record).split("/")))
     name = str(uuid.UUID(bytes=blake2b(record.to_json().encode("utf-8", "replace"), digest_size=16).digest(), version=4))
-    (out / place).mkdir(parents=True, exist_ok=True)
+    make(out / place)
     plain, paths = aggregate(record), [out / place / f"{name}.json"]
     if has_rows(run):
         samples = place / f"{name}_samples.jsonl"

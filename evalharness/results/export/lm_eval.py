@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evalharness.results.export.names import file_name, only, stamp
 from evalharness.results.export.rows import Row, has_rows, input_of, references_of, rows_of
 from evalharness.results.export.source import hub_dataset, options_of
-from evalharness.results.folder import whole, write_text
+from evalharness.results.folder import make, whole, write_text
 from evalharness.results.record import Record, read_record
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write(run: Path, out: Path) -> list[Path]:
     """Write `SYSTEM/results_TASK_TIME.json` into a folder, and the samples beside it where the run has them."""
     record = read_record(run)
     task, folder = file_name(str(record.task["name"])), out / file_name(str(record.system["name"]))
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     paths = [folder / f"results_{task}_{stamp(record)}.json"]
     write_text(paths[0], _json(results(record)))
     if has_rows(run):

@@ -78,7 +78,7 @@ AGGREGATIONS: tuple[type[Imported], ...] = (Mean, Perplexity, WeightedPerplexity
 
 
 def metric_of(base: type[Imported], name: str, better: Better, limits: Any, unit: str) -> Imported:
-    """Return a metric of that name, with `limits` as the range of a mean; other ways of putting values together have their own."""
+    """Return a metric of that name; `limits` are the range of a mean, while what is no mean has one by its nature."""
     bounds = limits if base is Mean else base.range
     described = {"name": name, "better": better, "unit": unit, "range": None if bounds is None else tuple(bounds)}
     made: type[Imported] = type(base.__name__, (base,), {**described, "__doc__": base.__doc__, "__module__": __name__})
