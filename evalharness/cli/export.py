@@ -15,7 +15,7 @@ LISTED = "\b\nFormats:\n" + "\n".join(f"  {name:<16} {each.description}" for nam
 
 @click.command("export", epilog=LISTED)
 @click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
-@click.option("--format", "form", required=True, metavar="FORMAT", help="One of those below, or one that a plugin renders.")
+@click.option("--format", "form", required=True, metavar="FORMAT", help=f"{', '.join(FORMATS)}, or one that a plugin renders.")
 @click.option("--out", type=PATH, help="A file; of formats with samples, a folder to write files into. Default: print.")
 @json_option
 def command(runs: tuple[Path, ...], form: str, out: Path | None, as_json: bool) -> None:
