@@ -19,7 +19,7 @@ Matrix = NDArray[np.float64]
 PRIOR = 0.5
 _LARGEST_STEP = 2.0
 _STEPS = 100
-_CLOSE = 1e-10
+_CLOSE = 1e-6  # the step after one so small would be of its square
 _NUMBERS_A_CHUNK = 2**23
 
 
@@ -32,9 +32,10 @@ def strengths(played: Sequence[Games]) -> Matrix:
     pairs = [_pair_sums(game) for game in played]
     found = np.empty((count, draws))
     size = max(1, _NUMBERS_A_CHUNK // max(count * count, 1))
+    plain = fit(_wins(played, pairs, count, slice(0, 1)))
     for start in range(0, draws, size):
         part = slice(start, min(start + size, draws))
-        found[:, part] = fit(_wins(played, pairs, count, part)).T
+        found[:, part] = fit(_wins(played, pairs, count, part), plain).T
     idle = ~np.any([_has_games(game) for game in played], axis=0)
     found[idle] = np.nan
     return found
@@ -68,15 +69,16 @@ def _wins(played: Sequence[Games], pairs: Sequence[tuple[Matrix, Matrix]], count
     return table + PRIOR * ~np.eye(count, dtype=bool)
 
 
-def fit(wins: Matrix) -> Matrix:
+def fit(wins: Matrix, near: Matrix | None = None) -> Matrix:
     """Return the likeliest log-strengths (tables, systems), their mean 0, of tables of wins (tables, systems, systems).
 
-    Newton's method over all tables at once; steps are cut at 2, beyond which the likelihood is no parabola.
+    Newton's method over all tables at once, from strengths that are `near`, or from 0; steps are cut at 2, beyond which the
+    likelihood is no parabola.
 
     >>> fit(np.array([[[0.0, 3.0], [1.0, 0.0]]])).round(4)
     array([[ 0.5493, -0.5493]])
     """
-    theta = np.zeros(wins.shape[:2])
+    theta = np.zeros(wins.shape[:2]) + (0.0 if near is None else near)
     games = wins + wins.transpose(0, 2, 1)
     for _ in range(_STEPS):
         step = np.clip(_newton_step(theta, wins, games), -_LARGEST_STEP, _LARGEST_STEP)
