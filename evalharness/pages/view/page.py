@@ -109,8 +109,8 @@ def _facts(values: Mapping[str, Any]) -> dict[str, str]:
 def shown(value: Any) -> str:
     """Return a plain value as a reader wants it: text as it is, the rest as JSON.
 
-    >>> shown("a"), shown(1), shown({"a": None})
-    ('a', '1', '{\n "a": null\n}')
+    >>> shown("a"), shown(1), shown(True)
+    ('a', '1', 'true')
     """
     return value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)
 

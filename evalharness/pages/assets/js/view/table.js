@@ -3,7 +3,7 @@
   "use strict";
   const { element, number, view } = window.evalharness;
   const { meta, index } = view;
-  const SHOWN_SCORES = 4, PAGE = 50;
+  const SHOWN_SCORES = 4, PAGE = 25;
   const scores = Object.keys(meta.scores);
   const tools = document.getElementById("table-tools"), progress = document.getElementById("search-progress");
 
@@ -63,11 +63,18 @@
     return field(label, control);
   };
 
-  // How many samples have each status under any metric.
+  // How many samples have each status under any metric; a sample that has it under several counts once.
   const statusPairs = () => {
-    const counts = new Uint32Array(meta.statuses.length + 1), held = Object.values(index.statuses);
+    const counts = new Uint32Array(meta.statuses.length + 1), last = new Int32Array(meta.statuses.length + 1).fill(-1);
+    const held = Object.values(index.statuses);
     for (let row = 0; row < meta.samples; row++) {
-      for (const code of new Set(held.map((column) => column[row]))) counts[code]++;
+      for (const column of held) {
+        const code = column[row];
+        if (code && last[code] !== row) {
+          counts[code]++;
+          last[code] = row;
+        }
+      }
     }
     return meta.statuses.map((text, place) => [place + 1, `${text} (${counts[place + 1].toLocaleString("en")})`]);
   };
@@ -157,6 +164,7 @@
       sortMode: "remote", headerSortTristate: true, columnDefaults: { headerTooltip: true },
     });
     table.on("rowClick", (event, row) => {
+      if (event.ctrlKey || event.metaKey) return;
       event.preventDefault();
       open(row.getData().row);
     });
