@@ -25,14 +25,13 @@ NO_PART_OF_THE_TASK = ("system", "description", "repeats")
 
 
 def reasons_against(submission: Submission, task: Task) -> list[str]:
-    """Return every reason why a record may not stand on a board with this task; no model is asked."""
-    checks: list[Callable[[], Iterable[str]]] = [
-        lambda: submission.problems,
-        lambda: _other_task(submission, task),
-        lambda: _other_data(submission, task),
-        lambda: _disagreements(submission),
-    ]
-    return list(dict.fromkeys(reason for check in checks for reason in _told(check)))
+    """Return every reason why a record may not stand on a board with this task; no model is asked.
+
+    Only the metrics of the board's task are run: where the record's task is another one, nothing is scored again.
+    """
+    other = _told(lambda: _other_task(submission, task))
+    again = [] if other else _told(lambda: _disagreements(submission))
+    return list(dict.fromkeys([*submission.problems, *other, *_told(lambda: _other_data(submission, task)), *again]))
 
 
 def _told(check: Callable[[], Iterable[str]]) -> list[str]:
@@ -44,12 +43,10 @@ def _told(check: Callable[[], Iterable[str]]) -> list[str]:
 
 
 def _other_task(submission: Submission, task: Task) -> Iterator[str]:
-    """Yield which keys of the task differ where its digest does."""
-    if submission.record.task.get("digest") == task.digest():
-        return
+    """Yield which keys of the record's task are not those of the board's."""
     own = load_task(submission.folder / TASK)
-    keys = list(_differing(_comparable(task), _comparable(own)))
-    if keys:
+    if own.digest() != task.digest():
+        keys = list(_differing(_comparable(task), _comparable(own)))
         yield f"its task differs from the board's in {_listed(keys)}; run the board's task file {task.path}"
 
 

@@ -113,6 +113,13 @@ def test_another_task_is_named_and_what_differs_in_it(empty: Path, tmp_path: Pat
     )
 
 
+def test_a_task_that_only_claims_to_be_the_boards_is_refused_and_not_run(empty: Path, copy: Path) -> None:
+    task = copy / "task.yaml"
+    task.write_text(task.read_text(encoding="utf-8").replace("- bleu\n", "- rouge\n"), encoding="utf-8")
+    (reason,) = refused(empty, copy)
+    assert reason.startswith("its task differs from the board's in metrics[2]; run the board's task file ")
+
+
 def test_other_data_and_a_part_of_the_data_are_refused(empty: Path, tmp_path: Path) -> None:
     task = write_task(tmp_path / "tasks")
     part = run(task, "part", answers(0.5, 1), tmp_path / "part", limit=80)
