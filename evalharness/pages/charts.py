@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Spec = dict[str, Any]
 Better = Literal["higher", "lower"]
@@ -134,10 +136,9 @@ def pareto(points: Sequence[Point], better: Better) -> set[int]:
     return front
 
 
-def histogram(values: Sequence[float], title: str) -> Spec:
+def histogram(values: Sequence[float] | NDArray[Any], title: str) -> Spec:
     """Return how many samples have a value in each bin; NaN is left out."""
-    bins = list(_bins([value for value in values if math.isfinite(value)]))
-    data = [{"low": low, "high": high, "count": count} for low, high, count in bins]
+    data = [{"low": low, "high": high, "count": count} for low, high, count in _bins(values)]
     x = {"field": "low", "type": "quantitative", "title": title, "bin": {"binned": True}, "axis": {"tickCount": 6}}
     y = {"field": "count", "type": "quantitative", "title": "samples", "axis": {"tickMinStep": 1, "format": "d", "tickCount": 4}}
     tooltip = _tooltip(("low", "from"), ("high", "to"), ("count", "samples"))
@@ -148,19 +149,21 @@ def histogram(values: Sequence[float], title: str) -> Spec:
     }
 
 
-def _bins(values: Sequence[float]) -> Iterator[tuple[float, float, int]]:
+def _bins(values: Sequence[float] | NDArray[Any]) -> Iterator[tuple[float, float, int]]:
     """Yield bins of one width over the values: few where they are few or alike."""
     import numpy
 
-    if not values:
+    found = numpy.asarray(values, numpy.float64)
+    found = found[numpy.isfinite(found)]
+    if not len(found):
         return
-    low, high = min(values), max(values)
+    low, high = float(found.min()), float(found.max())
     if low == high:
-        yield low - 0.5, high + 0.5, len(values)
+        yield low - 0.5, high + 0.5, len(found)
         return
-    counts, edges = numpy.histogram(values, bins=min(BINS, max(len(values), 5)), range=(low, high))
-    for (start, stop), count in zip(pairwise(edges.tolist()), counts.tolist(), strict=True):
-        yield start, stop, count
+    counts, edges = numpy.histogram(found, bins=min(BINS, max(len(found), 5)), range=(low, high))
+    places = edges.round(9).tolist()
+    yield from zip(places[:-1], places[1:], counts.tolist(), strict=True)
 
 
 def _same(a: Point, b: Point) -> bool:

@@ -125,8 +125,15 @@ def write_assets(out: Path, scripts: Sequence[str]) -> list[Path]:
 
 def json_text(value: Any) -> str:
     """Return compact JSON that is also safe inside a script element; what is no finite number becomes null."""
-    text = json.dumps(finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        text = _dumped(value)
+    except ValueError:  # walking through all of it is dear, and seldom needed
+        text = _dumped(finite(value))
     return text.translate(_UNSAFE)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def json_for_script(value: Any) -> Markup:

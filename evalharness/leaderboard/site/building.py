@@ -30,7 +30,7 @@ COMPARE_SCRIPTS = (JSTAT, DOM, "js/difference.js", "js/evidence.js", "js/compare
 
 
 def build(board: Board, out: Path) -> list[Path]:
-    """Write the site of a board to `out` and return its files; those of an earlier build that are no more are removed."""
+    """Write the site of a board to the folder `out`, which is empty or new, and return its files."""
     site = _Site(Plan(board=board, standings=standings(board)), out)
     for write in (site.write_board, site.write_samples, site.write_systems, site.write_tasks, site.write_comparison):
         write()
@@ -78,8 +78,8 @@ class _Site:
             samples, place = TaskSamples(self.plan.columns(task)), self.plan.task_slugs[task.name]
             for system in self._with_samples(task.name):
                 submission, key = system.submissions[task.name], f"{place}/{self.plan.slugs[system.name]}"
-                self.values.setdefault(system.name, {})[task.name] = samples.values(submission)
-                self.data(f"scores/{key}", samples.scores(submission))
+                values = self.values.setdefault(system.name, {})[task.name] = samples.values(submission)
+                self.data(f"scores/{key}", samples.scores(values))
                 if submission.has_texts:
                     self.data(f"samples/{key}", samples.texts(submission))
             if samples.places:
@@ -95,8 +95,9 @@ class _Site:
         for system in self.plan.board.systems:
             parts = system_pages.parts(self.plan, system, self.values.get(system.name, {}))
             name = f"systems/{self.plan.slugs[system.name]}.html"
-            place = self.plan.places[system.name]
-            self.page(name, "system.html", SYSTEM_SCRIPTS, _short(system.name), system=system, place=place, parts=parts)
+            shown = {"system": system, "place": self.plan.places[system.name], "parts": parts}
+            other = next((each for each in self.plan.ranked[:2] if each is not system), None)
+            self.page(name, "system.html", SYSTEM_SCRIPTS, _short(system.name), other=other, **shown)
 
     def write_tasks(self) -> None:
         for task in self.plan.board.tasks:
@@ -109,15 +110,8 @@ class _Site:
         self.page("compare.html", "compare.html", COMPARE_SCRIPTS, "Compare two systems", data=_compared(self.plan, self.values))
 
     def finish(self) -> None:
-        """Remove what an earlier build wrote and this one did not, and note what there is now."""
-        listed = self.out / FILES
-        earlier = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
-        now = sorted(path.relative_to(self.out).as_posix() for path in self.written)
-        for name in set(earlier) - set(now):
-            path = (self.out / name).resolve()
-            if path.is_relative_to(self.out.resolve()):
-                path.unlink(missing_ok=True)
-        self.write(FILES, "".join(f"{name}\n" for name in now))
+        """Note which files there are, so that a later build can tell a site from a folder of somebody's own."""
+        self.write(FILES, "".join(f"{name}\n" for name in sorted(path.relative_to(self.out).as_posix() for path in self.written)))
 
 
 def _short(name: str) -> str:

@@ -11,7 +11,6 @@ from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import System
 from evalharness.leaderboard.cells import coverage
 from evalharness.leaderboard.site.plan import Plan, rank_text
-from evalharness.pages.render import finite
 from evalharness.results.export import latex, markdown
 from evalharness.results.wording import ARROWS, number
 from evalharness.scoring import Score
@@ -42,19 +41,24 @@ def _no_formula(text: str) -> str:
 
 
 def as_json(plan: Plan) -> str:
-    """Return rule, columns and systems with the scores of their records."""
+    """Return rule, columns and systems with their scores; a record of a board holds finite numbers only."""
     columns = [{"title": column.title, "better": column.better, "unit": column.unit} for column in plan.board.columns]
     systems = [_plain(plan, system) for system in plan.ranked]
     found = {"board": plan.board.name, "title": plan.board.title, "rank": plan.standings.rule, "columns": columns}
-    return json.dumps(finite({**found, "systems": systems}), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps({**found, "systems": systems}, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(plan: Plan, system: System) -> dict[str, object]:
     row = plan.places[system.name]
     found = {column.title: score_of(system, column) for column in plan.board.columns}
-    scores = {title: vars(score) for title, score in found.items() if score is not None}
+    scores = {title: _plain_score(score) for title, score in found.items() if score is not None}
     ranks = [row.rank_low, row.rank_high]
     return {"name": system.name, "ranks": ranks, "ties": row.letters, "baseline": system.baseline, "scores": scores}
+
+
+def _plain_score(score: Score) -> dict[str, object]:
+    counts = {"samples": score.samples, "unmeasured": score.unmeasured, "errors": score.errors}
+    return {"value": score.value, "low": score.low, "high": score.high, "coverage": coverage(score), **counts}
 
 
 def as_markdown(plan: Plan) -> str:

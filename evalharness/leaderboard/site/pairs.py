@@ -5,9 +5,8 @@ Each system's file holds its spreads to the systems before it, so every pair is 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 from evalharness.comparison.pairs import line_of
@@ -16,6 +15,7 @@ from evalharness.comparison.tallies import Stored, shared
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import Submission, System
 from evalharness.leaderboard.columns import Column
+from evalharness.leaderboard.site.packing import packed
 from evalharness.leaderboard.site.plan import Plan
 from evalharness.scoring import Score
 
@@ -27,10 +27,10 @@ Shared = dict[tuple[str, str], dict[str, list[Any]]]
 def pair_files(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield for each system its name and what its file holds."""
     columns = plan.board.columns
-    spreads = {column.title: plan.standings.spreads[column.title].astype("<f4") for column in columns}
+    spreads = {column.title: plan.standings.spreads[column.title] for column in columns}
     uneven = _uneven(plan)
     for place, system in enumerate(plan.board.systems):
-        rows = {title: base64.b64encode(table[place, :place].tobytes()).decode() for title, table in spreads.items()}
+        rows = {title: packed(table[place, :place]) for title, table in spreads.items()}
         scores = {column.title: _plain(score) for column in columns if (score := score_of(system, column)) is not None}
         earlier = [other.name for other in plan.board.systems[:place]]
         both = {plan.slugs[name]: uneven[name, system.name] for name in earlier if (name, system.name) in uneven}
@@ -50,7 +50,7 @@ def _uneven(plan: Plan) -> Shared:
 
     Boards with more such pairs than can be worked through have none; the page then says which samples differ.
     """
-    found = list(_different(plan))
+    found = list(islice(_different(plan), MOST_SHARED + 1))
     return {} if len(found) > MOST_SHARED else _compared(found)
 
 
@@ -58,21 +58,24 @@ Different = tuple[System, System, str, Sequence[Column]]
 
 
 def _different(plan: Plan) -> Iterator[Different]:
-    for a, b in combinations(plan.board.systems, 2):
-        for task in plan.board.tasks:
-            columns = [column for column in plan.columns(task) if _differ(score_of(a, column), score_of(b, column))]
-            if columns and _has_samples(a, task.name) and _has_samples(b, task.name):
-                yield a, b, task.name, columns
+    for task in plan.board.tasks:
+        systems = [system for system in plan.board.systems if _has_samples(system, task.name)]
+        over = {column: _samples_of(systems, column) for column in plan.columns(task)}
+        mixed = {column: made for column, made in over.items() if len(set(made) - {None}) > 1}
+        for a, b in combinations(range(len(systems)), 2) if mixed else ():
+            columns = [column for column, made in mixed.items() if None not in (made[a], made[b]) and made[a] != made[b]]
+            if columns:
+                yield systems[a], systems[b], task.name, columns
 
 
-def _differ(a: Score | None, b: Score | None) -> bool:
-    if a is None or b is None or a.value is None or b.value is None:
-        return False
-    return a.signature == b.signature and (a.samples, a.fingerprint) != (b.samples, b.fingerprint)
+def _samples_of(systems: Sequence[System], column: Column) -> list[tuple[int, str] | None]:
+    """Return over which samples each system's score is, None where it has no value."""
+    scores = [score_of(system, column) for system in systems]
+    return [None if score is None or score.value is None else (score.samples, score.fingerprint) for score in scores]
 
 
 def _has_samples(system: System, task: str) -> bool:
-    return system.submissions[task].samples is not None
+    return task in system.submissions and system.submissions[task].samples is not None
 
 
 def _compared(found: Sequence[Different]) -> Shared:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from pyarrow import parquet
 
 from evalharness.comparison.values import Values, read_values
 from evalharness.leaderboard.board import Submission
 from evalharness.leaderboard.columns import Column
+from evalharness.leaderboard.site.packing import packed
 from evalharness.results.samples import read_json
 
 _SHOWN = ("input", "references", "choices", "target")
@@ -36,10 +36,9 @@ class TaskSamples:
         fields = [self.fields.get(place) for place in range(len(self.places))]
         return {"ids": list(self.places), "fields": fields, "passages": [list(passage) for passage in self.passages]}
 
-    def scores(self, submission: Submission) -> dict[str, Any]:
-        """Return the values of one system's samples, by column title, in the order of the ids of `places`."""
-        values = self.values(submission)
-        return {"places": self._places(values.ids), "scores": {name: _plain(found) for name, found in values.by_score.items()}}
+    def scores(self, values: Values) -> dict[str, Any]:
+        """Return the values of one system's samples as its file holds them, in the order of the ids of `places`."""
+        return {"places": self._places(values.ids), "scores": {name: packed(found) for name, found in values.by_score.items()}}
 
     def values(self, submission: Submission) -> Values:
         """Return the values of one system's samples by column title."""
@@ -92,8 +91,3 @@ def _fields(text: str | None) -> dict[str, Any]:
     found = json.loads(text) if text else {}
     plain = {name: value for name, value in found.items() if isinstance(value, (str, int, float)) and name not in _SHOWN}
     return {name: found[name] for name in _SHOWN if name in found} | plain
-
-
-def _plain(values: np.ndarray[Any, Any]) -> list[float | None]:
-    """Return values with as many digits as tell wins from ties."""
-    return [float(f"{value:.12g}") if np.isfinite(value) else None for value in values.tolist()]

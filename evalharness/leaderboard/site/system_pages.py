@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pyarrow import parquet
 
 from evalharness.comparison.results import Result
@@ -19,7 +20,7 @@ from evalharness.leaderboard.columns import Column
 from evalharness.leaderboard.site.plan import Plan
 from evalharness.pages import charts
 from evalharness.results.samples import read_json
-from evalharness.results.wording import notes
+from evalharness.results.wording import notes, number
 from evalharness.scoring import Score
 from evalharness.task import Task
 from evalharness.task.writing import plain_yaml
@@ -84,7 +85,7 @@ def _part(plan: Plan, system: System, task: Task, values: Values | None) -> Task
         task=task,
         submission=submission,
         lines=list(_lines(plan, system, columns)),
-        slices=[] if values is None else list(_sliced(submission, columns)),
+        slices=list(_sliced(submission, columns)) if submission.has_texts else [],
         histograms=[] if values is None else list(_histograms(columns, values)),
         command=reproducing(str(submission.record.provenance.get("command", ""))),
         spec=plain_yaml(spec) if spec else "",
@@ -130,9 +131,9 @@ def _fields(submission: Submission) -> list[str]:
 def _histograms(columns: Sequence[Column], values: Values) -> Iterator[Histogram]:
     for column in columns:
         found = values.by_score.get(column.title)
-        kept = [] if found is None else found[found == found].tolist()
-        if kept:
-            text = f"{len(kept):,} samples, from {min(kept):.3g} to {max(kept):.3g}."
+        kept = None if found is None else found[np.isfinite(found)]
+        if kept is not None and len(kept):
+            text = f"{len(kept):,} samples, from {number(kept.min())} to {number(kept.max())}."
             yield Histogram(title=column.title, text=text, spec=charts.histogram(kept, column.unit or "value"))
 
 

@@ -1,12 +1,12 @@
 // Compares any two systems of a board; the address names both.
 (() => {
   "use strict";
-  const { element, json, number, hash, load, linesOf, verdict, pText, spreadsOf, evidence } = window.evalharness;
+  const { element, json, number, hash, load, linesOf, verdict, pText, floats, evidence } = window.evalharness;
   const data = json("systems");
   const byId = (id) => document.getElementById(id);
   const places = new Map(data.systems.map((system, place) => [system.slug, place]));
   const SHOWN = 10;
-  const TIE = 1e-9;
+  const TIE = 1e-7; // values of samples are single floats
   let current = null; // what is compared now, so that an answer that comes late is not shown
 
   // --- which systems ---
@@ -35,7 +35,7 @@
 
   const spreadOf = (a, b, files) => (title) => {
     const [earlier, later] = places.get(a) < places.get(b) ? [a, b] : [b, a];
-    return earlier === later ? 0 : spreadsOf(files[later].spreads[title])[places.get(earlier)];
+    return earlier === later ? 0 : floats(files[later].spreads[title])[places.get(earlier)];
   };
 
   // What is stored for the earlier and the later of two systems, turned round where they are asked for the other way.
@@ -46,12 +46,15 @@
     return Object.fromEntries(Object.entries(files[a].shared[b] ?? {}).map(([title, found]) => [title, turned(found)]));
   };
 
-  const bySample = (file, title) => new Map(file.places.map((place, row) => [place, file.scores[title]?.[row] ?? null]));
+  const bySample = (file, title) => {
+    const values = floats(file.scores[title]);
+    return new Map(file.places.map((place, row) => [place, values[row]]).filter(([, value]) => !Number.isNaN(value)));
+  };
 
   // Values of the samples that both have, and how much better b is on each; what is but rounding is a tie.
   const pairsOf = (column, a, b) => {
     const first = bySample(a, column.title), second = bySample(b, column.title);
-    return [...first].filter(([place, value]) => value !== null && (second.get(place) ?? null) !== null).map(([place, value]) => {
+    return [...first].filter(([place]) => second.has(place)).map(([place, value]) => {
       const other = second.get(place), change = other - value;
       const tie = Math.abs(change) <= TIE * Math.max(Math.abs(value), Math.abs(other));
       return { place, a: value, b: other, change: tie ? 0 : change, gain: tie ? 0 : column.better === "higher" ? change : -change };

@@ -8,13 +8,6 @@
   const quantile = (df, level) => jStat.studentt.inv(level, df);
   const twoSided = (t, df) => (t === 0 ? 1 : jStat.ibeta(df / (df + t * t), df / 2, 0.5));
 
-  // Spreads are stored as the floats before the diagonal: those of one system to all before it.
-  const spreadsOf = (text) => {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const view = new DataView(bytes.buffer);
-    return Array.from({ length: bytes.length / 4 }, (_, place) => view.getFloat32(4 * place, true));
-  };
-
   const without = (value, groups, reason) => ({ value, low: null, high: null, p: null, se: null, df: null, groups, effect: null, reason });
 
   const ofSpread = (value, sd, groups, rounding) => {
@@ -146,5 +139,5 @@
     return `over different samples (${counts})${shared ? `; compared over the ${shared[4].toLocaleString("en")} of both` : ""}`;
   };
 
-  Object.assign(window.evalharness, { linesOf, verdict, pText, spreadsOf });
+  Object.assign(window.evalharness, { linesOf, verdict, pText });
 })();

@@ -53,6 +53,13 @@
     });
   };
 
+  // Long rows of numbers come as base64 of little-endian floats, NaN where there is none.
+  const floats = (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    return Array.from({ length: bytes.length / 4 }, (_, place) => view.getFloat32(4 * place, true));
+  };
+
   // The view that a page shows is in the hash, so that it can be linked to; only what differs from the default is.
   const hash = {
     read: () => Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
@@ -74,5 +81,5 @@
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  window.evalharness = { element, json, number, receive, load, hash, color };
+  window.evalharness = { element, json, number, receive, load, floats, hash, color };
 })();
