@@ -50,3 +50,17 @@ def test_what_holds_no_replicates_is_explained(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"replicates\.npz holds no replicates"):
         read_replicates(path)
+
+
+def test_arrays_that_are_no_plain_numbers_are_refused(tmp_path: Path) -> None:
+    strange = numpy.array([{"a": 1}], object), numpy.asfortranarray(numpy.ones((2, 2)))
+    for number, array in enumerate(strange):
+        numpy.savez(tmp_path / f"{number}.npz", bleu=array)
+        with pytest.raises(DataError, match="an array of objects, or in Fortran's order"):
+            read_replicates(tmp_path / f"{number}.npz")
+
+
+def test_what_is_read_may_be_changed(tmp_path: Path) -> None:
+    write_replicates(tmp_path / "file", ARRAYS)
+    read_replicates(tmp_path / "file")["bleu"][0] = 7
+    assert read_replicates(tmp_path / "file")["bleu"][0] == 0
