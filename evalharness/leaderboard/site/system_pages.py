@@ -27,6 +27,7 @@ from evalharness.task.writing import plain_yaml
 
 MOST_SLICES = 12
 SLICED_COLUMNS = 6
+MOST_HISTOGRAMS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def _fields(submission: Submission) -> list[str]:
 
 
 def _histograms(columns: Sequence[Column], values: Values) -> Iterator[Histogram]:
-    for column in columns:
+    for column in columns[:MOST_HISTOGRAMS]:
         found = values.by_score.get(column.title)
         kept = None if found is None else found[np.isfinite(found)]
         if kept is not None and len(kept):
