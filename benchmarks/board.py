@@ -120,7 +120,13 @@ class _Maker:
             scores={score: self._score(score, values[:, place]) for place, score in enumerate(self.names)},
             makers={key: {"plugin": "text", "distribution": "evalharness", "version": "0.1.0"} for key in self.names},
             usage={**usage, "seconds": 10.0 + number % 97, "troubles": []},
-            provenance={"created": "2026-01-01T00:00:00+0000", "folder": name, "task_file": "task.yaml", "command": "generated"},
+            provenance={
+                "created": "2026-01-01T00:00:00+0000",
+                "folder": name,
+                "task_file": "task.yaml",
+                "command": "generated",
+                TEXTS_LEFT_OUT: True,
+            },
         )
 
     def _score(self, name: str, values: NDArray[np.float64]) -> Score:
@@ -142,8 +148,7 @@ class _Maker:
         statuses = [pyarrow.nulls(samples, pyarrow.string())] * len(self.names)
         for name, parts in {"scores": scores, "statistics": sums, "statuses": statuses}.items():
             columns[name] = pyarrow.StructArray.from_arrays(parts, self.names)
-        table = pyarrow.table(columns).replace_schema_metadata({TEXTS_LEFT_OUT: b"1"})
-        parquet.write_table(table, path, compression="zstd")
+        parquet.write_table(pyarrow.table(columns), path, compression="zstd")
 
 
 def timed(what: str, job: Callable[[], Any]) -> tuple[Any, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BOARD, RECORDS, SITE = "board.yaml", "records", "site"
-TEXTS_LEFT_OUT = b"evalharness.texts_left_out"
+TEXTS_LEFT_OUT = "texts_left_out"  # in the provenance of a record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +35,10 @@ class Submission:
         path = self.folder / SAMPLES
         return path if path.is_file() else None
 
-    @cached_property
+    @property
     def has_texts(self) -> bool:
         """Whether the samples hold texts; without them scores are recomputed from statistics only."""
-        from pyarrow import ArrowException, parquet
-
-        if self.samples is None:
-            return False
-        try:
-            return TEXTS_LEFT_OUT not in (parquet.read_metadata(self.samples).metadata or {})
-        except (OSError, ArrowException) as error:
-            raise DataError(f"{self.samples} cannot be read: {error}") from error
+        return self.samples is not None and not self.record.provenance.get(TEXTS_LEFT_OUT)
 
     def replicates(self) -> dict[str, NDArray[numpy.float32]]:
         """Return the replicates by score name."""

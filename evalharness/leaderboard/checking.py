@@ -11,7 +11,7 @@ from pyarrow import ArrowException, parquet
 
 from evalharness.data import read_samples
 from evalharness.errors import DataError, EvalharnessError, Fault, nearest
-from evalharness.leaderboard.board import RECORDS, SITE, Board, Submission, read_what_is_there
+from evalharness.leaderboard.board import RECORDS, SITE, TEXTS_LEFT_OUT, Board, Submission, read_what_is_there
 from evalharness.leaderboard.folders import differences
 from evalharness.leaderboard.names import slug
 from evalharness.leaderboard.texts import holds_texts
@@ -114,6 +114,8 @@ def _changed(sample: Any, group: str | None, fields: str | None) -> bool:
 
 def _disagreements(submission: Submission) -> Iterator[str]:
     """Yield where scores and replicates do not follow from the samples."""
+    if submission.samples is not None and not submission.has_texts and holds_texts(submission.samples):
+        yield f"it says that texts were left out ({TEXTS_LEFT_OUT} in its provenance), but its samples hold some"
     agreement = rescore(submission.folder, statistics_only=not submission.has_texts)
     for name, part, recorded, again in agreement.differences:
         yield f"{name}: {part} is {recorded!r} in the record, {again!r} recomputed"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalharness.errors import EvalharnessError
-from evalharness.leaderboard.board import Board, Submission, problems_of, read_board
+from evalharness.leaderboard.board import TEXTS_LEFT_OUT, Board, Submission, problems_of, read_board
 from evalharness.leaderboard.checking import notes_on, place_of, reasons_against
 from evalharness.leaderboard.folders import whole_folder
 from evalharness.leaderboard.names import slug
@@ -53,7 +53,7 @@ def add(board_folder: str | Path, run: str | Path, *, texts: bool = True) -> Add
         raise Refused(run, reasons)
     target = place_of(board, system, task_name)
     replaced = target.exists()
-    kept = Submission(folder=_copy(submission, target, texts and board.texts), record=submission.record)
+    kept = _copy(submission, target, texts and board.texts)
     return Added(system, target, replaced, (*notes_on(kept), *_size_note(target, kept)))
 
 
@@ -80,22 +80,24 @@ def _taken(board: Board, submission: Submission, name: str, task: str) -> Iterat
                 )
 
 
-def _copy(submission: Submission, target: Path, texts: bool) -> Path:
+def _copy(submission: Submission, target: Path, texts: bool) -> Submission:
+    record = _noted(submission.record, texts and submission.has_texts)
     with whole_folder(target) as folder:
-        write_text(folder / RECORD, _without_place(submission.record).to_json())
+        write_text(folder / RECORD, record.to_json())
         for name in (REPLICATES, TASK):
             shutil.copyfile(submission.folder / name, folder / name)
         if texts:
             shutil.copyfile(submission.folder / SAMPLES, folder / SAMPLES)
         else:
             write_without_texts(submission.folder / SAMPLES, folder / SAMPLES)
-    return target
+    return Submission(folder=target, record=record)
 
 
-def _without_place(record: Record) -> Record:
-    """Return a record that does not say where on its maker's machine it was made."""
+def _noted(record: Record, texts: bool) -> Record:
+    """Return a record that says whether texts were left out, and not where on its maker's machine it was made."""
     folder = Path(str(record.provenance.get("folder", ""))).name
-    return replace(record, provenance={**record.provenance, "folder": folder})
+    left_out = {} if texts else {TEXTS_LEFT_OUT: True}
+    return replace(record, provenance={**record.provenance, "folder": folder, **left_out})
 
 
 def _size_note(folder: Path, submission: Submission) -> Iterator[str]:

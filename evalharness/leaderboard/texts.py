@@ -8,14 +8,13 @@ import pyarrow
 from pyarrow import parquet
 
 from evalharness.errors import DataError
-from evalharness.leaderboard.board import TEXTS_LEFT_OUT
 from evalharness.results.samples import ROWS_A_GROUP, TEXTS
 
 KEPT = ("id", "group", "repeat")
 
 
 def write_without_texts(source: Path, target: Path) -> None:
-    """Write a samples file again with ids, groups, scores, statistics and statuses, marked as without texts."""
+    """Write a samples file again with ids, groups, scores, statistics and statuses alone."""
     try:
         table = parquet.read_table(source)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
@@ -24,12 +23,11 @@ def write_without_texts(source: Path, target: Path) -> None:
         if name not in KEPT:
             place, kind = table.schema.get_field_index(name), table.schema.field(name).type
             table = table.set_column(place, table.schema.field(name), pyarrow.nulls(table.num_rows, kind))
-    marked = table.replace_schema_metadata({**(table.schema.metadata or {}), TEXTS_LEFT_OUT: b"1"})
-    parquet.write_table(marked, target, compression="zstd", row_group_size=ROWS_A_GROUP)
+    parquet.write_table(table, target, compression="zstd", row_group_size=ROWS_A_GROUP)
 
 
 def holds_texts(path: Path) -> bool:
-    """Return whether a samples file holds any text of a sample, whatever it is marked as."""
+    """Return whether a samples file holds any text of a sample, whatever its record says."""
     names = [name for name in TEXTS if name not in KEPT]
     try:
         table = parquet.read_table(path, columns=names)

@@ -91,6 +91,13 @@ def test_without_texts_statistics_remain_that_give_the_scores_again(empty: Path,
     assert not read_board(empty).systems[0].submissions["sums"].has_texts
 
 
+def test_a_record_that_only_claims_to_be_without_texts_is_refused(empty: Path, copy: Path) -> None:
+    change_record(copy, lambda record: dataclasses.replace(record, provenance={**record.provenance, "texts_left_out": True}))
+    assert refused(empty, copy) == (
+        "it says that texts were left out (texts_left_out in its provenance), but its samples hold some",
+    )
+
+
 def test_a_board_may_forbid_texts(tmp_path: Path, runs: dict[str, Path]) -> None:
     board = write_board(tmp_path / "board", BOARD + "texts: false\n")
     assert not holds_texts(add(board, runs["weak"]).folder / "samples.parquet")
