@@ -28,7 +28,7 @@ def as_csv(plan: Plan) -> str:
     for system in plan.ranked:
         row = plan.places[system.name]
         cells = [each for column in plan.board.columns for each in _numbers(score_of(system, column))]
-        writer.writerow([_no_formula(system.name), row.rank_low, row.rank_high, row.letters, *cells])
+        writer.writerow([no_formula(system.name), row.rank_low, row.rank_high, row.letters, *cells])
     return file.getvalue()
 
 
@@ -36,7 +36,12 @@ def _numbers(score: Score | None) -> list[float | None]:
     return [None] * 4 if score is None else [score.value, score.low, score.high, coverage(score)]
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
+    """Return a text that a spreadsheet takes for nothing but a text.
+
+    >>> no_formula("=1+1"), no_formula("dense")
+    ("'=1+1", 'dense')
+    """
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -27,7 +27,7 @@ Shared = dict[tuple[str, str], dict[str, list[Any]]]
 def pair_files(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield for each system its name and what its file holds."""
     columns = plan.board.columns
-    spreads = {column.title: plan.standings.spreads[column.title] for column in columns}
+    spreads = {column.title: plan.standings.spreads[column.title] for column in columns if plan.board.systems}
     uneven = _uneven(plan)
     for place, system in enumerate(plan.board.systems):
         rows = {title: packed(table[place, :place]) for title, table in spreads.items()}

@@ -12,6 +12,7 @@ from typing import Any
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import Board, System
 from evalharness.leaderboard.columns import Column
+from evalharness.leaderboard.names import DEVICES
 from evalharness.leaderboard.standing import Standing, Standings
 from evalharness.task import Task
 
@@ -19,13 +20,13 @@ _LONGEST = 48
 
 
 def slug(name: str) -> str:
-    """Return a file name for any name: itself where it is one, otherwise what it has of one, and a digest.
+    """Return a file name for any name: itself where it is one everywhere, otherwise what it has of one, and a digest.
 
     >>> slug("dense-smollm2"), slug("../../etc/passwd"), slug("<script>")
-    ('dense-smollm2', 'etc-passwd-b7dabc43', 'script-c85dd8bd')
+    ('dense-smollm2', 'etc-passwd-830a08e2', 'script-e3d10d30')
     """
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST].strip("-")
-    if plain == name:
+    plain = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:_LONGEST].strip("-._")
+    if plain == name and plain.partition(".")[0] not in DEVICES:
         return plain
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     return f"{plain}-{digest}" if plain else digest

@@ -122,6 +122,7 @@
     initialSort: [{ column: "place", dir: "asc" }],
     columnDefaults: { headerHozAlign: "left", vertAlign: "middle", resizable: false },
     placeholder: "No system fits. Change what is searched for.",
+    renderVerticalBuffer: 120, // by default three screens are drawn, of which one is seen
     keybindings: false,
     printAsHtml: true,
     printRowRange: "active",

@@ -143,6 +143,7 @@
 
   let around = [];
   let asked = 0;
+  let shown = null;
 
   const fill = async (row) => {
     const mine = ++asked;
@@ -163,6 +164,7 @@
   };
 
   const show = async (row) => {
+    shown = row;
     hash.write({ sample: index.id[row], repeat: index.repeat[row] || null }, !dialog.open);
     if (!dialog.open) dialog.showModal();
     await fill(row);
@@ -178,7 +180,7 @@
     asked++;
     dialog.replaceChildren();
     hash.write({}, false);
-    view.closed?.();
+    view.closed(shown);
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();

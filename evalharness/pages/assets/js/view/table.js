@@ -29,7 +29,7 @@
 
   const of = (make) => (cell) => make(cell.getData().row);
   const open = (row) => view.open(row, [...rows]);
-  const idCell = (row) => element("a", { href: `#${new URLSearchParams({ sample: index.id[row] })}`, dir: "auto", className: "open" },
+  const idCell = (row) => element("a", { href: `#${new URLSearchParams({ sample: index.id[row] })}`, dir: "auto", className: "open", "data-row": row },
     index.repeat[row] ? `${index.id[row]} · ${index.repeat[row]}` : index.id[row]);
   const textCell = (name) => (row) => element("span", { dir: "auto", className: index[name][row] === null ? "dim" : "" }, index[name][row] ?? "none");
   const scoreCell = (name) => (row) => {
@@ -40,6 +40,12 @@
   const failureCell = (row) => {
     const failed = view.failure(row);
     return failed ? element("span", { className: "note bad" }, failed) : element("span", {}, "");
+  };
+
+  // A title that sorts is a button, for the keyboard; a click on it is one on the title.
+  const title = (cell) => {
+    const { title: text, headerSort = true } = cell.getColumn().getDefinition();
+    return headerSort ? element("button", { type: "button", className: "title", dir: "auto" }, text) : text;
   };
 
   const columns = () => [
@@ -95,7 +101,7 @@
   };
 
   let running = null;
-  const bar = element("progress", { max: 1, "aria-label": "Search through all texts" });
+  const bar = element("progress", { max: 1, "aria-label": "Progress through all texts" });
   const search = async (text) => {
     running?.abort();
     const mine = (running = new AbortController());
@@ -160,16 +166,23 @@
     table = new Tabulator("#sample-table", {
       columns: columns(), index: "row", layout: "fitColumns", placeholder: "No sample is like this.",
       ajaxURL: "index", ajaxRequestFunc: (_url, _config, params) => page(params),
-      pagination: true, paginationMode: "remote", paginationSize: PAGE, paginationSizeSelector: [25, 50, 100, 200],
-      sortMode: "remote", headerSortTristate: true, columnDefaults: { headerTooltip: true },
+      pagination: true, paginationElement: document.getElementById("sample-pages"), paginationMode: "remote", paginationSize: PAGE, paginationSizeSelector: [25, 50, 100, 200],
+      sortMode: "remote", headerSortTristate: true, keybindings: false, langs: { default: { pagination: { page_size: "Rows a page" } } }, columnDefaults: { titleFormatter: title },
     });
     table.on("rowClick", (event, row) => {
       if (event.ctrlKey || event.metaKey) return;
       event.preventDefault();
       open(row.getData().row);
     });
-    table.on("tableBuilt", resolve);
+    table.on("tableBuilt", () => {
+      // Its rows hold links, so the box needs no focus of its own, which a grid may not have.
+      document.querySelector("#sample-table .tabulator-tableholder").removeAttribute("tabindex");
+      resolve();
+    });
   });
+
+  // The table may have drawn its rows anew while the dialog was open: the reader goes on at the sample read last.
+  view.closed = (row) => document.querySelector(`#sample-table a.open[data-row="${row}"]`)?.focus();
 
   const chooseSlice = (name, code) => {
     const control = tools.querySelector(`[data-slice="${CSS.escape(name)}"]`);
