@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.leaderboard.board import Board, System
+from evalharness.leaderboard.cells import coverage
 from evalharness.leaderboard.columns import Column
 from evalharness.results.folder import REPLICATES
 from evalharness.scoring import Score
 from evalharness.scoring.paired import UNDEFINED_PERCENT, spreads
 
 Table = NDArray[np.float32]
-Made = tuple[str, int, str]  # generator, replicates, fingerprint
+Kind = tuple[str, bool, int, int, str]  # what decides whether two scores can be compared
 
 
 def score_of(system: System, column: Column) -> Score | None:
@@ -36,8 +37,8 @@ class Replicates:
     def tables(self) -> Mapping[str, Table]:
         """The tables of all columns, those that the rule ranks by among them."""
         columns = dict.fromkeys((*self.board.columns, *self.board.rank.columns))
-        usual = {column: usual_making(self.board, column) for column in columns}
-        tables = {column: np.full((len(self.board.systems), made[1]), np.nan, np.float32) for column, made in usual.items()}
+        rows = len(self.board.systems)
+        tables = {column: np.full((rows, _usual_draws(self.board, column)), np.nan, np.float32) for column in columns}
         for row, system in enumerate(self.board.systems):
             for task, submission in system.submissions.items():
                 found = submission.replicates() if (submission.folder / REPLICATES).is_file() else {}
@@ -48,22 +49,43 @@ class Replicates:
         return {column.title: table for column, table in tables.items()}
 
 
-def _making(score: Score) -> Made:
-    return score.generator, score.replicates, score.fingerprint
+def _scores(board: Board, column: Column) -> list[Score]:
+    return [score for system in board.systems if (score := score_of(system, column)) and score.value is not None]
 
 
-def usual_making(board: Board, column: Column) -> Made:
-    """Return generator, number of replicates and fingerprint that most systems share in a column.
+def _usual_draws(board: Board, column: Column) -> int:
+    counts = Counter(score.replicates for score in _scores(board, column))
+    return max(counts, key=lambda draws: (counts[draws], draws), default=0)
 
-    Of equally many, those over more samples: so the order of the systems decides nothing.
+
+def usual_score(board: Board, column: Column) -> Score | None:
+    """Return a score that can be compared with more of the others in a column than any other can.
+
+    Of equally many, one that covers more samples: so the order of the systems decides nothing.
     """
-    scores = [score for system in board.systems if (score := score_of(system, column)) and score.value is not None]
-    counts = Counter(map(_making, scores))
-    samples = {_making(score): score.samples for score in scores}
-    return max(counts, key=lambda made: (counts[made], samples[made], made), default=("", 0, ""))
+    kinds = {_kind(score): score for score in _scores(board, column)}
+    counts = Counter(map(_kind, _scores(board, column)))
+
+    def rank(kind: Kind) -> tuple[int, float, Kind]:
+        alike = sum(count for other, count in counts.items() if _alike(kinds[kind], kinds[other]))
+        return alike, coverage(kinds[kind]), kind
+
+    return kinds[max(kinds, key=rank)] if kinds else None
 
 
-def why_apart(system: System, column: Column, usual: Made, drawn: Table) -> str | None:
+def _kind(score: Score) -> Kind:
+    return score.generator, score.clustered, score.replicates, score.samples, score.fingerprint
+
+
+def _alike(one: Score, other: Score) -> bool:
+    return _paired(one, other) and one.same_samples(other)
+
+
+def _paired(one: Score, other: Score) -> bool:
+    return one.aligned(other) and one.replicates == other.replicates
+
+
+def why_apart(system: System, column: Column, usual: Score | None, drawn: Table) -> str | None:
     """Return why a system cannot be compared with the others in a column, or None where it can."""
     submission = system.submissions.get(column.task)
     if submission is None:
@@ -73,9 +95,9 @@ def why_apart(system: System, column: Column, usual: Made, drawn: Table) -> str 
     score = submission.record.scores.get(column.score)
     if score is None or score.value is None:
         return f"no value of {column.title}" + (f": {score.reason}" if score and score.reason else "")
-    if _making(score)[:2] != usual[:2]:
+    if usual is None or not _paired(score, usual):
         return f"its replicates of {column.title} are not aligned with those of the others"
-    if score.fingerprint != usual[2]:
+    if not score.same_samples(usual):
         return f"{column.title} is over other samples than that of the others"
     return why_undefined(drawn, column.title)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from evalharness.leaderboard.aligned import Replicates, score_of, usual_making, why_apart, why_undefined
+from evalharness.leaderboard.aligned import Replicates, score_of, usual_score, why_apart, why_undefined
 from evalharness.leaderboard.board import Board
 from evalharness.leaderboard.bradley_terry import strengths
 from evalharness.leaderboard.wins import Games, games, win_rates
@@ -46,7 +46,7 @@ def _by_mean(board: Board, replicates: Replicates) -> Ruled:
     tables = [replicates.tables[column.title] for column in columns]
     apart: dict[int, str] = {}
     for column, table in reversed(list(zip(columns, tables, strict=True))):
-        usual = usual_making(board, column)
+        usual = usual_score(board, column)
         reasons = [why_apart(system, column, usual, drawn) for system, drawn in zip(systems, table, strict=True)]
         apart |= {place: reason for place, reason in enumerate(reasons) if reason is not None}
     draws = min(table.shape[1] for table in tables)

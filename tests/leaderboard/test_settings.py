@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evalharness import registry
 from evalharness.errors import FaultsFound
 from evalharness.leaderboard.settings import Settings, read_settings
 from tests.leaderboard.conftest import BOARD, TASK, write_board, write_task
@@ -79,6 +80,14 @@ def test_a_task_that_is_not_there_is_told_and_scores_are_not_looked_up(tmp_path:
 def test_a_rule_that_is_none_is_refused(tmp_path: Path, rank: str, told: str) -> None:
     found = faults(tmp_path, BOARD.replace("{by: token_f1}", rank))
     assert any(told in fault for fault in found), found
+
+
+def test_scores_without_values_per_sample_cannot_be_won_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.installed().entries["metric"]["token_f1"].cls, "pool", "rows")
+    assert faults(tmp_path, BOARD.replace("{by: token_f1}", "{bradley_terry: [exact_match, token_f1]}")) == [
+        "board.yaml:7:23: 'token_f1' has no values per sample, which wins are counted by; rank by another score"
+    ]
+    assert settings(tmp_path, BOARD).rank.kind == "by"
 
 
 def test_a_fault_of_a_task_keeps_its_own_place(tmp_path: Path) -> None:

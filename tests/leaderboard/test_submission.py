@@ -13,8 +13,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+import evalharness as eh
 from evalharness.errors import DataError, FaultsFound
-from evalharness.leaderboard import read_board
+from evalharness.leaderboard import read_board, standings
 from evalharness.leaderboard.submission import Refused, add
 from evalharness.leaderboard.texts import holds_texts
 from evalharness.results import Record, read_record
@@ -188,6 +189,15 @@ def test_what_is_no_run_at_all_is_wrong_input(empty: Path, tmp_path: Path) -> No
     (tmp_path / "record.json").write_text(json.dumps({"schema": "other/1"}))
     with pytest.raises(DataError, match=r"is not a record of the schema evalharness\.record/1"):
         add(empty, tmp_path)
+
+
+def test_a_system_that_was_asked_several_times_stands_beside_one_that_was_asked_once(board: Path, tmp_path: Path) -> None:
+    task = write_task(tmp_path / "tasks")
+    path = tmp_path / "repeated"
+    eh.run(task, overrides=["repeats=3", "system.name=repeated"], out=path, store=tmp_path / "store.sqlite")
+    assert add(board, path).notes == ()
+    row = next(row for row in standings(read_board(board)).rows if row.system == "repeated")
+    assert (row.rank_low, row.rank_high, row.coverage, row.marks) == (5, 5, 1.0, ())
 
 
 def test_errors_are_told_when_a_run_is_added(empty: Path, tmp_path: Path) -> None:
