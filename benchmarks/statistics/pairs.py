@@ -20,6 +20,7 @@ from benchmarks.statistics.shipped import Columns, Cost, MacroF1, Share, WordErr
 from evalharness import Metric
 
 LIKENESS = 0.6  # latent correlation of two systems on one sample
+CLASS_LIKENESS = 0.85  # of systems that decide between classes: then unaligned replicates are as blunt as in the reference
 GROUP_LIKENESS = 0.11  # latent correlation of the differences in a group: McNemar's size asks for a design effect of 1.33
 GROUP_SIZE = 6
 DESIGNED = float(ndtri(0.975) + ndtri(0.8))  # standard errors that a difference lies from 0 for a power of .80
@@ -95,7 +96,7 @@ def errors(random: np.random.Generator, count: int, difference: float) -> Pair:
 def classes(random: np.random.Generator, count: int, difference: float) -> Pair:
     """Decisions between four classes; the second system knows the answer of more samples."""
     truth = random.random(count)
-    a, b = ndtr(_alike(random, count))
+    a, b = ndtr(_alike(random, count, CLASS_LIKENESS))
     return classified(truth, a, random.random(count)), classified(truth, b - difference, random.random(count))
 
 
@@ -106,8 +107,8 @@ def answers(random: np.random.Generator, shares: NDArray[np.float64], count: int
     return np.asarray(latent < ndtri(shares)[:, None], float)
 
 
-def _alike(random: np.random.Generator, count: int) -> NDArray[np.float64]:
-    return math.sqrt(LIKENESS) * random.normal(size=count) + math.sqrt(1 - LIKENESS) * random.normal(size=(2, count))
+def _alike(random: np.random.Generator, count: int, likeness: float = LIKENESS) -> NDArray[np.float64]:
+    return math.sqrt(likeness) * random.normal(size=count) + math.sqrt(1 - likeness) * random.normal(size=(2, count))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from benchmarks.statistics.pairs import Pair, binary, binary_difference
 from benchmarks.statistics.shipped import Share, entry, of_mean, random_of, scored
 from evalharness.scoring.paired import difference
 
-RUNS = 2000
+RUNS = 500  # fewer, since each draw of lost samples has weights of its own
 LEVEL = 0.05
 DISAGREEMENT = 0.2
 _CELL = re.compile(r"(size|power): (\d+) % (at random|of the wrong), n=(\d+), (replicates|common samples|as failures)")
