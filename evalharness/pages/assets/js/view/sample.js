@@ -11,7 +11,7 @@
   const folded = (title, ...content) => element("details", {}, element("summary", { dir: "auto" }, title), ...content);
   const pre = (value) => element("pre", { dir: "auto", tabIndex: 0 }, json(value));
   const facts = (pairs) =>
-    element("dl", { className: "facts" }, pairs.map(([name, value]) => [
+    element("dl", { className: "facts" }, pairs.flatMap(([name, value]) => [
       element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, json(value)),
     ]));
   const given = (value) => value !== null && value !== undefined;
@@ -109,7 +109,7 @@
   const statistics = (found) => {
     const known = Object.entries(found ?? {}).filter(([, values]) => given(values));
     if (!known.length) return null;
-    return folded("Statistics", known.map(([metric, values]) => [
+    return folded("Statistics", known.flatMap(([metric, values]) => [
       element("h4", { dir: "auto" }, metric), facts(Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)])),
     ]));
   };

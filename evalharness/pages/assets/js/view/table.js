@@ -167,6 +167,8 @@
       columns: columns(), index: "row", layout: "fitColumns", placeholder: "No sample is like this.",
       ajaxURL: "index", ajaxRequestFunc: (_url, _config, params) => page(params),
       pagination: true, paginationElement: document.getElementById("sample-pages"), paginationMode: "remote", paginationSize: PAGE, paginationSizeSelector: [25, 50, 100, 200],
+      // It would draw its rows anew for its own height as well, and take the focus from the reader.
+      autoResize: false,
       sortMode: "remote", headerSortTristate: true, keybindings: false, langs: { default: { pagination: { page_size: "Rows a page" } } }, columnDefaults: { titleFormatter: title },
     });
     table.on("rowClick", (event, row) => {
@@ -174,11 +176,12 @@
       event.preventDefault();
       open(row.getData().row);
     });
+    addEventListener("resize", () => table.redraw());
     table.on("tableBuilt", () => {
       // Its rows hold links, so the box needs no focus of its own, which a grid may not have.
       document.querySelector("#sample-table .tabulator-tableholder").removeAttribute("tabindex");
-      resolve();
     });
+    table.on("dataProcessed", () => requestAnimationFrame(resolve));
   });
 
   // The table may have drawn its rows anew while the dialog was open: the reader goes on at the sample read last.
@@ -194,9 +197,9 @@
   (async () => {
     await view.ready;
     makeTools();
+    view.slices(chooseSlice);
     await makeTable();
     document.documentElement.dataset.ready = "";
-    view.slices(chooseSlice);
     view.follow([...rows]);
     window.evalharness.hash.onChange(() => view.follow([...rows]));
   })();
