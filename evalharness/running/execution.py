@@ -126,6 +126,7 @@ class Execution:
         scoring.troubles.note(self.listeners, kind="listener")
         seconds = round(time.monotonic() - started, 3)
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
+        usage["responses"] = dataclasses.asdict(scoring.spent)
         usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
             task=self._task(),

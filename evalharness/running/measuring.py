@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from evalharness.contract import Batch, Failure, Response
 from evalharness.results.samples import Scored, answers_text, evidence_text, json_text
-from evalharness.running.pipeline import Answered, Row
+from evalharness.running.pipeline import Answered, Row, Spent
 from evalharness.running.troubles import Troubles
 from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
 
@@ -28,6 +28,7 @@ class Scoring:
     troubles: Troubles = field(default_factory=Troubles)
     samples: int = 0
     merged: int = 0
+    spent: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
         self.tallies = {entry.name: Tally(entry) for entry in self.chain.entries}
@@ -63,6 +64,7 @@ class Scoring:
 
     def _note(self, answered: Answered, replies: Mapping[str, Answers]) -> None:
         self.merged += answered.merged
+        self.spent += answered.spent
         for row, failure in zip(answered.rows, answered.failures, strict=True):
             self.troubles.add(failure, row.sample.id)
         for given in replies.values():

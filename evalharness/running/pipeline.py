@@ -50,16 +50,41 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What responses cost, whenever they were asked for: tokens, and the seconds of those that a service timed."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    latency: float = 0.0
+    timed: int = 0
+
+    @classmethod
+    def on(cls, responses: Sequence[Response]) -> Spent:
+        """Return what these responses cost."""
+        times = [response.latency for response in responses if response.latency is not None]
+        read, written = (
+            sum(response.input_tokens for response in responses),
+            sum(response.output_tokens for response in responses),
+        )
+        return cls(read, written, sum(times), len(times))
+
+    def __add__(self, other: Spent) -> Spent:
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Spent(*(one + two for one, two in pairs))
+
+
+@dataclass(frozen=True)
 class Answered:
     """A batch with its columns, for each row the failure of its retrieval or response, or None.
 
-    `merged` counts choices whose first characters share a token with their context.
+    `merged` counts choices whose first characters share a token with their context; `spent` is what the responses cost.
     """
 
     rows: Sequence[Row]
     batch: Batch
     failures: Sequence[Failure | None]
     merged: int = 0
+    spent: Spent = field(default_factory=Spent)
 
 
 @dataclass
@@ -118,7 +143,8 @@ class Pipeline:
         ]
         columns = self.columns(rows, contexts, requests, responses)
         merged = sum(response.merged for response in responses)
-        return Answered(rows, Batch(columns, columns["id"]), [response.failure for response in responses], merged)
+        failures = [response.failure for response in responses]
+        return Answered(rows, Batch(columns, columns["id"]), failures, merged, Spent.on(responses))
 
     def _transformed(self, response: Response) -> Response:
         """Return the response with its text changed by the chain of transforms; one that fails is a failure of the sample."""

@@ -201,6 +201,14 @@ def test_a_system_asked_three_times_is_over_the_same_samples_as_one_asked_once(t
     assert not once.same_samples(fewer)
 
 
+def test_what_responses_cost_is_told_whenever_they_were_asked_for(task: Write) -> None:
+    path = task()
+    first, again = (eh.run(path, out=out).usage for out in ("one", "two"))
+    assert (first["requests"], again["requests"], again["input_tokens"]) == (40, 0, 0)
+    spent = {"input_tokens": 200, "output_tokens": 40, "latency": 0.0, "timed": 0}
+    assert first["responses"] == again["responses"] == spent
+
+
 def test_recorded_responses_need_no_model(task: Write) -> None:
     lines = [{"id": row["id"], "response": row["answers"][0]} for row in QUESTIONS if row["id"] != "q05"]
     Path("outputs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))

@@ -86,13 +86,15 @@ def _point(system: System, row: Standing, cost: Callable[[Submission], float | N
 
 
 def _seconds(submission: Submission) -> float | None:
-    """Return the seconds that a run took; None where answers came from the store, which takes no time."""
+    """Return the seconds in which a service gave all responses or, where none was stored before, those of the run."""
     usage = submission.record.usage
+    spent = usage.get("responses") or {}
+    if spent.get("timed"):
+        return float(spent["latency"])
     return None if usage.get("from_store") or not usage.get("seconds") else float(usage["seconds"])
 
 
 def _tokens(submission: Submission) -> float | None:
-    """Return the tokens that a run read and wrote; None where answers came from the store, whose tokens are not counted."""
-    usage = submission.record.usage
-    count = int(usage.get("input_tokens") or 0) + int(usage.get("output_tokens") or 0)
-    return None if usage.get("from_store") or not count else float(count)
+    """Return the tokens that the system's responses read and wrote, whenever they were asked for; None without any."""
+    spent = submission.record.usage.get("responses") or {}
+    return float(spent.get("input_tokens", 0) + spent.get("output_tokens", 0)) or None
