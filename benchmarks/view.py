@@ -5,6 +5,9 @@
 
 The page is opened in headless Chromium (from the path, or named in EVALHARNESS_CHROMIUM). Samples are made up: three
 passages of some 500 characters, the prompt over them, a sentence of the first as response, a word of it as reference.
+
+Measured on 2 cores that were busy with other work (load 7): written in 24 s, peak 238 MB, 26 MB; table ready after 0.9 s,
+filters 40 to 75 ms, sorting 45 ms, search through all texts 4.0 s without a task of more than 50 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from tests.browser.finding import NONE, chromium
 
 SAMPLES = 50_000
 TYPING_MS = 300  # the search waits that long for the next key
-LOAD_MS, FILTER_MS, LONGEST_TASK_MS, PEAK_MB = 4_000, 150, 250, 700
+LOAD_MS, FILTER_MS, LONGEST_TASK_MS, PEAK_MB = 2_000, 150, 100, 400
 TASK = """\
 name: made_up
 version: 1

@@ -53,7 +53,7 @@
     const heads = ["part of the response", "score", "status", "passage", "to know"];
     return Object.entries(Object.groupBy(found, ({ metric }) => metric)).map(([metric, rows]) =>
       section(`Evidence of ${metric}`, element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Evidence of ${metric}` },
-        element("table", {}, element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, head)))),
+        element("table", {}, element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col", className: head === "score" ? "num" : "" }, head)))),
           element("tbody", {}, rows.map(evidenceRow(sample)))))));
   };
 

@@ -19,7 +19,7 @@
 
   const cell = ({ sums, counts }, code, size) => {
     if (!counts[code]) return element("td", { className: "num dim" }, "–");
-    const fewer = counts[code] < size ? element("span", { className: "dim of" }, ` of ${counts[code]}`) : null;
+    const fewer = counts[code] < size ? element("span", { className: "dim of" }, ` (${counts[code]})`) : null;
     return element("td", { className: "num" }, number(sums[code] / counts[code]), fewer);
   };
 
@@ -44,7 +44,7 @@
       host.append(element("p", { className: "dim" }, "No field has few enough different values to cut the samples into slices."));
       return;
     }
-    host.append(element("p", { className: "dim" }, "Means of the samples' own values, without intervals; a score over all samples may be no such mean. Choose a slice to list its samples."));
+    host.append(element("p", { className: "dim" }, "Means of the samples' own values, without intervals; a score over all samples may be no such mean. In brackets: how many samples have a value, where some have none. Choose a slice to list its samples."));
     for (const field of fields) host.append(element("h3", { dir: "auto" }, field), table(field, choose));
   };
 })();
