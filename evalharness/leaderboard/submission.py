@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalharness.errors import EvalharnessError
+from evalharness.errors import DataError, EvalharnessError
 from evalharness.leaderboard.board import TEXTS_LEFT_OUT, Board, Submission, problems_of, read_board
 from evalharness.leaderboard.checking import notes_on, place_of, reasons_against
 from evalharness.leaderboard.folders import whole_folder
@@ -40,7 +40,7 @@ class Added:
 def add(board_folder: str | Path, run: str | Path, *, texts: bool = True) -> Added:
     """Add a run folder to a board and return what was added; without `texts`, responses and fields stay behind.
 
-    Raises Refused with every reason why the board does not take it, DataError where the folder holds no record.
+    Raises Refused with every reason why the board does not take it.
     """
     board, run = read_board(board_folder), Path(run)
     submission, task_name = _submission(board, run)
@@ -58,7 +58,10 @@ def add(board_folder: str | Path, run: str | Path, *, texts: bool = True) -> Add
 
 
 def _submission(board: Board, run: Path) -> tuple[Submission, str]:
-    record = read_record(run)
+    try:
+        record = read_record(run)
+    except DataError as error:
+        raise Refused(run, [str(error)]) from error
     folder = run if run.is_dir() else run.parent
     name = str(record.task.get("name"))
     task = next((task for task in board.tasks if task.name == name), None)

@@ -65,10 +65,15 @@ def test_add_as_json(made: Path, board: Path, capsys: pytest.CaptureFixture[str]
     assert (part["added"], part["reasons"][0]) == (False, "it covers only the first 50 samples (--limit)")
 
 
+def test_a_folder_that_is_no_run_does_not_keep_others_out(made: Path, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leaderboard("add", board, made, made / "good") == 1
+    told = capsys.readouterr()
+    assert "is not a record" in told.err
+    assert told.out == f"added good: {board}/records/good\n"
+
+
 def test_wrong_input_is_told_with_exit_code_2(made: Path, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard("add", board) == 2
-    assert leaderboard("add", board, made) == 2
-    assert "is not a record" in capsys.readouterr().err
     assert leaderboard("add", made, made / "good") == 2
     assert f"{made}/board.yaml: cannot read the file" in capsys.readouterr().err
     (board / "board.yaml").write_text("title: 1\n", encoding="utf-8")

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 import evalharness as eh
-from evalharness.errors import DataError, FaultsFound
+from evalharness.errors import FaultsFound
 from evalharness.leaderboard import read_board, standings
 from evalharness.leaderboard.submission import Refused, add
 from evalharness.leaderboard.texts import holds_texts
@@ -183,11 +183,11 @@ def test_missing_and_damaged_files_are_told(empty: Path, copy: Path) -> None:
     assert any("samples.parquet cannot be read" in reason for reason in refused(empty, copy))
 
 
-def test_what_is_no_run_at_all_is_wrong_input(empty: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is not a record"):
+def test_what_is_no_run_at_all_is_refused(empty: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="is not a record"):
         add(empty, tmp_path)
     (tmp_path / "record.json").write_text(json.dumps({"schema": "other/1"}))
-    with pytest.raises(DataError, match=r"is not a record of the schema evalharness\.record/1"):
+    with pytest.raises(Refused, match=r"is not a record of the schema evalharness\.record/1"):
         add(empty, tmp_path)
 
 
