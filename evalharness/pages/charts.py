@@ -85,7 +85,10 @@ def cost_and_quality(points: Sequence[Point], cost: str, quality: str, better: B
     colour = {"field": "front", "type": "nominal", "title": None, "scale": scale, "legend": {"orient": "top"}}
     line = {"type": "line", "interpolate": "step-after", "strokeDash": [4, 4], "opacity": 0.8}
     text = {"type": "text", "align": "left", "dx": 8, "dy": -8, "limit": 160}
-    before = {**text, "align": "right", "dx": -8}  # where a name after its point would leave the chart
+    sides = {"after": text, "before": {**text, "align": "right", "dx": -8}}  # before, where a name would leave the chart
+    names = [
+        {**_labelled(side), **_layer(sides[side], x=x, y=y, text={"field": "name"})} for side in sorted(set(labels.values()))
+    ]
     tooltip = _tooltip(("name", ""), ("cost", cost), ("quality", quality), ("low", "from"), ("high", "to"))
     return {
         **_frame(data, height=340),
@@ -93,8 +96,7 @@ def cost_and_quality(points: Sequence[Point], cost: str, quality: str, better: B
             _layer({"type": "rule", "opacity": 0.35}, x=x, y={**y, "field": "low"}, y2={"field": "high"}),
             {**on_front, **_layer(line, x=x, y=y)},
             _layer({"type": "point", "size": 90}, x=x, y=y, color=colour, tooltip=tooltip),
-            {**_labelled("after"), **_layer(text, x=x, y=y, text={"field": "name"})},
-            {**_labelled("before"), **_layer(before, x=x, y=y, text={"field": "name"})},
+            *names,
         ],
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 from evalharness.comparison.pairs import line_of
 from evalharness.comparison.results import Result
 from evalharness.comparison.tallies import Stored, shared
+from evalharness.contract import canonical
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import Submission, System
 from evalharness.leaderboard.columns import Column
@@ -34,14 +35,20 @@ def pair_files(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
         scores = {column.title: _plain(score) for column in columns if (score := score_of(system, column)) is not None}
         earlier = [other.name for other in plan.board.systems[:place]]
         both = {plan.slugs[name]: uneven[name, system.name] for name in earlier if (name, system.name) in uneven}
-        yield system.name, {"scores": scores, "spreads": rows, "shared": both}
+        yield system.name, {"scores": scores, "spreads": rows, "shared": both, "identities": _identities(system)}
+
+
+def _identities(system: System) -> dict[str, str]:
+    """Return by task what two records of the very same system share, where the record says what it is of."""
+    found = {task: submission.record.system for task, submission in system.submissions.items()}
+    return {task: canonical([plain.get("digest"), plain["identity"]]) for task, plain in found.items() if plain.get("identity")}
 
 
 def _plain(score: Score) -> dict[str, Any]:
     return {
         "value": score.value, "low": score.low, "high": score.high, "groups": score.groups, "samples": score.samples,
         "range": score.range, "bounds": score.bounds, "reason": score.reason, "signature": score.signature,
-        "generator": f"{score.generator}|{score.replicates}", "fingerprint": score.fingerprint,
+        "generator": score.generator, "clustered": score.clustered, "fingerprint": score.fingerprint,
     }  # fmt: skip
 
 
@@ -59,23 +66,28 @@ Different = tuple[System, System, str, Sequence[Column]]
 
 def _different(plan: Plan) -> Iterator[Different]:
     for task in plan.board.tasks:
-        systems = [system for system in plan.board.systems if _has_samples(system, task.name)]
-        over = {column: _samples_of(systems, column) for column in plan.columns(task)}
-        mixed = {column: made for column, made in over.items() if len(set(made) - {None}) > 1}
+        systems = [system for system in plan.board.systems if _measurable(system, task.name)]
+        found = {column: [score_of(system, column) for system in systems] for column in plan.columns(task)}
+        mixed = {column: scores for column, scores in found.items() if _over_several(scores)}
         for a, b in combinations(range(len(systems)), 2) if mixed else ():
-            columns = [column for column, made in mixed.items() if None not in (made[a], made[b]) and made[a] != made[b]]
+            columns = [column for column, scores in mixed.items() if _differ(scores[a], scores[b])]
             if columns:
                 yield systems[a], systems[b], task.name, columns
 
 
-def _samples_of(systems: Sequence[System], column: Column) -> list[tuple[int, str] | None]:
-    """Return over which samples each system's score is, None where it has no value."""
-    scores = [score_of(system, column) for system in systems]
-    return [None if score is None or score.value is None else (score.samples, score.fingerprint) for score in scores]
+def _over_several(scores: Sequence[Score | None]) -> bool:
+    """Return whether scores of one column are, as far as their fingerprints say, over different samples."""
+    return len({(score.samples, score.fingerprint) for score in scores if score is not None and score.value is not None}) > 1
 
 
-def _has_samples(system: System, task: str) -> bool:
-    return task in system.submissions and system.submissions[task].samples is not None
+def _differ(a: Score | None, b: Score | None) -> bool:
+    if a is None or b is None or a.value is None or b.value is None:
+        return False
+    return a.signature == b.signature and a.aligned(b) and not a.same_samples(b)
+
+
+def _measurable(system: System, task: str) -> bool:
+    return task in system.submissions and _result(system.submissions[task]).measurable
 
 
 def _compared(found: Sequence[Different]) -> Shared:

@@ -88,7 +88,7 @@ def _part(plan: Plan, system: System, task: Task, values: Values | None) -> Task
         lines=list(_lines(plan, system, columns)),
         slices=list(_sliced(submission, columns)) if submission.has_texts else [],
         histograms=[] if values is None else list(_histograms(columns, values)),
-        command=reproducing(str(submission.record.provenance.get("command", ""))),
+        command=reproducing(str(submission.record.provenance.get("command") or "")) or _from_spec(task),
         spec=plain_yaml(spec) if spec else "",
     )
 
@@ -136,6 +136,11 @@ def _histograms(columns: Sequence[Column], values: Values) -> Iterator[Histogram
         if kept is not None and len(kept):
             text = f"{len(kept):,} samples, from {number(kept.min())} to {number(kept.max())}."
             yield Histogram(title=column.title, text=text, spec=charts.histogram(kept, column.unit or "value"))
+
+
+def _from_spec(task: Task) -> str:
+    """Return the command for a record that was made from Python: the system stands on the page."""
+    return f"evalharness run {shlex.quote(task.path.name)} --system system.yaml  # the system below, saved under this name"
 
 
 def reproducing(command: str) -> str:

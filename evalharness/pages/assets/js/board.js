@@ -85,6 +85,9 @@
     return element("span", {}, made, element("span", { className: "dim", "aria-hidden": "true" }, ` ${ARROWS[column.better]}${unit}`));
   };
 
+  // On paper the library writes titles as markup.
+  const markup = (text) => element("i", {}, text).innerHTML;
+
   // Those without a value come last, whichever way is sorted.
   const emptyLast = { alignEmptyValues: "bottom" };
 
@@ -92,7 +95,7 @@
     { field: "place", title: "Rank", titleFormatter: header("Rank"), width: NARROW ? 92 : 100, sorter: "number", formatter: rankCell, frozen: !NARROW },
     { field: "name", title: "System", titleFormatter: header("System"), minWidth: NARROW ? 168 : 250, widthGrow: 2, sorter: "string", formatter: systemCell, frozen: true },
     ...data.columns.map((column, place) => ({
-      field: `c${place}`, title: `score ${place + 1}`, titleFormatter: header(column.title, column), minWidth: 132, sorter: "number",
+      field: `c${place}`, title: markup(column.title), titleFormatter: header(column.title, column), minWidth: 132, sorter: "number",
       sorterParams: emptyLast, headerSortStartingDir: column.better === "higher" ? "desc" : "asc", formatter: scoreCell({ ...column, place }),
     })),
   ];
@@ -215,6 +218,8 @@
 
   const whenReady = () => {
     byId("board").setAttribute("aria-rowcount", rows.length);
+    // Inside a grid only rows may take the focus; headers and links do, and bring into view what they stand in.
+    document.querySelector("#board .tabulator-tableholder").removeAttribute("tabindex");
     headersByKey();
     restore();
     table.on("dataSorted", () => remember());

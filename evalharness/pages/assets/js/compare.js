@@ -88,7 +88,7 @@
     const head = element("tr", {}, ...TITLES.map((title, place) => element("th", { scope: "col", className: place && place < 9 ? "num" : "" }, title)));
     const caption = element("caption", {}, `b − a on ${task}. p is adjusted for the ${lines.length} scores (Holm); a difference is shown where it is at most 0.05.`);
     const table = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...lines.map((line) => row(line, counts.get(line.column.title)))));
-    return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Scores on ${task}` }, table);
+    return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table of scores on ${task}` }, table);
   };
 
   const commandOf = (task, a, b, lines) => {

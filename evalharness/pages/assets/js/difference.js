@@ -10,13 +10,20 @@
 
   const without = (value, groups, reason) => ({ value, low: null, high: null, p: null, se: null, df: null, groups, effect: null, reason });
 
-  const ofSpread = (value, sd, groups, rounding) => {
-    const df = groups - 1;
-    if (sd <= rounding) {
-      if (Math.abs(value) > rounding) return { ...without(value, groups, "no variation"), se: 0, df };
-      return { value, low: value, high: value, p: 1, se: 0, df, groups, effect: 0, reason: null };
-    }
-    const half = quantile(df, (1 + LEVEL) / 2) * sd;
+  const span = ({ range }) => (range && range[0] !== null && range[1] !== null ? range[1] - range[0] : null);
+
+  // The same difference in all groups has a width all the same, where the range is known; p is that of the sign-flip test.
+  const noVariation = (value, groups, whole) => {
+    const df = groups - 1, found = { ...without(value, groups, null), p: value === 0 ? 1 : 2 ** (1 - groups), se: 0, df };
+    if (whole === null) return { ...found, reason: "no variation" };
+    const c = quantile(df, (1 + LEVEL) / 2) ** 2, half = (whole * c) / (groups + c);
+    return { ...found, low: Math.max(value - half, -whole), high: Math.min(value + half, whole) };
+  };
+
+  const ofSpread = (a, b, sd, groups, whole) => {
+    const value = b - a, rounding = ROUNDING * Math.max(Math.abs(a), Math.abs(b));
+    if (sd <= rounding) return noVariation(Math.abs(value) <= rounding ? 0 : value, groups, whole);
+    const df = groups - 1, half = quantile(df, (1 + LEVEL) / 2) * sd;
     return {
       value, low: value - half, high: value + half, p: twoSided(value / sd, df), se: sd, df, groups,
       effect: value / (sd * Math.sqrt(groups)), reason: null,
@@ -25,15 +32,21 @@
 
   const unlike = (a, b) => {
     if (a.signature !== b.signature) return `they were measured differently: ${a.signature} and ${b.signature}`;
-    if (a.generator !== b.generator) return `their replicates are not aligned: ${a.generator} and ${b.generator}`;
-    return null;
+    const aligned = a.generator && a.generator === b.generator && a.clustered === b.clustered;
+    return aligned ? null : `their replicates are not aligned: ${a.generator || "none"} and ${b.generator || "none"}`;
+  };
+
+  // Fingerprints are sums mod 2^64: that of samples asked three times is three times that of samples asked once.
+  const sameSamples = (a, b) => {
+    const times = (one, other) => BigInt.asUintN(64, BigInt(`0x${one.fingerprint || "0"}`) * BigInt(other.samples));
+    return times(a, b) === times(b, a);
   };
 
   // `shared`: values, spread, groups, samples and reason over the samples of both, where the two scores are over different ones.
-  const compareShared = ([first, second, sd, groups, , , reason]) => {
+  const compareShared = ([first, second, sd, groups, , , reason], whole) => {
     if (first === null || second === null) return without(null, 0, reason);
     if (sd === null) return without(second - first, groups, reason);
-    return ofSpread(second - first, sd, groups, ROUNDING * Math.max(Math.abs(first), Math.abs(second)));
+    return ofSpread(first, second, sd, groups, whole);
   };
 
   const difference = (a, b, sd, shared) => {
@@ -44,10 +57,10 @@
     const reason = unlike(a, b);
     const value = b.value - a.value, groups = Math.min(a.groups, b.groups);
     if (reason) return without(value, groups, reason);
-    if (shared) return compareShared(shared);
+    if (shared) return compareShared(shared, span(a));
     if (groups < FEWEST_GROUPS) return without(value, groups, `fewer than ${FEWEST_GROUPS} groups`);
     if (!Number.isFinite(sd)) return without(value, groups, "no aligned replicates to pair");
-    return ofSpread(value, sd, groups, ROUNDING * Math.max(Math.abs(a.value), Math.abs(b.value)));
+    return ofSpread(a.value, b.value, sd, groups, span(a));
   };
 
   // Holm: the smallest p times the number of tests, the next times one less, none below the one before.
@@ -73,8 +86,6 @@
 
   // --- in words ---
 
-  const span = ({ range }) => (range && range[0] !== null && range[1] !== null ? range[1] - range[0] : null);
-
   const rounded = (value, least = 0) => {
     const fixed = (digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     if (value === 0 || (least && Math.abs(value) >= 10 ** -least)) return fixed(least);
@@ -99,23 +110,29 @@
     return `one of ${amount(least, a)} would have been detected`;
   };
 
+  const notExcluded = ({ difference: found, a }) => (found.high ? `; one of up to ${amount(found.high, a)} is not excluded` : "");
+
   const sizes = ({ difference: found, a }) => {
+    if (found.low === null) return "without an interval";
     const sign = Math.sign(found.value);
     const [least, most] = [sign * found.low, sign * found.high].sort((one, two) => one - two);
-    return `${plain(least, a)} to ${plain(most, a)}`;
+    return `95 % ${plain(least, a)} to ${plain(most, a)}`;
   };
 
   const verdict = (line, name = "b") => {
     const { difference: found, a, adjusted } = line;
     if (line.verdict === "unknown" || found.value === null) return `cannot be compared: ${found.reason}`;
-    if (line.verdict === "same") return "no difference at all: the systems agree on every sample";
-    if (line.verdict !== "not shown") return `${name} is ${line.verdict} by ${amount(Math.abs(found.value), a)}, 95 % ${sizes(line)}`;
+    if (line.verdict === "same") return `no difference in any group${notExcluded(line)}`;
+    if (line.verdict !== "not shown") return `${name} is ${line.verdict} by ${amount(Math.abs(found.value), a)}, ${sizes(line)}`;
     const alone = found.p <= 1 - LEVEL ? ` among so many scores (p ${pText(found.p)} alone, ${pText(adjusted)} in the family)` : "";
     return `no difference shown${alone}; ${moreSamples(line)}`;
   };
 
   // One line a score that both systems have, judged as one family of tests.
   const linesOf = (columns, a, b, spread, shared) => {
+    // The very same system differs from itself by nothing.
+    const same = (task) => a.identities[task] !== undefined && a.identities[task] === b.identities[task];
+    const certain = (found, task) => (found.se === 0 && found.value === 0 && same(task) ? { ...found, low: 0, high: 0 } : found);
     const lines = columns.filter(({ title }) => a.scores[title] && b.scores[title]).map((column) => {
       const { title } = column;
       const first = { ...a.scores[title], ...{ better: column.better, unit: column.unit } };
@@ -123,7 +140,7 @@
       // Over the samples of both, values are those of these samples alone.
       const [one, two] = over ? [{ ...first, value: over[0] }, { ...second, value: over[1] }] : [first, second];
       const samples = over ? Math.min(over[4], over[5]) : Math.min(first.samples, second.samples);
-      const found = difference(first, second, spread(title), over);
+      const found = certain(difference(first, second, spread(title), over), column.task);
       return { column, a: one, b: two, samples, difference: found, note: noteOf(first, second, over) };
     });
     const adjusted = holm(lines.map((line) => line.difference.p));
@@ -134,7 +151,7 @@
   };
 
   const noteOf = (a, b, shared) => {
-    if (a.value === null || b.value === null || (a.samples === b.samples && a.fingerprint === b.fingerprint)) return "";
+    if (a.value === null || b.value === null || sameSamples(a, b)) return "";
     const counts = a.samples === b.samples ? "as many in both" : `${a.samples.toLocaleString("en")} and ${b.samples.toLocaleString("en")}`;
     return `over different samples (${counts})${shared ? `; compared over the ${shared[4].toLocaleString("en")} of both` : ""}`;
   };
