@@ -5,7 +5,7 @@
 Printed for each cell: our figure, the reference's, the standard error of simulation of both, their distance in standard
 errors of the difference (what rounding explains is taken off first), and a mark beyond 3.5. Ends with exit code 1 where
 one cell lies farther off than the largest of so many would by chance once in a hundred times (Bonferroni). Every cell has
-random numbers of its own, the same each time. `--runs 40` takes less than a minute. One thread for the matrix products
+random numbers of its own, the same each time. `--runs 10` takes less than a minute. One thread for the matrix products
 is faster by far where other work runs beside it.
 """
 

@@ -1,7 +1,8 @@
 """The families of scores whose intervals are simulated: how samples are drawn, and what the true score is.
 
 The design reference names the families; where it does not say how they are drawn, this is what comes closest to the
-columns of its table that have no part in the rule (the plain t interval above all).
+columns of its table that have no part in the rule (the plain t interval above all). For MCC and the uneven groups of
+shares it gives no other columns, so these were chosen, among six and four, by the figures themselves: they agree by choice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Pairs of systems on the same samples: how their statistics are drawn, without and with a true difference.
 
 Where the design reference does not say how, this is what comes closest to its columns for tests that are not shipped
-(the unpaired one, which tells how alike the systems are; McNemar's, which tells how alike the samples of a group).
+(the unpaired one, which tells how alike the systems are; McNemar's, which tells how alike the samples of a group). How
+alike the classifiers are was chosen by the power of unaligned replicates, how far apart by a t test on the data.
 """
 
 from __future__ import annotations
