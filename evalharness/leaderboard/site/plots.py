@@ -58,18 +58,15 @@ def value_title(plan: Plan) -> str:
 
 def _costs(plan: Plan, rows: list[Standing]) -> Iterator[Plot]:
     kinds = (
-        (
-            "seconds",
-            "Time and quality",
-            "seconds per sample",
-            _seconds,
-            " Systems that took answers from the store are left out.",
-        ),
-        ("tokens", "Tokens and quality", "tokens per sample", _tokens, ""),
+        ("seconds", "Time and quality", "seconds per sample", _seconds),
+        ("tokens", "Tokens and quality", "tokens per sample", _tokens),
     )
-    for name, title, unit, cost, left_out in kinds:
+    for name, title, unit, cost in kinds:
         points = [point for row in rows if (point := _point(plan.systems[row.system], row, cost))]
-        if len(points) > 1:
+        if len(points) > max(1, len(rows) // 2):  # a plot of few of the systems would mislead
+            left_out = (
+                f"{len(rows) - len(points)} systems whose record does not tell are left out." if len(points) < len(rows) else ""
+            )
             front = "The dashed line is the front: nothing else is as good for less."
             text = f"{unit.capitalize()} against {value_title(plan)}. {front} {left_out}".strip()
             spec = charts.cost_and_quality(points, unit, value_title(plan), plan.board.rank.better)

@@ -17,7 +17,7 @@ from evalharness.pages.view.prompts import Prompts
 from evalharness.results import Record, read_record
 from evalharness.results.folder import RECORD, SAMPLES, whole
 from evalharness.results.samples import read_rows, read_values
-from evalharness.results.wording import notes, number
+from evalharness.results.wording import notes, number, stopped
 
 if TYPE_CHECKING:
     from evalharness.scoring import Score
@@ -70,7 +70,7 @@ def _page(record: Record, pieces: Pieces, values: Mapping[str, Any]) -> str:
         title=f"{record.task['name']} · {record.system['name']}",
         record=record,
         system=shown(record.system),
-        stopping=_facts(record.stopping or {}),
+        stopping=None if record.stopping is None else stopped(record.stopping),
         facts={name: _facts(values) for name, values in _sections(record)},
         scores=[(name, score, list(_told(score))) for name, score in record.scores.items()],
         distributions=list(_distributions(record, values)),

@@ -126,6 +126,7 @@
     columnDefaults: { headerHozAlign: "left", vertAlign: "middle", resizable: false },
     placeholder: "No system fits. Change what is searched for.",
     renderVerticalBuffer: 120, // by default three screens are drawn, of which one is seen
+    rowFormatter: (row) => row.getElement().classList.toggle("baseline", row.getData().baseline),
     keybindings: false,
     printAsHtml: true,
     printRowRange: "active",

@@ -89,6 +89,16 @@
     return section("References", element("ul", { className: "plain" }, known.map((each) => element("li", { dir: "auto" }, json(each)))));
   };
 
+  // The choices of a question, with their likelihoods where a model gave them.
+  const choices = (fields, response) => {
+    if (!Array.isArray(fields?.choices)) return null;
+    const choice = (value, place) => element("li", { dir: "auto" }, json(value), " ",
+      Number.isFinite(fields.logprobs?.[place]) ? element("span", { className: "dim num" }, `log-likelihood ${number(fields.logprobs[place])} `) : null,
+      fields.target === place ? element("span", { className: "note good" }, "target") : null,
+      value === response ? element("span", { className: "note" }, "chosen") : null);
+    return section("Choices", element("ol", { className: "plain", start: 0 }, fields.choices.map(choice)));
+  };
+
   const prompt = (shown) => {
     if (shown.reason) return section("Prompt", element("p", { className: "dim" }, shown.reason));
     if (shown.turns) {
@@ -125,7 +135,7 @@
   const body = (sample, row) => {
     const found = items(sample);
     const left = element("div", { className: "reading" },
-      input(sample.fields), response(sample, row, found), references(sample.fields), evidenceTable(sample, found), contexts(sample, found),
+      input(sample.fields), response(sample, row, found), choices(sample.fields, sample.response), references(sample.fields), evidenceTable(sample, found), contexts(sample, found),
       prompt(sample.prompt), replies(sample.answers), fields(sample.fields), statistics(sample.statistics));
     const content = element("div", { className: "sample-body" }, left, element("div", { className: "beside" }, scores(row)));
     evidence.link(content);
