@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import evalharness as eh
 from evalharness.pages.view import write_view
 from tests.browser.conftest import Visit
 from tests.pages.runs import HOSTILE, write_run
 
 pytestmark = pytest.mark.browser
 ROWS = "#sample-table .tabulator-row"
+CHOICES = """\
+name: choices
+version: 1
+dataset: {path: choices.jsonl, fields: {input: question}}
+output_type: multiple_choice
+system: {name: echo, prompt: "{{ input }}", model: echo}
+metrics: [choice_accuracy]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +184,20 @@ def test_evidence_marks_response_and_passage_and_links_them(page: Any) -> None:
     page.keyboard.press("Enter")
     page.locator("#sample-title").focus()
     assert "lit" in passage.get_attribute("class")
+
+
+def test_choices_are_shown_with_their_likelihoods_target_and_answer(visit: Visit, tmp_path: Path) -> None:
+    rows = [{"id": f"m{number}", "question": "Which?", "choices": ["amber", "kiln"], "target": 0} for number in range(4)]
+    (tmp_path / "choices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(CHOICES, encoding="utf-8")
+    eh.run(tmp_path / "task.yaml", out=tmp_path / "run", store=tmp_path / "store.sqlite")
+    page = ready(visit(write_view(tmp_path / "run"), "#sample=m2"))
+    page.locator("#sample-title", has_text="m2").wait_for()
+    shown = page.locator("dialog section", has_text="Choices").locator("li").all_inner_texts()
+    assert [" ".join(text.split()) for text in shown] == [
+        "amber log-likelihood -5.000 target",
+        "kiln log-likelihood -4.000 chosen",
+    ]
 
 
 def test_the_address_opens_the_sample_that_it_names(visit: Visit, written: Path) -> None:

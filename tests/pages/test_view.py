@@ -173,6 +173,17 @@ def test_the_page_says_what_scores_do_not_cover_and_shows_their_distributions(pa
     assert page.count('data-chart="distribution-') == 5
 
 
+def test_repeats_are_rows_of_their_own_and_a_stopped_run_says_so(tmp_path: Path) -> None:
+    run = write_run(tmp_path, 40, more="", overrides=["repeats=2"], until="token_f1 ±0.4")
+    page = write_view(run).read_text(encoding="utf-8")
+    rows = meta(page)["samples"]
+    ids = [name for part in pieces(page, "index") for name in part["id"]]
+    assert rows == len(ids) == 2 * len(set(ids))
+    assert [part["repeat"][:4] for part in pieces(page, "index")] == [[0, 1, 0, 1]]
+    assert f'<span class="num">{rows}</span> with repeats' in page
+    assert "token_f1 ±0.4 reached. The interval of token_f1 allows for looking" in page
+
+
 def test_slices_are_fields_of_few_values_each_cut_once(page: str) -> None:
     found = meta(page)["slices"]
     assert set(found) == {"kind", "topic"}
