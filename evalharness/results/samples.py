@@ -268,10 +268,12 @@ def read_batches(
 def read_rows(path: Path, size: int) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of a samples file as they are stored, JSON as text, `size` at a time; needs no plugin.
 
-    Raises DataError where the file is none.
+    Raises DataError where the file is none, or has not all columns.
     """
     try:
-        for batch in parquet.ParquetFile(path).iter_batches(size):
+        file = parquet.ParquetFile(path)
+        _refuse_missing(path, file.schema_arrow, dict.fromkeys((*TEXTS, *STRUCTS), ()))
+        for batch in file.iter_batches(size):
             yield batch.to_pylist()
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
@@ -287,10 +289,15 @@ def read_values(path: Path) -> dict[str, numpy.ndarray[Any, Any]]:
 
 
 def _opened(path: Path, entries: Sequence[Entry]) -> parquet.ParquetFile:
-    file = parquet.ParquetFile(path)
-    schema, scores = file.schema_arrow, [score for entry in entries for score in entry.scores]
+    file, scores = parquet.ParquetFile(path), [score for entry in entries for score in entry.scores]
     names = [entry.name for entry in entries]
     wanted = {**dict.fromkeys(TEXTS, ()), "scores": scores, "statistics": names, "statuses": names}
+    _refuse_missing(path, file.schema_arrow, wanted)
+    return file
+
+
+def _refuse_missing(path: Path, schema: pyarrow.Schema, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Raise DataError where a column is missing, or a part of one that holds several."""
     for column, parts in wanted.items():
         if column not in schema.names:
             raise DataError(f"{path} has no column '{column}', which a run writes")
@@ -298,7 +305,6 @@ def _opened(path: Path, entries: Sequence[Entry]) -> parquet.ParquetFile:
         for part in parts:
             if part not in held:
                 raise DataError(f"{path} has no {column} of '{part}', which a run writes")
-    return file
 
 
 def _texts(name: str, column: pyarrow.Array) -> list[Any]:

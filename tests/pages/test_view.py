@@ -16,6 +16,7 @@ import pytest
 from pyarrow import parquet
 
 from evalharness.errors import DataError
+from evalharness.leaderboard.texts import write_without_texts
 from evalharness.pages.view import write_view
 from evalharness.pages.view.chunks import CHUNK_ROWS, cut
 from evalharness.pages.view.prompts import Prompts
@@ -205,6 +206,24 @@ def test_a_piece_holds_few_lines_and_few_characters() -> None:
     assert [start for start, _ in found] == [0, CHUNK_ROWS, CHUNK_ROWS + 2, CHUNK_ROWS + 3]
     assert [each for _, text in found for each in json.loads(text)] == [json.loads(line) for line in lines]
     assert list(cut(iter(()))) == []
+
+
+def test_a_record_without_texts_is_shown_without_them(tmp_path: Path, run: Path) -> None:
+    bare = shutil.copytree(run, tmp_path / "bare")
+    write_without_texts(run / "samples.parquet", bare / "samples.parquet")
+    page = write_view(bare).read_text(encoding="utf-8")
+    texts = [sample for part in pieces(page, "texts") for sample in part]
+    assert {sample["prompt"]["reason"] for sample in texts} == {"The texts of this record were left out."}
+    assert {sample["response"] for sample in texts} == {None}
+    assert texts[30]["statistics"]["faithfulness"] is not None
+
+
+def test_samples_that_lack_a_column_are_explained(tmp_path: Path, run: Path) -> None:
+    broken = shutil.copytree(run, tmp_path / "broken")
+    table = parquet.read_table(run / "samples.parquet").drop_columns(["fields"])
+    parquet.write_table(table, broken / "samples.parquet")
+    with pytest.raises(DataError, match="has no column 'fields', which a run writes"):
+        write_view(broken)
 
 
 def test_what_is_no_run_is_explained(tmp_path: Path, run: Path) -> None:

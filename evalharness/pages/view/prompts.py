@@ -46,6 +46,8 @@ class Prompts:
 
     def of_row(self, row: Mapping[str, Any], fields: Mapping[str, Any]) -> Shown:
         """Return the prompt of a stored row."""
+        if row["fields"] is None:
+            return {"reason": "The texts of this record were left out."}
         if self.prompter is None:
             return {"reason": self.reason}
         contexts = None if row["contexts"] is None else [Passage(**passage) for passage in json.loads(row["contexts"])]
