@@ -1,4 +1,4 @@
-"""The site of a board in a real browser: sorted, filtered, compared, linked to, by keyboard, on a phone, in the dark, attacked."""
+"""The site of a board in a real browser: sorted, filtered, compared, linked to, by keyboard, on a phone, in the dark."""
 
 from __future__ import annotations
 
