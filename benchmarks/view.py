@@ -6,8 +6,8 @@
 The page is opened in headless Chromium (from the path, or named in EVALHARNESS_CHROMIUM). Samples are made up: three
 passages of some 500 characters, the prompt over them, a sentence of the first as response, a word of it as reference.
 
-Measured on 2 cores that were busy with other work (load 7): written in 24 s, peak 238 MB, 26 MB; table ready after 0.9 s,
-filters 40 to 75 ms, sorting 45 ms, search through all texts 4.0 s without a task of more than 50 ms.
+Measured on 2 cores that were busy with other work (load 7 to 10): written in 21 s, peak 266 MB, 26 MB; table after 1.1 s,
+filters 40 to 75 ms, sorting 45 ms, search through all texts 2.8 to 4.0 s without a task of more than 50 ms.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@
     ...(meta.grouped ? [{ title: "group", field: "group", formatter: of(textCell("group")), width: 110 }] : []),
     ...(meta.failures.length ? [{ title: "failure", field: "failure", formatter: of(failureCell), width: 110 }] : []),
     ...scores.map((name) => ({
-      title: name, field: name, formatter: of(scoreCell(name)), hozAlign: "right", headerHozAlign: "right", minWidth: 96,
-      width: Math.max(96, 44 + 8 * name.length), visible: state.columns.has(name), headerSortStartingDir: meta.scores[name].better === "lower" ? "desc" : "asc",
+      title: name, field: name, formatter: of(scoreCell(name)), hozAlign: "right", headerHozAlign: "right", minWidth: 116,
+      width: Math.max(116, 44 + 8 * name.length), visible: state.columns.has(name), headerSortStartingDir: meta.scores[name].better === "lower" ? "desc" : "asc",
     })),
     { title: "input", field: "input", formatter: of(textCell("input")), minWidth: 180, widthGrow: 1, headerSort: false },
     { title: "response", field: "response", formatter: of(textCell("response")), minWidth: 220, widthGrow: 2, headerSort: false },
