@@ -68,7 +68,7 @@ def difference(a: Score, b: Score, replicates: tuple[NDArray[Any], NDArray[Any]]
     sd = float(draws.std(ddof=1))
     if sd <= _ROUNDING * size:
         return _no_variation(0.0 if abs(value) <= _ROUNDING * size else value, groups, _span(a), level)
-    return of_spread(value, sd, groups, level)
+    return of_spread(value, sd, groups, _span(a), level)
 
 
 def _span(score: Score) -> float | None:
@@ -91,15 +91,19 @@ def _paired_draws(a: NDArray[Any], b: NDArray[Any], groups: int) -> tuple[Vector
     return defined, f"fewer than {FEWEST_REPLICATES} replicates" if len(defined) < FEWEST_REPLICATES else None
 
 
-def of_spread(value: float, sd: float, groups: int, level: float = 0.95) -> Difference:
-    """Return the difference that a paired standard deviation above 0 gives."""
+def of_spread(value: float, sd: float, groups: int, span: float | None = None, level: float = 0.95) -> Difference:
+    """Return the difference that a paired standard deviation above 0 gives, its interval within what a range allows."""
     df = groups - 1.0
     half = float(stdtrit(df, (1 + level) / 2)) * sd
     p = float(2 * stdtr(df, -abs(value) / sd))
     effect = value / (sd * math.sqrt(groups))
-    return Difference(
-        value=value, low=value - half, high=value + half, level=level, p=p, se=sd, df=df, groups=groups, effect=effect
-    )
+    low, high = _within(value - half, value + half, span)
+    return Difference(value=value, low=low, high=high, level=level, p=p, se=sd, df=df, groups=groups, effect=effect)
+
+
+def _within(low: float, high: float, span: float | None) -> tuple[float, float]:
+    """Return the ends within the differences that two scores of a range can have."""
+    return (low, high) if span is None else (max(low, -span), min(high, span))
 
 
 def _no_variation(value: float, groups: int, span: float | None, level: float) -> Difference:
@@ -113,7 +117,8 @@ def _no_variation(value: float, groups: int, span: float | None, level: float) -
         return replace(found, reason="no variation")
     c = float(stdtrit(df, (1 + level) / 2)) ** 2
     half = span * c / (groups + c)
-    return replace(found, low=max(value - half, -span), high=min(value + half, span))
+    low, high = _within(value - half, value + half, span)
+    return replace(found, low=low, high=high)
 
 
 def spreads(replicates: NDArray[Any]) -> Vector:

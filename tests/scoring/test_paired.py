@@ -101,6 +101,12 @@ def test_no_variation_still_has_a_width_where_the_range_is_known(groups: int, ga
     assert found.p == (1.0 if gap == 0 else 2.0 ** (1 - groups))
 
 
+def test_an_interval_stays_within_what_the_range_allows() -> None:
+    a, b = np.array([0.0, 0.0, 0.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.0, 0.0])
+    found = difference(scored(a), scored(b), (replicates(a), replicates(b)))
+    assert (found.low, found.high) == (-1.0, 1.0)
+
+
 def test_no_variation_without_a_range_has_no_interval() -> None:
     flat = np.full(1000, 2.0, np.float32)
     found = difference(Score(value=2.0, groups=9, range=[0, None]), Score(value=2.0, groups=9, range=[0, None]), (flat, flat))

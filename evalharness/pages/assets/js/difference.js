@@ -12,12 +12,15 @@
 
   const span = ({ range }) => (range && range[0] !== null && range[1] !== null ? range[1] - range[0] : null);
 
+  // An interval within the differences that two scores of a range can have.
+  const within = (low, high, whole) => (whole === null ? { low, high } : { low: Math.max(low, -whole), high: Math.min(high, whole) });
+
   // The same difference in all groups has a width all the same, where the range is known; p is that of the sign-flip test.
   const noVariation = (value, groups, whole) => {
     const df = groups - 1, found = { ...without(value, groups, null), p: value === 0 ? 1 : 2 ** (1 - groups), se: 0, df };
     if (whole === null) return { ...found, reason: "no variation" };
     const c = quantile(df, (1 + LEVEL) / 2) ** 2, half = (whole * c) / (groups + c);
-    return { ...found, low: Math.max(value - half, -whole), high: Math.min(value + half, whole) };
+    return { ...found, ...within(value - half, value + half, whole) };
   };
 
   const ofSpread = (a, b, sd, groups, whole) => {
@@ -25,7 +28,7 @@
     if (sd <= rounding) return noVariation(Math.abs(value) <= rounding ? 0 : value, groups, whole);
     const df = groups - 1, half = quantile(df, (1 + LEVEL) / 2) * sd;
     return {
-      value, low: value - half, high: value + half, p: twoSided(value / sd, df), se: sd, df, groups,
+      value, ...within(value - half, value + half, whole), p: twoSided(value / sd, df), se: sd, df, groups,
       effect: value / (sd * Math.sqrt(groups)), reason: null,
     };
   };
