@@ -102,8 +102,8 @@ def test_no_variation_still_has_a_width_where_the_range_is_known(groups: int, ga
 
 
 def test_an_interval_stays_within_what_the_range_allows() -> None:
-    a, b = np.array([0.0, 0.0, 0.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.0, 0.0])
-    found = difference(scored(a), scored(b), (replicates(a), replicates(b)))
+    draws = np.random.default_rng(0).normal(0, 2, (2, 1000)).astype(np.float32)
+    found = difference(Score(value=0.5, groups=9, range=[0, 1]), Score(value=0.7, groups=9, range=[0, 1]), (draws[0], draws[1]))
     assert (found.low, found.high) == (-1.0, 1.0)
 
 
