@@ -16,9 +16,10 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, help="The page's file; default: view.html in the run folder.")
 @json_option
 def command(run: Path, out: Path | None, as_json: bool) -> None:
-    """Write one page of a run: scores, distributions, slices and every sample, with filters and search.
+    """Write one page of a run: scores, slices and every sample.
 
-    The page is a single file that opens in a browser without a network. It holds all texts of the run.
+    The page is a single file that opens in a browser without a network, with filters, search and distributions. It holds
+    all texts of the run.
 
     \b
     Examples:
