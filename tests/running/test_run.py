@@ -197,7 +197,9 @@ def test_a_system_asked_three_times_is_over_the_same_samples_as_one_asked_once(t
     fewer = eh.run(task(TASK.replace("group: topic", "repeats: 3")), out="fewer", limit=39).scores["exact_match"]
     assert records[0].task["digest"] == records[1].task["digest"]
     assert (once.samples, thrice.samples) == (40, 120)
-    assert once.aligned(thrice) and once.same_samples(thrice) and thrice.same_samples(once)
+    assert once.aligned(thrice)
+    assert once.same_samples(thrice)
+    assert thrice.same_samples(once)
     assert not once.same_samples(fewer)
 
 
