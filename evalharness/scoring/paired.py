@@ -22,7 +22,6 @@ SWAPS = 9_999
 EXACT_GROUPS = 13  # 2 ** 13 patterns are fewer than those drawn
 _SWAPS_AT_ONCE = 1_024
 _ROUNDING = 1e-7  # replicates are float32
-_NO_REPLICATES = "no replicates to pair"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +75,22 @@ def _span(score: Score) -> float | None:
     return None if low is None or high is None else high - low
 
 
+def why_unusable(draws: NDArray[Any]) -> str | None:
+    """Return why replicates, or paired differences of them, say nothing of a spread; None where they do."""
+    count, defined = len(draws), int(np.isfinite(draws).sum())
+    if not count:
+        return "no replicates to pair"
+    if 100 * (count - defined) > UNDEFINED_PERCENT * count:
+        return f"{count - defined} of {count} replicates are undefined"
+    return f"fewer than {FEWEST_REPLICATES} replicates" if defined < FEWEST_REPLICATES else None
+
+
 def _paired_draws(a: NDArray[Any], b: NDArray[Any], groups: int) -> tuple[Vector, str | None]:
     """Return the differences of the draws that both have, and why they do not suffice, or None."""
     count = min(len(a), len(b))
     draws = b[:count].astype(np.float64) - a[:count]
-    defined = draws[np.isfinite(draws)]
-    lost = count - len(defined)
-    if groups < FEWEST_GROUPS:
-        return defined, f"fewer than {FEWEST_GROUPS} groups"
-    if not count:
-        return defined, _NO_REPLICATES
-    if 100 * lost > UNDEFINED_PERCENT * count:
-        return defined, f"{lost} of {count} replicates are undefined"
-    return defined, f"fewer than {FEWEST_REPLICATES} replicates" if len(defined) < FEWEST_REPLICATES else None
+    reason = f"fewer than {FEWEST_GROUPS} groups" if groups < FEWEST_GROUPS else why_unusable(draws)
+    return draws[np.isfinite(draws)], reason
 
 
 def of_spread(value: float, sd: float, groups: int, span: float | None = None, level: float = 0.95) -> Difference:
@@ -124,23 +126,36 @@ def _no_variation(value: float, groups: int, span: float | None, level: float) -
 def spreads(replicates: NDArray[Any]) -> Vector:
     """Return the standard deviation of every paired difference (k, k) of aligned replicates (k, draws).
 
-    NaN for systems that have an undefined draw in more than one per cent, 0 on the diagonal. Draws that are undefined
-    for some system are left out for all, which one matrix product needs; `difference` leaves them out pair by pair.
+    NaN for systems that have an undefined draw in more than one per cent, 0 on the diagonal. Draws that are undefined in
+    one of a pair are left out of that pair.
     """
     table = replicates.astype(np.float64)
     undefined = ~np.isfinite(table)
     hopeless = 100 * undefined.sum(1) > UNDEFINED_PERCENT * table.shape[1]
-    kept = ~undefined[~hopeless].any(0) if (~hopeless).any() else np.ones(table.shape[1], bool)
-    centred = np.where(undefined, 0.0, table)[:, kept]
-    centred -= centred.mean(1, keepdims=True)
-    covariance = centred @ centred.T / max(kept.sum() - 1, 1)
-    variance = np.diag(covariance)
-    squares = variance[:, None] + variance - 2 * covariance
-    # What a difference of equal rows leaves is rounding of float32, not variation.
-    squares[squares <= _ROUNDING * (variance[:, None] + variance)] = 0.0
+    table[undefined] = 0.0
+    counts = np.maximum((~undefined).sum(1, keepdims=True), 1)
+    table -= table.sum(1, keepdims=True) / counts
+    table[undefined] = 0.0
+    squares = _squares(table, ~undefined if undefined.any() else None)
     result = np.sqrt(squares)
     result[hopeless] = result[:, hopeless] = np.nan
     return result
+
+
+def _squares(centred: Vector, defined: NDArray[np.bool_] | None) -> Vector:
+    """Return the variance of every paired difference of centred rows, 0 where only float32's rounding is left."""
+    products = centred @ centred.T
+    own = np.diag(products)
+    totals = own[:, None] + own
+    count: Any = centred.shape[1]
+    if defined is not None:  # what each row has where the other is defined, too
+        mask = defined.astype(np.float64)
+        count = np.maximum(mask @ mask.T, 2.0)
+        within, shift = centred**2 @ mask.T, centred @ mask.T
+        totals = within + within.T - (shift - shift.T) ** 2 / count
+    squares = totals - 2 * products
+    squares[squares <= _ROUNDING * totals] = 0.0
+    return squares / (count - 1)
 
 
 def label_swap(gaps: Callable[[NDArray[np.bool_]], Vector], groups: int, seed: int = 0) -> float:
@@ -155,8 +170,9 @@ def label_swap(gaps: Callable[[NDArray[np.bool_]], Vector], groups: int, seed: i
     """
     observed = abs(float(gaps(np.ones((1, groups), bool))[0]))
     if groups <= EXACT_GROUPS:
-        kept = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1 == 1
-        return float(np.mean(_as_far(gaps(kept), observed)))
+        patterns = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1 == 1
+        blocks = (patterns[start : start + _SWAPS_AT_ONCE] for start in range(0, len(patterns), _SWAPS_AT_ONCE))
+        return sum(int(_as_far(gaps(block), observed).sum()) for block in blocks) / len(patterns)
     generator = np.random.Generator(np.random.PCG64(seed))
     far = 0
     for start in range(0, SWAPS, _SWAPS_AT_ONCE):

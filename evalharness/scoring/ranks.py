@@ -32,31 +32,39 @@ class Ranking:
 
 
 def rank(
-    values: NDArray[Any], replicates: NDArray[Any], *, better: Literal["higher", "lower"], df: float, level: float = 0.95
+    values: NDArray[Any],
+    replicates: NDArray[Any],
+    *,
+    better: Literal["higher", "lower"],
+    df: float,
+    level: float = 0.95,
+    bounds: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> Ranking:
     """Return the simultaneous rank sets of k systems from values (k,) and aligned replicates (k, draws).
 
-    `df`: degrees of freedom of the differences, groups - 1. A pair without variation is never called different. Draws in
-    which any system is undefined are left out.
+    `df`: degrees of freedom of the differences, groups - 1. `bounds`: the least and the most that each value could be,
+    whatever the samples had given that were lost to errors; a system counts as better than another only where the worst
+    it could be is significantly better than the best that the other could be. A pair without variation is never called
+    different. Draws that are undefined in one of a pair are left out of that pair.
     """
-    sign = 1.0 if better == "higher" else -1.0
-    values = sign * np.asarray(values, np.float64)
-    gaps = values[:, None] - values
+    values = np.asarray(values, np.float64)
+    least, most = (np.asarray(end, np.float64) for end in bounds or (values, values))
+    worst, best = (least, most) if better == "higher" else (-most, -least)
     sd = spreads(replicates)
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistics = np.where(sd > 0, np.abs(gaps) / sd, 0.0)
-    rejected = _step_down(statistics, _standardised(replicates), sd, float(stdtrit(df, (1 + level) / 2)), level)
-    above = rejected & (gaps > 0)
-    count = len(values)
-    low, high = 1 + above.sum(0), count - above.sum(1)
+        ahead = np.where(sd > 0, np.maximum(worst[:, None] - best, 0.0) / sd, 0.0)
+    quantile = float(stdtrit(df, (1 + level) / 2))
+    rejected = _step_down(np.maximum(ahead, ahead.T), _deviations(replicates), sd, quantile, level)
+    above = rejected & (ahead > 0)
+    low, high = 1 + above.sum(0), len(values) - above.sum(1)
     return Ranking(tuple(low.tolist()), tuple(high.tolist()), above)
 
 
-def _standardised(replicates: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the deviations of the replicates from their means, without the draws that some system lacks."""
-    table = replicates.astype(np.float64)
-    table = table[:, np.isfinite(table).all(0)]
-    return (table - table.mean(1, keepdims=True)).astype(np.float32)
+def _deviations(replicates: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the deviations of the replicates from their means, NaN where a draw is undefined."""
+    table = np.where(np.isfinite(replicates), replicates, np.nan).astype(np.float64)
+    counts = np.maximum(np.isfinite(table).sum(1, keepdims=True), 1)
+    return (table - np.nansum(table, 1, keepdims=True) / counts).astype(np.float32)
 
 
 def _step_down(
@@ -103,7 +111,7 @@ def _largest(deviations: NDArray[np.float32], sd: NDArray[np.float64], pairs: ND
             part = slice(start, start + _ROWS)
             gaps = np.abs(deviations[seconds[part]] - deviations[first])
             gaps *= scale[part, None]
-            np.maximum(largest, gaps.max(0), out=largest)
+            np.fmax(largest, np.fmax.reduce(gaps, axis=0), out=largest)
     return largest
 
 

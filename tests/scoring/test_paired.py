@@ -130,6 +130,7 @@ def test_spreads_leave_out_a_system_that_is_mostly_undefined_and_nobody_else() -
     assert np.isnan(found[1]).all()
     kept = np.delete(np.arange(1000), 7)
     assert found[0, 2] == pytest.approx((table[0, kept].astype(float) - table[2, kept]).std(ddof=1), rel=1e-6)
+    assert found[0, 3] == pytest.approx((table[0].astype(float) - table[3]).std(ddof=1), rel=1e-6)
 
 
 def test_equal_rows_differ_by_exactly_nothing() -> None:

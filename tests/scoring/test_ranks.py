@@ -66,11 +66,32 @@ def test_a_pair_without_variation_is_never_called_different() -> None:
     assert not found.better.any()
 
 
-def test_undefined_draws_are_left_out_for_all() -> None:
-    values = np.array([0.2, 0.5, 0.9])
+def test_undefined_draws_are_left_out_of_their_pairs_only() -> None:
+    values = np.array([0.2, 0.5, 0.52, 0.9])
     replicates = drawn(values, 4)
     replicates[1, :5] = np.nan
-    assert rank(values, replicates, better="higher", df=60).low == rank(values, replicates[:, 5:], better="higher", df=60).low
+    found = rank(values, replicates, better="higher", df=60)
+    assert found.low == rank(values, replicates[:, 5:], better="higher", df=60).low
+
+
+def test_many_systems_with_a_few_undefined_draws_each_keep_nearly_all_draws() -> None:
+    values = np.linspace(0.2, 0.9, 120)
+    replicates = drawn(values, 4)
+    generator = np.random.default_rng(1)
+    for row in replicates:
+        row[generator.choice(1000, 9, replace=False)] = np.nan
+    found, whole = (rank(values, table, better="higher", df=60) for table in (replicates, drawn(values, 4)))
+    assert np.mean(found.better == whole.better) > 0.99
+
+
+def test_a_system_that_lost_samples_cannot_win_by_it() -> None:
+    values, replicates = np.array([0.9, 1.0, 0.5]), drawn(np.array([0.9, 1.0, 0.5]), 6, spread=0.01)
+    assert rank(values, replicates, better="higher", df=99).low == (2, 1, 3)
+    bounds = (np.array([0.9, 0.8, 0.5]), np.array([0.9, 1.0, 0.5]))
+    found = rank(values, replicates, better="higher", df=99, bounds=bounds)
+    assert list(zip(found.low, found.high, strict=True)) == [(1, 2), (1, 2), (3, 3)]
+    turned = rank(-values, replicates, better="lower", df=99, bounds=(-bounds[1], -bounds[0]))
+    assert (turned.low, turned.high) == (found.low, found.high)
 
 
 def test_one_system_is_the_first() -> None:
