@@ -13,8 +13,9 @@ import numpy as np
 
 from evalharness.comparison.pairs import Line, Pair, judged, line_of
 from evalharness.comparison.results import Result, read_results, same_system
-from evalharness.comparison.values import Change, Values, changes, common, count, read_values
+from evalharness.comparison.values import Change, changes, common, count
 from evalharness.errors import UsageError, nearest
+from evalharness.results.values import Values, read_values
 from evalharness.scoring import Score
 from evalharness.scoring.families import benjamini_hochberg, holm
 from evalharness.scoring.ranks import rank, tie_groups

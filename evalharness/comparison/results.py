@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evalharness.errors import DataError, EvalharnessError, shown
 from evalharness.results import Record, read_record
+from evalharness.results.differing import differing
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
 from evalharness.results.replicates import read_replicates
 
@@ -92,7 +93,7 @@ def refuse_unlike(a: Result, b: Result) -> None:
 
 
 def _task_difference(a: Result, b: Result) -> str:
-    told = [f"{key} is {shown(one)} and {shown(two)}" for key, one, two in _differing(_plain_task(a), _plain_task(b))]
+    told = [f"{key} is {shown(one)} and {shown(two)}" for key, one, two in differing(_plain_task(a), _plain_task(b))]
     if not told:
         digests = f"their digests are {a.record.task.get('digest')} and {b.record.task.get('digest')}"
         return (
@@ -112,15 +113,3 @@ def _plain_task(result: Result) -> dict[str, Any]:
     except EvalharnessError:
         return named
     return {key: value for key, value in plain.items() if key not in ("system", "description", "repeats")}
-
-
-def _differing(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted keys under which two plain values differ, with both values."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in dict.fromkeys([*a, *b]):
-            yield from _differing(a.get(key), b.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for place, (one, two) in enumerate(zip(a, b, strict=True)):
-            yield from _differing(one, two, f"{path}.{place}")
-    elif a != b:
-        yield path, a, b

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow
 from numpy.typing import NDArray
-from pyarrow import parquet
 
-from evalharness.errors import DataError
+from evalharness.results.values import Values
 from evalharness.scoring import Score
 
 _TIE = 1e-9
-
-
-@dataclass(frozen=True)
-class Values:
-    """Per-sample values by score, the mean over a sample's repeats; NaN where there is none. `ids` are sorted."""
-
-    ids: NDArray[Any]
-    by_score: dict[str, NDArray[np.float64]]
-
-    def take(self, rows: NDArray[np.intp]) -> Values:
-        """Return the values of some samples."""
-        return Values(self.ids[rows], {name: column[rows] for name, column in self.by_score.items()})
 
 
 @dataclass(frozen=True)
@@ -47,33 +30,6 @@ class Change:
     a: float
     b: float
     difference: float
-
-
-def read_values(path: Path, scores: Sequence[str]) -> Values:
-    """Return the values in a samples file; of its columns only ids and scores are read. DataError where it is none."""
-    try:
-        table = parquet.ParquetFile(path).read(columns=["id", "scores"])
-        ids = table.column("id").to_numpy(zero_copy_only=False)
-        parts = table.column("scores").combine_chunks()
-        parts = parts.chunk(0) if isinstance(parts, pyarrow.ChunkedArray) else parts
-        columns = {name: _floats(parts.field(name)) for name in scores}
-    except (OSError, KeyError, ValueError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-    names, place = np.unique(ids.astype(str), return_inverse=True)
-    return Values(names, {name: _mean_by(place, column, len(names)) for name, column in columns.items()})
-
-
-def _floats(column: Any) -> NDArray[np.float64]:
-    return np.asarray(column.cast(pyarrow.float64()).fill_null(np.nan))
-
-
-def _mean_by(place: NDArray[np.intp], column: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return the mean of the rows of each sample; NaN where one of them has no value."""
-    if len(column) == count:
-        ordered = np.empty(count)
-        ordered[place] = column
-        return ordered
-    return np.bincount(place, column, count) / np.bincount(place, minlength=count)
 
 
 def common(a: Values, b: Values) -> tuple[Values, Values]:

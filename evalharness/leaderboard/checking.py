@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from evalharness.leaderboard.board import RECORDS, SITE, TEXTS_LEFT_OUT, Board, 
 from evalharness.leaderboard.folders import differences
 from evalharness.leaderboard.names import slug
 from evalharness.leaderboard.texts import holds_texts
+from evalharness.results.differing import differing
 from evalharness.results.folder import SAMPLES, TASK
 from evalharness.results.samples import json_text, read_json
 from evalharness.running import rescore
@@ -46,24 +47,12 @@ def _other_task(submission: Submission, task: Task) -> Iterator[str]:
     """Yield which keys of the record's task are not those of the board's."""
     own = load_task(submission.folder / TASK)
     if own.digest() != task.digest():
-        keys = list(_differing(_comparable(task), _comparable(own)))
+        keys = [path for path, _, _ in differing(_comparable(task), _comparable(own))]
         yield f"its task differs from the board's in {_listed(keys)}; run the board's task file {task.path}"
 
 
 def _comparable(task: Task) -> dict[str, Any]:
     return {key: value for key, value in task.plain().items() if key not in NO_PART_OF_THE_TASK}
-
-
-def _differing(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Yield the dotted paths at which two plain values differ."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in dict.fromkeys((*one, *other)):
-            yield from _differing(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            yield from _differing(*pair, f"{path}[{number}]")
-    elif one != other:
-        yield path
 
 
 def _listed(words: list[str]) -> str:

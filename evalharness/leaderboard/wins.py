@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalharness.leaderboard.board import Board, Submission
 from evalharness.leaderboard.columns import Column
-from evalharness.leaderboard.sample_values import SampleValues, read_values
+from evalharness.results.values import Values, read_values
 from evalharness.scoring import hash_keys, seed_of
 from evalharness.scoring.generator import BUCKETS, weights
 
@@ -72,7 +72,7 @@ def games(board: Board, column: Column) -> Games:
     submissions = [system.submissions.get(column.task) for system in board.systems]
     reasons = [_why_without(submission, column) for submission in submissions]
     found = [
-        read_values(submission.samples, column.score) if submission and submission.samples and reason is None else None
+        read_values(submission.samples, [column.score]) if submission and submission.samples and reason is None else None
         for submission, reason in zip(submissions, reasons, strict=True)
     ]
     apart = {place: reason for place, reason in enumerate(reasons) if reason is not None}
@@ -90,7 +90,7 @@ def _why_without(submission: Submission | None, column: Column) -> str | None:
     return "its samples are missing" if submission.samples is None else None
 
 
-def _aligned(found: Sequence[SampleValues | None], column: Column, seed: int, apart: dict[int, str]) -> Games:
+def _aligned(found: Sequence[Values | None], column: Column, seed: int, apart: dict[int, str]) -> Games:
     """Return the table of all systems' values, its samples in the order of (group, id)."""
     groups = {name: group for values in found if values for name, group in zip(values.ids, values.groups, strict=True)}
     ids = sorted(groups)
@@ -102,7 +102,7 @@ def _aligned(found: Sequence[SampleValues | None], column: Column, seed: int, ap
     sign = 1.0 if column.better == "higher" else -1.0
     for system, values in enumerate(found):
         if values is not None:
-            table[system, [places[name] for name in values.ids]] = sign * values.values
+            table[system, [places[name] for name in values.ids]] = sign * values.by_score[column.score]
     distinct, starts = np.unique(hashes, return_index=True)
     drawn = weights(seed, distinct % np.uint64(BUCKETS), REPLICATES)
     return Games(table, starts, np.concatenate([np.ones((len(distinct), 1), np.uint8), drawn], axis=1), apart)

@@ -12,8 +12,9 @@ from scipy import stats
 
 import evalharness as eh
 from evalharness.comparison import Line
-from evalharness.comparison.values import common, read_values
+from evalharness.comparison.values import common
 from evalharness.errors import DataError, UsageError
+from evalharness.results.values import read_values
 from tests.comparison.conftest import SAMPLES, TASK, Make, answers, write_answers, write_task
 
 Runs = dict[str, Path]

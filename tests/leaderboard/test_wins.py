@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow
 import pytest
-from pyarrow import parquet
 
-from evalharness.errors import DataError
 from evalharness.leaderboard.board import read_board
 from evalharness.leaderboard.columns import Column
-from evalharness.leaderboard.sample_values import SampleValues, read_values
 from evalharness.leaderboard.wins import Games, _aligned, games, win_rates
+from evalharness.results.values import Values
 from evalharness.scoring import hash_keys, seed_of
 from evalharness.scoring.generator import BUCKETS, weights
 
@@ -78,8 +75,8 @@ def test_a_system_that_shares_no_sample_has_no_rate() -> None:
 
 def test_lower_is_better_where_the_column_says_so_and_samples_are_weighted_by_their_group() -> None:
     column = Column(task="t", score="wer", title="wer", better="lower")
-    one = SampleValues(["a", "b", "c"], ["g1", "g2", "g1"], np.array([0.1, 0.5, 0.2]))
-    other = SampleValues(["b", "a"], ["g2", "g1"], np.array([0.5, 0.3]))
+    one = Values(np.array(["a", "b", "c"]), np.array(["g1", "g2", "g1"]), {"wer": np.array([0.1, 0.5, 0.2])})
+    other = Values(np.array(["b", "a"]), np.array(["g2", "g1"]), {"wer": np.array([0.5, 0.3])})
     seed = seed_of("t", "1", "topic")
     game = _aligned([one, None, other], column, seed, {1: "no record"})
     assert game.groups == 2
@@ -88,28 +85,6 @@ def test_lower_is_better_where_the_column_says_so_and_samples_are_weighted_by_th
     drawn = weights(seed, hash_keys(["g1", "g2"]) % np.uint64(BUCKETS)).astype(float)
     with np.errstate(invalid="ignore"):
         assert rates[0, 1:] == pytest.approx((drawn[0] + 0.5 * drawn[1]) / drawn.sum(0), nan_ok=True)
-
-
-def write_samples(path: Path, ids: list[str], values: list[float | None]) -> Path:
-    scores = pyarrow.StructArray.from_arrays([pyarrow.array(values, pyarrow.float64())], ["rouge.rougeL"])
-    parquet.write_table(pyarrow.table({"id": ids, "group": [f"g-{name}" for name in ids], "scores": scores}), path)
-    return path
-
-
-def test_repeats_of_a_sample_are_averaged_over_those_that_are_measured(tmp_path: Path) -> None:
-    path = write_samples(tmp_path / "s.parquet", ["a", "a", "b", "b", "c", "c"], [1.0, 0.5, 0.25, None, None, None])
-    found = read_values(path, "rouge.rougeL")
-    assert (found.ids, found.groups) == (["a", "b", "c"], ["g-a", "g-b", "g-c"])
-    assert found.values.tolist()[:2] == [0.75, 0.25]
-    assert np.isnan(found.values[2])
-
-
-def test_a_file_without_the_score_says_so(tmp_path: Path) -> None:
-    path = write_samples(tmp_path / "s.parquet", ["a"], [1.0])
-    with pytest.raises(DataError, match=r"s\.parquet has no values of 'bleu' by sample"):
-        read_values(path, "bleu")
-    with pytest.raises(DataError, match="has no values"):
-        read_values(tmp_path / "absent.parquet", "bleu")
 
 
 def test_games_of_a_real_board_give_the_mean_of_the_scores_as_wins_over_nothing(filled: Path) -> None:

@@ -19,7 +19,7 @@ from evalharness.results.folder import write_text
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from evalharness.comparison.values import Values
+    from evalharness.results.values import Values
 
 TEMPLATES = Path(__file__).parent / "templates"
 FILES = "files.txt"

@@ -13,11 +13,11 @@ from typing import Any
 
 from pyarrow import parquet
 
-from evalharness.comparison.values import Values, read_values
 from evalharness.leaderboard.board import Submission
 from evalharness.leaderboard.columns import Column
 from evalharness.leaderboard.site.packing import packed
 from evalharness.results.samples import read_json
+from evalharness.results.values import Values, read_values
 
 _SHOWN = ("input", "references", "choices", "target")
 
@@ -45,7 +45,7 @@ class TaskSamples:
         assert submission.samples is not None
         held = [column for column in self.columns if column.score in submission.record.scores]
         found = read_values(submission.samples, [column.score for column in held])
-        return Values(found.ids, {column.title: found.by_score[column.score] for column in held})
+        return Values(found.ids, found.groups, {column.title: found.by_score[column.score] for column in held})
 
     def texts(self, submission: Submission) -> dict[str, Any]:
         """Return responses, contexts and evidence of one system, the first repeat of each sample."""

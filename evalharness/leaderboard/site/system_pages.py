@@ -12,7 +12,6 @@ from pyarrow import parquet
 
 from evalharness.comparison.results import Result
 from evalharness.comparison.tallies import Stored, slices
-from evalharness.comparison.values import Values
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import Submission, System
 from evalharness.leaderboard.cells import bounds, coverage
@@ -20,6 +19,7 @@ from evalharness.leaderboard.columns import Column
 from evalharness.leaderboard.site.plan import Plan
 from evalharness.pages import charts
 from evalharness.results.samples import read_json
+from evalharness.results.values import Values
 from evalharness.results.wording import notes, number
 from evalharness.scoring import Score
 from evalharness.task import Task
