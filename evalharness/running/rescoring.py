@@ -100,13 +100,13 @@ def stored_task(folder: Path, record: Record) -> Task:
     origin = Path(str(record.provenance.get("task_file", "")))
     if not origin.is_file():
         return task
-    folder, shots = str(origin.parent), task.fewshot
+    home, shots = str(origin.parent), task.fewshot
     return dataclasses.replace(
         task,
-        dataset=dataclasses.replace(task.dataset, source=_moved(task.dataset.source, folder)),
-        fewshot=dataclasses.replace(shots, path=_moved(shots.path, folder)),
-        system=dataclasses.replace(task.system, model=_moved(task.system.model, folder)),
-        metrics=tuple(dataclasses.replace(entry, spec=_moved(entry.spec, folder)) for entry in task.metrics),
+        dataset=dataclasses.replace(task.dataset, source=_moved(task.dataset.source, home)),
+        fewshot=dataclasses.replace(shots, path=_moved(shots.path, home)),
+        system=dataclasses.replace(task.system, model=_moved(task.system.model, home)),
+        metrics=tuple(dataclasses.replace(entry, spec=_moved(entry.spec, home)) for entry in task.metrics),
     )
 
 
