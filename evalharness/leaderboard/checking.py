@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyarrow import ArrowException, parquet
 
+from evalharness.contract import Sample
 from evalharness.data import read_samples
 from evalharness.errors import DataError, EvalharnessError, Fault, nearest
 from evalharness.leaderboard.board import RECORDS, SITE, TEXTS_LEFT_OUT, Board, Submission, read_what_is_there
@@ -55,7 +56,8 @@ def _comparable(task: Task) -> dict[str, Any]:
     return {key: value for key, value in task.plain().items() if key not in NO_PART_OF_THE_TASK}
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: Iterable[str]) -> str:
+    words = list(words)
     return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
 
 
@@ -69,34 +71,55 @@ def _other_data(submission: Submission, task: Task) -> Iterator[str]:
     if recorded.get("samples") != len(samples):
         yield f"it says that the data have {recorded.get('samples')} samples; they have {len(samples):,}"
     rows = _stored(submission)
-    absent = [name for name in samples if name not in rows]
-    strange = [name for name in rows if name not in samples]
-    if absent:
-        yield f"{len(absent):,} of {len(samples):,} samples are not in it: {_listed(absent)}"
-    if strange:
-        yield f"it has {len(strange):,} samples that the data do not have: {_listed(strange)}"
-    changed = [name for name, row in rows.items() if name in samples and _changed(samples[name], *row)]
+    yield from _other_samples(samples, rows, load_task(submission.folder / TASK).repeats)
+    changed = dict.fromkeys(row.id for row in rows if row.id in samples and _changed(samples[row.id], row))
     if changed:
         yield f"groups or fields of {len(changed):,} samples are not those of the data: {_listed(changed)}"
 
 
-def _stored(submission: Submission) -> dict[str, tuple[str | None, str | None]]:
-    """Return group and fields (JSON text) by id, as the samples file has them."""
+def _other_samples(samples: Mapping[str, Sample], rows: Sequence[_Row], repeats: int) -> Iterator[str]:
+    """Yield where the rows are not each sample of the data, once for each repeat."""
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(row.repeat)
+    absent = [name for name in samples if name not in found]
+    strange = [name for name in found if name not in samples]
+    uneven = [name for name, numbers in found.items() if sorted(numbers) != list(range(repeats))]
+    if absent:
+        yield f"{len(absent):,} of {len(samples):,} samples are not in it: {_listed(absent)}"
+    if strange:
+        yield f"it has {len(strange):,} samples that the data do not have: {_listed(strange)}"
+    if uneven:
+        each = "once each" if repeats == 1 else f"{repeats} times each, as repeats 0 to {repeats - 1}"
+        yield f"{len(uneven):,} samples are not in it {each} (repeats: {repeats} in its task): {_listed(uneven)}"
+
+
+class _Row(NamedTuple):
+    """What tells which sample a row is of, and what was asked: its fields are JSON text."""
+
+    id: str
+    repeat: int
+    group: str | None
+    fields: str | None
+
+
+def _stored(submission: Submission) -> list[_Row]:
+    """Return what the rows of the samples file are of."""
     path = submission.folder / SAMPLES
     try:
-        table = parquet.read_table(path, columns=["id", "group", "fields"])
-    except (OSError, ValueError, ArrowException) as error:
+        table = parquet.read_table(path, columns=list(_Row._fields))
+        columns = [table.column(name).to_pylist() for name in _Row._fields]
+    except (OSError, KeyError, ValueError, ArrowException) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    names, groups, fields = (table.column(name).to_pylist() for name in ("id", "group", "fields"))
-    return {name: (group, text) for name, group, text in zip(names, groups, fields, strict=True)}
+    return [_Row(*row) for row in zip(*columns, strict=True)]
 
 
-def _changed(sample: Any, group: str | None, fields: str | None) -> bool:
-    if group != (sample.id if sample.group is None else sample.group):
+def _changed(sample: Sample, row: _Row) -> bool:
+    if row.group != (sample.id if sample.group is None else sample.group):
         return True
-    if fields is None:
+    if row.fields is None:
         return False
-    stored = read_json(fields)
+    stored = read_json(row.fields)
     own = {name: value for name, value in sample.fields.items() if name not in ("id", "contexts")}
     return any(stored.get(name) != read_json(json_text(value)) for name, value in own.items() if name in stored)
 

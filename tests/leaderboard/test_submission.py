@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pytest
 from pyarrow import parquet
 
 import evalharness as eh
+from evalharness import registry
 from evalharness.errors import FaultsFound
 from evalharness.leaderboard import read_board, standings
+from evalharness.leaderboard.board import TEXTS_LEFT_OUT
 from evalharness.leaderboard.submission import Refused, add
-from evalharness.leaderboard.texts import holds_texts
+from evalharness.leaderboard.texts import holds_texts, write_without_texts
 from evalharness.results import Record, read_record
 from evalharness.results.replicates import read_replicates, write_replicates
 from evalharness.running import rescore
+from evalharness.running.parts import build_chain
+from evalharness.running.rescoring import _Again
+from evalharness.task import load_task
 from tests.leaderboard.conftest import BOARD, TASK, answers, run, write_board, write_task
 
 
@@ -169,6 +176,69 @@ def test_samples_that_were_left_out_or_added_are_refused(empty: Path, copy: Path
     reasons = refused(empty, copy)
     assert "2 of 90 samples are not in it: q000, q001" in reasons
     assert "dataset: samples is 90 in the record, 88 recomputed" in reasons
+
+
+def rescored(folder: Path) -> None:
+    """Make the record follow from its samples, as a forger would."""
+    record = read_record(folder)
+    task = load_task(folder / "task.yaml")
+    again = _Again(task, build_chain(task, registry.installed()), None)
+    again.add_samples(folder / "samples.parquet")
+    finished = [one for _, one in again.scoring.finish(seed=again.seed, clustered=task.group is not None)]
+    scores = {name: score for one in finished for name, score in one.scores.items()}
+    change_record(folder, lambda _: dataclasses.replace(record, scores=scores))
+    write_replicates(folder / "replicates.npz", {name: draws for one in finished for name, draws in one.replicates.items()})
+
+
+def doubled(table: pyarrow.Table) -> pyarrow.Table:
+    """Return the samples with those that are right told once more, as a second repeat."""
+    right = table.filter(pyarrow.compute.equal(table.column("scores").combine_chunks().field("exact_match"), 1.0))
+    ones = pyarrow.array([1] * len(right), table.schema.field("repeat").type)
+    return pyarrow.concat_tables([table, right.set_column(table.schema.get_field_index("repeat"), "repeat", ones)])
+
+
+def test_a_record_that_tells_its_right_samples_twice_is_refused_though_its_scores_follow(
+    empty: Path, copy: Path, tmp_path: Path
+) -> None:
+    honest = read_record(copy).scores["exact_match"].value
+    change_samples(copy, doubled)
+    rescored(copy)
+    assert read_record(copy).scores["exact_match"].value > honest + 0.1
+    assert rescore(copy).agrees
+    (reason,) = refused(empty, copy)
+    assert re.match(r"\d+ samples are not in it once each \(repeats: 1 in its task\): q\d+, ", reason)
+    without = add_without_texts(copy, tmp_path)
+    assert "are not in it once each" in refused(empty, without)[0]
+
+
+def add_without_texts(run: Path, folder: Path) -> Path:
+    """Return a copy of a run that says that its texts were left out."""
+    copied = Path(shutil.copytree(run, folder / "texts-left-out"))
+    write_without_texts(run / "samples.parquet", copied / "samples.parquet")
+    change_record(copied, lambda record: dataclasses.replace(record, provenance={**record.provenance, TEXTS_LEFT_OUT: True}))
+    return copied
+
+
+def test_each_sample_must_be_there_as_often_as_the_task_asks(empty: Path, tmp_path: Path) -> None:
+    task, path = write_task(tmp_path / "tasks"), tmp_path / "repeated"
+    eh.run(task, overrides=["repeats=3", "system.name=repeated"], out=path, store=tmp_path / "store.sqlite")
+    change_samples(path, lambda table: table.slice(1))
+    assert "1 samples are not in it 3 times each, as repeats 0 to 2 (repeats: 3 in its task): q000" in refused(empty, path)
+    (path / "task.yaml").write_text((path / "task.yaml").read_text().replace("repeats: 3", "repeats: 1"))
+    assert any(reason.startswith("90 samples are not in it once each") for reason in refused(empty, path))
+
+
+def test_easier_references_in_one_of_several_repeats_are_refused(empty: Path, tmp_path: Path) -> None:
+    task, path = write_task(tmp_path / "tasks"), tmp_path / "repeated"
+    eh.run(task, overrides=["repeats=2", "system.name=repeated"], out=path, store=tmp_path / "store.sqlite")
+
+    def eased(table: pyarrow.Table) -> pyarrow.Table:
+        rows = zip(table.column("fields").to_pylist(), table.column("repeat").to_pylist(), strict=True)
+        fields = [text if repeat else text.replace("the sum is", "a sum of") for text, repeat in rows]
+        return table.set_column(table.schema.get_field_index("fields"), table.schema.field("fields"), pyarrow.array(fields))
+
+    change_samples(path, eased)
+    assert refused(empty, path)[0].startswith("groups or fields of 90 samples are not those of the data: q000, ")
 
 
 def test_a_run_that_was_stopped_early_is_refused(empty: Path, copy: Path) -> None:
