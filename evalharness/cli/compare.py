@@ -27,7 +27,9 @@ EVERY = "*"
     "--fail-if-worse", "worse", is_flag=False, flag_value=EVERY, metavar="[SCORE]",
     help="Exit with 1 unless this score (or every score) is shown not to be worse by --margin.",
 )  # fmt: skip
-@click.option("--margin", type=float, help="How much worse is still good enough, in the unit of the score; default: 1 point.")
+@click.option(
+    "--margin", type=float, help="How much worse is still good enough, in points (hundredths of the range); default: 1."
+)
 @click.option(
     "--fail-under", "under", multiple=True, metavar="SCORE=VALUE",
     help="Exit with 1 if a run after the first is worse than this; may be repeated.",
@@ -49,10 +51,12 @@ def command(
     Examples:
       evalharness compare runs/rag_qa/bm25-1f0c2d3e runs/rag_qa/dense-5a6b7c8d
       evalharness compare runs/a runs/b --by topic --score token_f1
-      evalharness compare runs/main runs/new --fail-if-worse token_f1 --margin 0.02 --junit gates.xml
+      evalharness compare runs/main runs/new --fail-if-worse token_f1 --margin 2 --junit gates.xml
     """
     from evalharness.comparison import compare, summaries
 
+    if worse is not None and Path(worse).exists():
+        raise click.UsageError(f"--fail-if-worse took '{worse}' for a score; name the runs first, or write --fail-if-worse SCORE")
     if len(runs) < 2:
         raise click.UsageError("name two runs or more, for example: evalharness compare runs/a runs/b")
     comparison = compare(*runs, scores=scores, by=by)
@@ -73,7 +77,7 @@ def _gates(comparison: Comparison, worse: str | None, margin: float | None, unde
     wanted = thresholds(under, [line.score for line in comparison.pairs[0].lines])
     gates = [gate for one in comparison.results[1:] for gate in reaches(one.label, one.record.scores, wanted)]
     if worse is not None:
-        gates += not_worse(comparison, [] if worse == EVERY else [worse], margin)
+        gates += not_worse(comparison, None if worse == EVERY else worse, margin)
     return gates
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from evalharness.comparison import Comparison, Line, Pair
-from evalharness.comparison.compare import Standing
+from evalharness.comparison import Comparison, Line, Pair, Result
 from evalharness.comparison.gates import Gate
-from evalharness.comparison.words import p_value, plain, rounded, span_of, verdict
+from evalharness.comparison.standings import Standing
+from evalharness.comparison.words import notes_of, p_value, plain, rounded, span_of, verdict
 from evalharness.results.wording import ARROWS, number
 
 WIDTH = 100
@@ -16,11 +16,15 @@ WIDTH = 100
 
 def text(comparison: Comparison, gates: Sequence[Gate], named: Sequence[str]) -> str:
     """Return the whole comparison; `named` are the scores that the user asked for."""
+    wanted = list(named) or [comparison.pairs[0].lines[0].score]
     blocks = [_head(comparison)]
     if comparison.standings:
-        blocks += [_standings(comparison), _matrix(comparison, named[0] if named else comparison.standings[0].score)]
+        blocks += [_standings(comparison), *(_matrix(comparison, one) for one in comparison.standings if one.score in wanted)]
+        blocks += [part for part in _many(comparison, wanted) if part]
     else:
-        blocks += [part for part in _pair(comparison, comparison.pairs[0], named) if part]
+        blocks += [part for part in _two(comparison.pairs[0], named) if part]
+    if comparison.by is not None:
+        blocks.append(_slices(comparison, wanted))
     blocks += ["\n".join(_gate(gate) for gate in gates)] if gates else []
     return "\n\n".join(blocks)
 
@@ -55,13 +59,33 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _pair(comparison: Comparison, pair: Pair, named: Sequence[str]) -> Iterator[str]:
+def _two(pair: Pair, named: Sequence[str]) -> Iterator[str]:
     yield aligned([_titles(pair), *(_row(line, pair) for line in pair.lines)])
     yield "\n".join(_wrapped(f"{line.score}: {verdict(line, 'b')}") for line in pair.lines)
-    yield "\n".join(_wrapped(f"{line.score}: {note}") for line in pair.lines for note in _notes(line))
-    yield "\n".join(_changed(pair, named))
-    if pair.slices:
-        yield _slices(comparison, pair, named)
+    yield _told(_notes(pair.lines))
+    yield _told(_changed(pair, named))
+
+
+def _many(comparison: Comparison, wanted: Sequence[str]) -> Iterator[str]:
+    """Yield what is shown of each later run against the first, in the scores that were asked for or the first."""
+    letters = _letters(comparison)
+    for letter, pair in zip(letters[1:], comparison.against_first, strict=True):
+        lines = [line for line in pair.lines if line.score in wanted]
+        told = [f"{line.score}: {verdict(line, letter)}" for line in lines]
+        yield "\n".join([f"{letter} against {letters[0]}", _told(["  " + each for each in [*told, *_notes(lines)]])])
+
+
+def _notes(lines: Sequence[Line]) -> list[str]:
+    """Return what to know of the lines, each note once with the scores that it is about."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        for note in notes_of(line):
+            found.setdefault(note, []).append(line.score)
+    return [f"{', '.join(scores)}: {note}" for note, scores in found.items()]
+
+
+def _told(lines: Iterable[str]) -> str:
+    return "\n".join(map(_wrapped, lines))
 
 
 def _titles(pair: Pair) -> list[str]:
@@ -98,15 +122,6 @@ def _numbers(line: Line) -> list[str]:
     return [*("–" if value is None else number(value) for value in (line.a.value, line.b.value, found.value)), ends]
 
 
-def _notes(line: Line) -> Iterator[str]:
-    yield from line.notes
-    if line.bounds is not None:
-        low, high = (number(end) for end in line.bounds)
-        yield f"whatever the lost samples were, the difference lies between {low} and {high}"
-    if line.difference.p is not None and line.difference.groups < 30:
-        yield f"rests on {line.difference.groups} groups only"
-
-
 def _changed(pair: Pair, named: Sequence[str]) -> Iterator[str]:
     """Yield the samples that changed most: of the scores that were asked for, or in which something is shown."""
     shown = [line.score for line in pair.lines if line.score in named or line.verdict in ("better", "worse")]
@@ -114,36 +129,55 @@ def _changed(pair: Pair, named: Sequence[str]) -> Iterator[str]:
         found = pair.changed.get(score, ())
         if found:
             told = ", ".join(f"{change.id} {rounded(change.a, 2)} → {rounded(change.b, 2)}" for change in found)
-            yield _wrapped(f"{score} changed most in: {told}")
+            yield f"{score} changed most in: {told}"
 
 
-def _slices(comparison: Comparison, pair: Pair, named: Sequence[str]) -> str:
-    """Return a table of the slices for the scores that were asked for, or the first."""
-    wanted = list(named) or [pair.lines[0].score]
-    titles = [str(comparison.by), "score", "samples", "a", "b", "b − a", "95% interval", "p", "p BH"]
+def _slices(comparison: Comparison, wanted: Sequence[str]) -> str:
+    """Return a table of the slices against the first run, for the scores that were asked for or the first."""
+    letters, pairs = _letters(comparison)[1:], comparison.against_first
+    many = len(pairs) > 1
     rows = [
-        [value, line.score, f"{line.a.samples:,}", *_numbers(line), p_value(line.difference.p), p_value(line.p_adjusted)]
+        [
+            value,
+            *([letter] if many else []),
+            line.score,
+            f"{line.a.samples:,}",
+            *_numbers(line),
+            p_value(line.difference.p),
+            p_value(line.p_adjusted),
+        ]
+        for letter, pair in zip(letters, pairs, strict=True)
         for value, lines in pair.slices.items()
         for line in lines
         if line.score in wanted
     ]
-    return aligned([titles, *rows], left=(0, 1))
+    titles = [str(comparison.by), *(["run"] if many else []), "score", "samples", "a", "b", "b − a", "95% interval", "p", "p BH"]
+    tests = sum(line.difference.p is not None for lines in pairs[0].slices.values() for line in lines)
+    told = (
+        f"p BH is adjusted over the {tests:,} tests of all slices and scores; --score NAME shows others; "
+        "– fewer than 5 groups, or nothing measured"
+    )
+    return "\n".join([aligned([titles, *rows], left=(0, 1, 2) if many else (0, 1)), _wrapped(told)])
 
 
 def _standings(comparison: Comparison) -> str:
     """Return a row a score: of each system its value, rank set and letters."""
     titles = ["score", *_letters(comparison)]
-    rows = [
-        [f"{one.score}", *(_standing(comparison, one, place) for place in range(len(comparison.results)))]
-        for one in comparison.standings
-    ]
-    notes = [_wrapped(f"{one.score}: {one.note}") for one in comparison.standings if one.note]
+    rows = [[one.score, *(_standing(one, result) for result in comparison.results)] for one in comparison.standings]
     told = "value, rank (95 % for all ranks at once), and letters: systems that share one cannot be told apart"
-    return "\n".join([aligned([titles, *rows]), "", _wrapped(told), *notes])
+    return "\n".join([aligned([titles, *rows]), "", _wrapped(told), *map(_wrapped, _standing_notes(comparison))])
 
 
-def _standing(comparison: Comparison, standing: Standing, place: int) -> str:
-    result = comparison.results[place]
+def _standing_notes(comparison: Comparison) -> list[str]:
+    """Return each note with the scores that it is about: why a system has no rank, and what ranks rest on."""
+    found: dict[str, list[str]] = {}
+    for one in comparison.standings:
+        for note in [*(f"{label} has no rank: {reason}" for label, reason in one.left_out.items()), *one.notes]:
+            found.setdefault(note, []).append(one.score)
+    return [f"{', '.join(scores)}: {note}" for note, scores in found.items()]
+
+
+def _standing(standing: Standing, result: Result) -> str:
     value = result.record.scores[standing.score].value
     if result.label not in standing.systems:
         return "–" if value is None else number(value)
@@ -152,36 +186,26 @@ def _standing(comparison: Comparison, standing: Standing, place: int) -> str:
     return f"{number(value or 0.0)} {low if low == high else f'{low}-{high}'} {standing.letters[found]}"
 
 
-def _matrix(comparison: Comparison, score: str) -> str:
+def _matrix(comparison: Comparison, standing: Standing) -> str:
     """Return the differences of all pairs in one score, row minus column; a star where the two can be told apart."""
     letters = _letters(comparison)
     rows = [
-        [letters[row], *(_cell(comparison, score, row, column) for column in range(len(letters)))] for row in range(len(letters))
+        [letter, *(_cell(standing, row, column) for column in comparison.results)]
+        for letter, row in zip(letters, comparison.results, strict=True)
     ]
-    first = comparison.results[0].record.scores[score]
+    first = comparison.results[0].record.scores[standing.score]
     unit = "points" if span_of(first) is not None else first.unit or "the unit of the score"
-    told = f"{score}: row minus column in {unit}; * told apart (all pairs at once, 95 %)"
+    told = f"{standing.score}: value of the row minus that of the column in {unit}; * told apart (all pairs at once, 95 %)"
     return "\n".join([_wrapped(told), aligned([["", *letters], *rows])])
 
 
-def _cell(comparison: Comparison, score: str, row: int, column: int) -> str:
-    if row == column:
+def _cell(standing: Standing, row: Result, column: Result) -> str:
+    if row is column:
         return "·"
-    a, b = sorted((row, column))
-    line = comparison.pair(comparison.results[a].label, comparison.results[b].label).line(score)
-    if line.difference.value is None:
+    one, other = row.record.scores[standing.score], column.record.scores[standing.score]
+    if one.value is None or other.value is None:
         return "–"
-    value = line.difference.value if row == b else -line.difference.value
-    return plain(value, line.a) + ("*" if _told_apart(comparison, score, row, column) else "")
-
-
-def _told_apart(comparison: Comparison, score: str, row: int, column: int) -> bool:
-    standing = next(one for one in comparison.standings if one.score == score)
-    labels = [comparison.results[place].label for place in (row, column)]
-    if not set(labels) <= set(standing.systems):
-        return False
-    one, two = (standing.systems.index(label) for label in labels)
-    return standing.better[one][two] or standing.better[two][one]
+    return plain(one.value - other.value, one) + ("*" if standing.told_apart(row.label, column.label) else "")
 
 
 def _gate(gate: Gate) -> str:
@@ -189,4 +213,5 @@ def _gate(gate: Gate) -> str:
 
 
 def _wrapped(note: str) -> str:
-    return "\n".join(textwrap.wrap(note, width=WIDTH, subsequent_indent="  "))
+    indent = len(note) - len(note.lstrip()) + 2
+    return "\n".join(textwrap.wrap(note, width=WIDTH, subsequent_indent=" " * indent))

@@ -9,42 +9,22 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from evalharness.comparison.pairs import Line, Pair, judged, line_of
+from evalharness.comparison.pairs import Line, Pair, gap_between, judged, line_of
 from evalharness.comparison.results import Result, read_results, same_system
+from evalharness.comparison.standings import Standing, standing
 from evalharness.comparison.values import Change, changes, common, count
 from evalharness.errors import UsageError, nearest
 from evalharness.results.values import Values, read_values
-from evalharness.scoring import Score
 from evalharness.scoring.families import benjamini_hochberg, holm
-from evalharness.scoring.ranks import rank, tie_groups
 
 if TYPE_CHECKING:
-    from evalharness.comparison.tallies import Part
+    from evalharness.comparison.tallies import Part, Stored
 
 FEW_GROUPS = 50
 CHANGES_SHOWN = 5
-OTHER_SAMPLES = "not all systems are over the same samples; a pair is compared over those that both measured"
 STOPPED = "{} was stopped early; intervals and p-values of a pair do not allow for looking on the way"
+DECIDED = "the interval is that of the confidence sequence by which {} was stopped"
 EXACT_NEEDS = "with {} groups only, the exact label-swap test is worth a look; it needs the samples of both runs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """All systems in one score: simultaneous rank sets, and the letters of the groups that cannot be told apart.
-
-    `ranks`, `letters` and `better` (which of them is significantly better than which) stand in the order of `systems`;
-    `left_out` names the others, with the reason.
-    """
-
-    score: str
-    systems: tuple[str, ...]
-    ranks: tuple[tuple[int, int], ...] = ()
-    letters: tuple[str, ...] = ()
-    better: tuple[tuple[bool, ...], ...] = ()
-    left_out: Mapping[str, str]
-    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +41,11 @@ class Comparison:
     def pair(self, a: str, b: str) -> Pair:
         """Return the pair of two systems by their labels, in the order in which they were given."""
         return next(pair for pair in self.pairs if (pair.a, pair.b) == (a, b))
+
+    @property
+    def against_first(self) -> tuple[Pair, ...]:
+        """The pairs of the first run with each other one."""
+        return tuple(pair for pair in self.pairs if pair.a == self.results[0].label)
 
     def plain(self) -> dict[str, Any]:
         """Return the comparison as JSON knows it."""
@@ -82,8 +67,8 @@ def compare(
     results = read_results([first, second, *others])
     names = _names(results, scores)
     sides = [_Side(result, names) for result in results]
-    pairs = tuple(_pair(a, b, names, by) for a, b in combinations(sides, 2))
-    standings = tuple(_standing(sides, name) for name in names) if len(sides) > 2 else ()
+    pairs = tuple(_pair(a, b, by, _tested(a, b) if a is sides[0] else _lines(a, b)) for a, b in combinations(sides, 2))
+    standings = tuple(standing(results, name) for name in names) if len(results) > 2 else ()
     record = results[0].record
     clustered = any(score.clustered for score in record.scores.values())
     return Comparison(
@@ -114,6 +99,13 @@ class _Side:
         path = self.result.samples
         return None if path is None else read_values(path, self.names)
 
+    @cached_property
+    def stored(self) -> Stored:
+        """The statistics of its samples."""
+        from evalharness.comparison.tallies import Stored
+
+        return Stored(self.result)
+
     def line(self, other: _Side, name: str) -> Line:
         """Return the line of one score from the two records."""
         a, b = self.result, other.result
@@ -123,35 +115,41 @@ class _Side:
         return line
 
 
-def _pair(a: _Side, b: _Side, names: Sequence[str], by: str | None) -> Pair:
-    told = _stopped(a.result, b.result)
-    lines = [replace(line, notes=(*line.notes, *told)) for line in _with_samples(a, b, [a.line(b, name) for name in names])]
+def _pair(a: _Side, b: _Side, by: str | None, lines: Sequence[Line]) -> Pair:
+    lines = judged([_of_stopped(a.result, b.result, line) for line in lines], holm)
     changed: Mapping[str, Sequence[Change]] = {}
     if a.values is not None and b.values is not None:
-        changed = {name: changes(name, *common(a.values, b.values), CHANGES_SHOWN) for name in names}
-    sliced = _slices(a, b, names, by) if by is not None else {}
-    return Pair(a=a.result.label, b=b.result.label, lines=judged(lines, holm), changed=changed, slices=sliced)
+        changed = {name: changes(name, *common(a.values, b.values), CHANGES_SHOWN) for name in a.names}
+    sliced = _slices(a, b, by) if by is not None else {}
+    return Pair(a=a.result.label, b=b.result.label, lines=lines, changed=changed, slices=sliced)
 
 
-def _with_samples(a: _Side, b: _Side, lines: list[Line]) -> list[Line]:
-    """Return the lines with what only samples tell: counts, unequal sets of samples put right, the test for few groups."""
+def _lines(a: _Side, b: _Side) -> list[Line]:
+    """Return the lines of two systems with what only samples tell: counts, and unequal sets of samples put right."""
+    lines = [a.line(b, name) for name in a.names]
     if a.values is None or b.values is None:
-        return [replace(line, notes=(*line.notes, *_exact_note(line))) for line in lines]
+        return [_with_all_bounds(line) if _uneven(line) else line for line in lines]
     one, two = common(a.values, b.values)
     lines = [replace(line, counts=count(line.a, one.by_score[line.score], two.by_score[line.score])) for line in lines]
+    if any(_uneven(line) for line in lines) and a.result.measurable and b.result.measurable:
+        return _over_shared(a, b, lines)
+    return [_with_all_bounds(line) if _uneven(line) else line for line in lines]
+
+
+def _tested(a: _Side, b: _Side) -> list[Line]:
+    """Return the lines of two systems with the label-swap test where there are few groups, or what it needs."""
+    lines = _lines(a, b)
+    if not any(_few(line) for line in lines):
+        return lines
     if not (a.result.measurable and b.result.measurable):
-        return [replace(line, notes=(*line.notes, *_exact_note(line))) for line in lines]
-    if any(_uneven(line) for line in lines):
-        lines = _over_shared(a, b, lines)
-    if any(_few(line) for line in lines):
-        lines = _with_exact_tests(a, b, lines)
-    return lines
+        return [
+            replace(line, notes=(*line.notes, EXACT_NEEDS.format(line.difference.groups))) if _few(line) else line
+            for line in lines
+        ]
+    from evalharness.comparison.tallies import exact_tests
 
-
-def _stopped(*results: Result) -> list[str]:
-    """Return a note for each run that did not take all samples, because its goal was reached."""
-    found = [(one.label, one.record.stopping) for one in results if one.record.stopping is not None]
-    return [STOPPED.format(label) for label, stopping in found if stopping["samples"] < stopping["of_samples"]]
+    found = exact_tests(a.stored, b.stored, [line.score for line in lines if _few(line)])
+    return [replace(line, exact_p=found.get(line.score)) for line in lines]
 
 
 def _uneven(line: Line) -> bool:
@@ -163,14 +161,15 @@ def _few(line: Line) -> bool:
     return line.difference.p is not None and line.difference.se != 0 and line.difference.groups < FEW_GROUPS
 
 
-def _exact_note(line: Line) -> tuple[str, ...]:
-    return (EXACT_NEEDS.format(line.difference.groups),) if _few(line) else ()
+def _with_all_bounds(line: Line) -> Line:
+    """Return the line with where the difference would lie whatever any sample had given that one of the two lacks."""
+    return replace(line, bounds=gap_between(line.a, line.b, line.a.possible, line.b.possible))
 
 
 def _over_shared(a: _Side, b: _Side, lines: list[Line]) -> list[Line]:
-    from evalharness.comparison.tallies import Stored, shared
+    from evalharness.comparison.tallies import shared
 
-    parts = shared(Stored(a.result), Stored(b.result))
+    parts = shared(a.stored, b.stored)
     return [_restricted(line, parts) if _uneven(line) else line for line in lines]
 
 
@@ -185,60 +184,28 @@ def _line_of_parts(name: str, a: Part, b: Part) -> Line:
     return line_of(name, (a[0][name], b[0][name]), (a[1].get(name), b[1].get(name)))
 
 
-def _with_exact_tests(a: _Side, b: _Side, lines: list[Line]) -> list[Line]:
-    from evalharness.comparison.tallies import Stored, exact_tests
+def _of_stopped(a: Result, b: Result, line: Line) -> Line:
+    """Return the line with the sequence's own interval where one run was stopped by this comparison, or with a note."""
+    for stopped, other, sign in ((b, a, 1.0), (a, b, -1.0)):
+        stopping = stopped.record.stopping or {}
+        if not stopping or stopping["samples"] >= stopping["of_samples"]:
+            continue
+        ends = (stopping.get("difference") or {}).get("interval")
+        against = (stopping.get("against") or {}).get("system")
+        if ends is not None and stopping["score"] == line.score and against == other.record.system.get("name"):
+            low, high = sorted(sign * end for end in ends)
+            sequence = replace(line.difference, low=low, high=high, p=None, se=None, df=None, effect=None)
+            return replace(line, difference=sequence, notes=(*line.notes, DECIDED.format(stopped.label)))
+        line = replace(line, notes=(*line.notes, STOPPED.format(stopped.label)))
+    return line
 
-    found = exact_tests(Stored(a.result), Stored(b.result))
-    return [replace(line, exact_p=found.get(line.score)) if _few(line) else line for line in lines]
 
-
-def _slices(a: _Side, b: _Side, names: Sequence[str], by: str) -> dict[str, tuple[Line, ...]]:
+def _slices(a: _Side, b: _Side, by: str) -> dict[str, tuple[Line, ...]]:
     """Return the lines of each slice; their p-values are adjusted after Benjamini and Hochberg over all slices at once."""
-    from evalharness.comparison.tallies import Stored, slices
+    from evalharness.comparison.tallies import slices
 
-    first, second = slices(Stored(a.result), by), slices(Stored(b.result), by)
+    first, second = slices(a.stored, by), slices(b.stored, by)
     values = [value for value in first if value in second]
-    lines = [_line_of_parts(name, first[value], second[value]) for value in values for name in names]
+    lines = [_line_of_parts(name, first[value], second[value]) for value in values for name in a.names]
     found = iter(judged(lines, benjamini_hochberg))
-    return {value: tuple(next(found) for _ in names) for value in values}
-
-
-def _standing(sides: Sequence[_Side], name: str) -> Standing:
-    """Return the standing of the systems that can be ranked; the others are named with the reason."""
-    first = next((score for score in _scores(sides, name) if score.value is not None), None)
-    reasons = [_obstacle(side, name, first) for side in sides]
-    kept = [place for place, reason in enumerate(reasons) if reason is None]
-    left_out = {sides[place].result.label: reason for place, reason in enumerate(reasons) if reason is not None}
-    if first is None or len(kept) < 2:
-        return Standing(score=name, systems=(), left_out=left_out)
-    scores = [sides[place].result.record.scores[name] for place in kept]
-    draws = np.stack([sides[place].result.replicates[name] for place in kept])
-    values = np.array([score.value for score in scores], np.float64)
-    found = rank(values, draws, better=first.better, df=min(score.groups for score in scores) - 1.0)
-    return Standing(
-        score=name,
-        systems=tuple(sides[place].result.label for place in kept),
-        ranks=tuple(zip(found.low, found.high, strict=True)),
-        letters=tuple(tie_groups(values.tolist(), found, first.better)),
-        better=tuple(map(tuple, found.better.tolist())),
-        left_out=left_out,
-        note=None if all(score.same_samples(scores[0]) for score in scores) else OTHER_SAMPLES,
-    )
-
-
-def _scores(sides: Sequence[_Side], name: str) -> list[Score]:
-    return [side.result.record.scores[name] for side in sides]
-
-
-def _obstacle(side: _Side, name: str, first: Score | None) -> str | None:
-    """Return why a system cannot be ranked in a score beside the first one, or None."""
-    score = side.result.record.scores[name]
-    if score.value is None or first is None:
-        return f"no value: {score.reason}"
-    if score.signature != first.signature:
-        return f"measured differently: {score.signature}"
-    if name not in side.result.replicates:
-        return "no replicates"
-    if not score.aligned(first):
-        return f"replicates not aligned: {score.generator}"
-    return None
+    return {value: tuple(next(found) for _ in a.names) for value in values}

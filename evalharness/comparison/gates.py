@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from evalharness.comparison.compare import Comparison
 from evalharness.comparison.pairs import Line
-from evalharness.comparison.words import amount, percent, span_of
+from evalharness.comparison.words import amount, percent, span_of, verdict
 from evalharness.errors import UsageError, nearest
 from evalharness.scoring import Score
 
@@ -63,37 +63,54 @@ def _reaches(system: str, name: str, score: Score, limit: float) -> Gate:
     return Gate(system, title, passed, f"{name} is {score.value:.4g}{ends}")
 
 
-def not_worse(comparison: Comparison, names: Sequence[str], margin: float | None) -> list[Gate]:
-    """Return a gate for each score and each system after the first: it is not worse than the first by the margin.
+def not_worse(comparison: Comparison, name: str | None, margin: float | None) -> list[Gate]:
+    """Return a gate for each system after the first, in one score or in all: it is not worse than the first by the margin.
 
-    Non-inferiority by the interval: its bad end must stay within the margin, so too few samples do not pass. `margin` is
-    in the unit of the score; None is one point, a hundredth of the range.
+    Non-inferiority by the interval: its bad end must stay within the margin, so too few samples do not pass; nor do lost
+    samples that could hide more. `margin` is in points, hundredths of the range, and 1 by default; a score whose range is
+    open needs one in its own unit, and is left out where all scores are asked for.
     """
-    if margin is not None and margin < 0:
-        raise UsageError(f"--margin {margin:g} is below 0; it says how much worse is still good enough")
-    baseline = comparison.results[0].label
-    pairs = [pair for pair in comparison.pairs if pair.a == baseline]
-    lines = {pair.b: {line.score: line for line in pair.lines} for pair in pairs}
-    return [_not_worse(label, _known(name, found), margin) for label, found in lines.items() for name in names or found]
+    if margin is not None and not 0 <= margin < math.inf:
+        raise UsageError(f"--margin {margin:g} must be a number from 0; it says how much worse is still good enough")
+    pairs = comparison.against_first
+    if name is not None:
+        lines = [(pair.b, _known(name, {line.score: line for line in pair.lines})) for pair in pairs]
+    else:
+        lines = [(pair.b, line) for pair in pairs for line in pair.lines if span_of(line.a) is not None]
+    return [_not_worse(label, line, _allowed(line, margin)) for label, line in lines]
 
 
-def _not_worse(system: str, line: Line, margin: float | None) -> Gate:
-    allowed = margin if margin is not None else _default_margin(line)
-    title = f"{line.score} not worse by {amount(allowed, line.a)}"
-    found = line.difference
-    worst = found.low if line.a.better == "higher" else None if found.high is None else -found.high
-    if worst is None:
-        return Gate(system, title, False, f"{line.score} cannot be compared: {found.reason}")
-    told = "better" if worst >= 0 else f"worse by up to {amount(-worst, line.a)}"
-    return Gate(system, title, worst >= -allowed, f"{line.score} is {told} ({percent(found.level)} interval)")
-
-
-def _default_margin(line: Line) -> float:
+def _allowed(line: Line, margin: float | None) -> float:
+    """Return how much worse a score may be, in its own unit."""
     span = span_of(line.a)
-    if span is None:
+    if span is not None:
+        return (1.0 if margin is None else margin) * span / 100
+    if margin is None:
         unit = f" in {line.a.unit}" if line.a.unit else ""
         raise UsageError(f"the range of '{line.score}' is open, so a margin must be named{unit}: --margin NUMBER")
-    return span / 100
+    return margin
+
+
+def _not_worse(system: str, line: Line, allowed: float) -> Gate:
+    title = f"{line.score} not worse by {amount(allowed, line.a)}"
+    worst = _worst(line)
+    if line.verdict == "same" and worst is None:
+        return Gate(system, title, True, verdict(line, system))
+    if worst is None:
+        return Gate(system, title, False, f"{line.score} cannot be compared: {line.difference.reason}")
+    lost = " (whatever the lost samples were)" if line.bounds is not None else f" ({percent(line.difference.level)} interval)"
+    told = "not worse" if worst >= 0 else f"worse by up to {amount(-worst, line.a)}"
+    return Gate(system, title, worst >= -allowed, f"{line.score} is {told}{lost}")
+
+
+def _worst(line: Line) -> float | None:
+    """Return the least gain that the interval, and the samples that were lost, leave possible."""
+    found = line.difference
+    ends = [(found.low, found.high), line.bounds or (None, None)]
+    gains = [low if line.a.better == "higher" else None if high is None else -high for low, high in ends]
+    if gains[0] is None:
+        return None
+    return min(gain for gain in gains if gain is not None)
 
 
 def _known(name: str, found: Mapping[str, _T]) -> _T:

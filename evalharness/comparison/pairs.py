@@ -88,10 +88,21 @@ def _only(a: Score, b: Score, level: float, reason: str) -> Difference:
 
 
 def _bounds(a: Score, b: Score) -> tuple[float, float] | None:
-    """Return the least and the largest difference that the lost samples of both allow; None where none were lost."""
-    if (a.bounds is None and b.bounds is None) or a.value is None or b.value is None:
+    """Return the least and the most that the difference can be, whatever the lost samples were; None without lost ones."""
+    first, second = (None if score.bounds is None else (score.bounds[0], score.bounds[1]) for score in (a, b))
+    return gap_between(a, b, first, second)
+
+
+def gap_between(
+    a: Score, b: Score, first: tuple[float, float] | None, second: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """Return the least and the most of `b - a` where each lies between its ends, or at its value without them.
+
+    None where neither has ends.
+    """
+    if (first is None and second is None) or a.value is None or b.value is None:
         return None
-    first, second = a.bounds or [a.value] * 2, b.bounds or [b.value] * 2
+    first, second = first or (a.value, a.value), second or (b.value, b.value)
     return second[0] - first[1], second[1] - first[0]
 
 
@@ -112,10 +123,11 @@ def judged(lines: Sequence[Line], adjust: Adjust, level: float = 0.95) -> tuple[
 
 
 def _verdict(line: Line, p: float | None, alpha: float) -> Verdict:
-    if line.gain is None or p is None:
+    found = line.difference
+    if line.gain is None or (p is None and found.low is None):
         return "unknown"
-    if line.difference.se == 0 and line.gain == 0:
+    if found.se == 0 and line.gain == 0:
         return "same"
-    if p > alpha:
+    if (p is not None and p > alpha) or (found.low is not None and found.high is not None and found.low <= 0 <= found.high):
         return "not shown"
     return "better" if line.gain > 0 else "worse"

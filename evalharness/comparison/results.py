@@ -67,11 +67,16 @@ def read_results(paths: Sequence[str | Path]) -> list[Result]:
 def _labelled(results: Sequence[Result]) -> list[Result]:
     """Return the results with different labels: systems of one name are told apart by their folders, or by number."""
     names = Counter(result.label for result in results)
-    named = [replace(one, label=f"{one.label} ({one.folder.name})") if names[one.label] > 1 else one for one in results]
+    named = [replace(one, label=_with_folder(one)) if names[one.label] > 1 else one for one in results]
     again = Counter(result.label for result in named)
     return [
         replace(one, label=f"{one.label} #{place}") if again[one.label] > 1 else one for place, one in enumerate(named, start=1)
     ]
+
+
+def _with_folder(result: Result) -> str:
+    folder = result.folder.name
+    return result.label if folder == result.label else f"{result.label} ({folder})"
 
 
 def same_system(a: Result, b: Result) -> bool:

@@ -8,20 +8,21 @@ from xml.etree import ElementTree
 from evalharness.comparison.compare import Comparison
 from evalharness.comparison.gates import Gate
 from evalharness.comparison.pairs import Line, Pair
-from evalharness.comparison.words import interval, p_value, plain, span_of, verdict
+from evalharness.comparison.words import amount, interval, notes_of, p_value, verdict
 
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF], "�")
 _SIGNS = {"better": "✅", "worse": "❌", "not shown": "➖", "same": "🟰", "unknown": "❔"}
 
 
 def markdown(comparison: Comparison, gates: Sequence[Gate]) -> str:
-    """Return the comparison as Markdown: the gates, then a table for each pair."""
+    """Return the comparison as Markdown: the gates, then for each pair with the first run a table, notes and slices."""
     lines = [f"## {_escaped(comparison.task)}", ""]
     lines += [
         f"- {'✅' if gate.passed else '❌'} {_escaped(f'{gate.system}: {gate.name}')}: {_escaped(gate.message)}" for gate in gates
     ]
-    for pair in comparison.pairs:
-        lines += ["", *_pair(pair)]
+    for pair in comparison.against_first:
+        lines += ["", *_pair(pair), *_notes(pair)]
+        lines += ["", *_slices(str(comparison.by), pair)] if pair.slices else []
     return "\n".join(lines) + "\n"
 
 
@@ -37,9 +38,29 @@ def _pair(pair: Pair) -> list[str]:
 
 
 def _row(line: Line, b: str) -> str:
-    gain = "–" if line.gain is None else plain(line.gain, line.a) + ("" if span_of(line.a) is None else " points")
-    cells = [_SIGNS[line.verdict], _escaped(line.score), _value(line.a.value), _value(line.b.value), gain, interval(line)]
+    cells = [_SIGNS[line.verdict], _escaped(line.score), _value(line.a.value), _value(line.b.value), _gain(line), interval(line)]
     return f"| {' | '.join([*cells, p_value(line.p_adjusted), _escaped(verdict(line, b))])} |"
+
+
+def _gain(line: Line) -> str:
+    return "–" if line.gain is None else _escaped(amount(line.gain, line.a))
+
+
+def _notes(pair: Pair) -> list[str]:
+    found = [f"- {_escaped(line.score)}: {_escaped(note)}" for line in pair.lines for note in notes_of(line)]
+    return ["", *found] if found else []
+
+
+def _slices(by: str, pair: Pair) -> list[str]:
+    """Return the table of the slices in which something was measured."""
+    head = [f"| | {_escaped(by)} | score | samples | gain | 95 % interval | p (BH) |", "|---|---|---|--:|--:|--:|--:|"]
+    lines = [(value, line) for value, found in pair.slices.items() for line in found if line.gain is not None]
+    return [*head, *(_slice(value, line) for value, line in lines)]
+
+
+def _slice(value: str, line: Line) -> str:
+    cells = [_SIGNS[line.verdict], _escaped(value), _escaped(line.score), f"{line.a.samples:,}", _gain(line), interval(line)]
+    return f"| {' | '.join([*cells, p_value(line.p_adjusted)])} |"
 
 
 def _value(value: float | None) -> str:
@@ -54,7 +75,7 @@ def _escaped(text: str) -> str:
 
 def junit(comparison: Comparison, gates: Sequence[Gate]) -> str:
     """Return the gates as JUnit XML; without gates, one case a score, which fails where the second system is worse."""
-    cases = gates or [_case(pair, line) for pair in comparison.pairs for line in pair.lines]
+    cases = gates or [_case(pair, line) for pair in comparison.against_first for line in pair.lines]
     failed = sum(not case.passed for case in cases)
     suite = ElementTree.Element(
         "testsuite", name=_text(comparison.task), tests=str(len(cases)), failures=str(failed), errors="0", skipped="0"
@@ -72,7 +93,8 @@ def junit(comparison: Comparison, gates: Sequence[Gate]) -> str:
 
 
 def _case(pair: Pair, line: Line) -> Gate:
-    return Gate(pair.b, f"{line.score} against {pair.a}", line.verdict != "worse", verdict(line, pair.b))
+    told = "; ".join([verdict(line, pair.b), *notes_of(line)])
+    return Gate(pair.b, f"{line.score} against {pair.a}", line.verdict != "worse", told)
 
 
 def _text(text: str) -> str:

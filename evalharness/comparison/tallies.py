@@ -60,6 +60,14 @@ class Stored:
             raise DataError(f"{self.result.folder} lacks samples.parquet or task.yaml; give the whole folder of a run")
         return self.result.samples
 
+    @cached_property
+    def tallies(self) -> dict[str, Tally]:
+        """What all samples add up to, metric by metric."""
+        scoring = Scoring(self.chain, self.task.failures, lambda entry, batch: [])
+        for columns, measured in self.batches():
+            scoring.add_measured(stored_rows(columns), measured)
+        return scoring.tallies
+
     def batches(self, texts: Sequence[str] = KEYS) -> Iterator[tuple[Columns, dict[str, Measured]]]:
         """Yield the keys of the rows, and other texts, with what each metric measured."""
         return read_batches(self.path, self.chain.entries, ROWS_A_BATCH, texts=texts)
@@ -155,33 +163,26 @@ def _only(stored: Stored, wanted: Mapping[str, set[int]]) -> Iterator[tuple[str,
         yield "", columns, measured
 
 
-def exact_tests(a: Stored, b: Stored) -> dict[str, float]:
-    """Return the two-sided p-value of the label-swap test of each score that sums give.
+def exact_tests(a: Stored, b: Stored, names: Sequence[str]) -> dict[str, float]:
+    """Return the two-sided p-value of the label-swap test of those of the named scores that sums give.
 
     The labels of the two systems are exchanged group by group: exact where the systems are alike, whatever the metric.
     Scores over other groups in one system than in the other are left out.
     """
-    first, second = _tallies(a), _tallies(b)
     found: dict[str, float] = {}
     for entry in a.chain.entries:
-        found |= _swapped(entry, first[entry.name], second[entry.name])
+        wanted = [name for name in entry.scores if name in names]
+        found |= _swapped(entry, wanted, a.tallies[entry.name], b.tallies[entry.name]) if wanted else {}
     return found
 
 
-def _tallies(stored: Stored) -> dict[str, Tally]:
-    scoring = Scoring(stored.chain, stored.task.failures, lambda entry, batch: [])
-    for columns, measured in stored.batches():
-        scoring.add_measured(stored_rows(columns), measured)
-    return scoring.tallies
-
-
-def _swapped(entry: Entry, a: Tally, b: Tally) -> dict[str, float]:
+def _swapped(entry: Entry, names: Sequence[str], a: Tally, b: Tally) -> dict[str, float]:
     if not (isinstance(a.store, SumStore) and isinstance(b.store, SumStore)) or len(a.layouts | b.layouts) > 1:
         return {}
     one, two = a.store.sums.groups().rows, b.store.sums.groups().rows
     if not np.array_equal(a.store.sums.keys, b.store.sums.keys):
         return {}
-    return {name: label_swap(_Gaps(entry, name, a.store, one, two), len(one)) for name in entry.scores}
+    return {name: label_swap(_Gaps(entry, name, a.store, one, two), len(one)) for name in names}
 
 
 @dataclass(frozen=True)

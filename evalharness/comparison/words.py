@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 from evalharness.comparison.pairs import Line
+from evalharness.results.wording import FEW_GROUPS, number
 from evalharness.scoring import Score
 from evalharness.scoring.power import detectable, samples_needed
+
+NOTHING = 1e-12  # what rounding leaves of 0
 
 
 def span_of(score: Score) -> float | None:
@@ -42,6 +45,8 @@ def rounded(value: float, least: int = 0) -> str:
     >>> rounded(2.14, 1), rounded(0.8, 1), rounded(0.00314), rounded(-12.34), rounded(0.0, 1), rounded(0.04, 1)
     ('2.1', '0.8', '0.0031', '-12', '0.0', '0.040')
     """
+    if abs(value) < NOTHING:
+        value = 0.0
     if value == 0 or not math.isfinite(value) or (least and abs(value) >= 10**-least):
         return f"{value:,.{least}f}"
     leading = 1 - math.floor(math.log10(abs(value)))
@@ -118,6 +123,20 @@ def more_samples(line: Line) -> str:
     if needed > samples:
         return f"{needed - samples:,} more samples would detect one of {name}"
     return f"one of {amount(detectable(found.se, found.df), line.a)} would have been detected"
+
+
+def notes_of(line: Line) -> list[str]:
+    """Return what to know before trusting a line: other samples, lost ones, few groups, runs that were stopped."""
+    found = list(line.notes)
+    if line.bounds is not None:
+        found.append(f"whatever the lost samples were, the difference lies between {_ends(line.bounds)}")
+    if line.difference.p is not None and line.difference.groups < FEW_GROUPS:
+        found.append(f"rests on {line.difference.groups} groups only")
+    return found
+
+
+def _ends(bounds: tuple[float, float]) -> str:
+    return " and ".join(number(end) for end in bounds)
 
 
 def p_value(p: float | None) -> str:

@@ -13,6 +13,7 @@ from evalharness.contract.metrics import Range
 
 Vector = NDArray[np.float64]
 
+BOUNDED_MEAN = "bounded mean"
 FEWEST_GROUPS = 5
 FEWEST_REPLICATES = 50
 # A standard error this small beside the value is what rounding leaves of no variation at all.
@@ -61,7 +62,7 @@ class Shape:
         """The name of the rule."""
         low = (self.range or (None, None))[0]
         if self.bounds and self.is_mean:
-            return "bounded mean"
+            return BOUNDED_MEAN
         if low is None or low < 0:
             return "signed"
         return "other bounded" if self.bounds else "positive"
@@ -126,7 +127,7 @@ def _by_rule(value: float, left_out: Vector, shape: Shape) -> Interval:
     influence = Influence.of(differences)
     if influence.se <= _ROUNDING * _size(value, shape):
         influence = Influence(0.0, 0.0, influence.df, influence.count)
-    if shape.rule in ("bounded mean", "other bounded"):
+    if shape.rule in (BOUNDED_MEAN, "other bounded"):
         return _bounded(value, influence, shape)
     if shape.rule == "positive" and value == 0:
         return Interval(reason="a score of exactly 0 has no logarithm", se=_finite(influence.se))

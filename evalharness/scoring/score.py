@@ -15,7 +15,7 @@ from evalharness.scoring import replicates as replicated
 from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.generator import BUCKETS, generator_name
-from evalharness.scoring.intervals import Interval, Shape, closed_form, from_spread
+from evalharness.scoring.intervals import BOUNDED_MEAN, Interval, Shape, closed_form, from_spread
 from evalharness.scoring.measuring import FAILED
 from evalharness.scoring.normalise import NOT_A_NUMBER
 from evalharness.scoring.sums import Groups, beyond, joined
@@ -65,6 +65,26 @@ class Score:
     generator: str = ""
     replicates: int = 0
     fingerprint: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many samples have no value of this score, for whatever reason."""
+        return self.errors + sum(self.unmeasured.values())
+
+    @property
+    def possible(self) -> tuple[float, float] | None:
+        """Where the score would lie with all that it does not cover at the one end of its range, and at the other.
+
+        None where everything is covered, and for a score that is no mean over a range: nothing says how far it could go.
+
+        >>> Score(value=0.5, samples=90, errors=10, interval="bounded mean", range=[0, 1]).possible
+        (0.45, 0.55)
+        """
+        low, high = self.range or (None, None)
+        if not self.missing or self.value is None or self.interval != BOUNDED_MEAN or low is None or high is None:
+            return None
+        share = self.samples / (self.samples + self.missing)
+        return share * self.value + (1 - share) * low, share * self.value + (1 - share) * high
 
     def same_samples(self, other: Score) -> bool:
         """Return whether both are over the same samples, each as often as every other.

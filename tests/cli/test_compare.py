@@ -47,8 +47,23 @@ def test_three_runs_are_ranked_and_told_apart(folder: Path) -> None:
     done = call("compare", *(folder / "runs" / name for name in ("weak", "strong", "lame")))
     row = next(line for line in done.output.splitlines() if line.startswith("exact_match"))
     assert [part for part in row.split() if part.isalpha()] == ["b", "a", "c"]
-    assert "row minus column in points" in done.output
-    assert done.output.count("*") >= 6
+    assert "exact_match: value of the row minus that of the column in points" in done.output
+    matrix = [line for line in done.output.splitlines() if line.startswith(("a  ", "b  ", "c  "))]
+    assert [line.count("*") for line in matrix] == [2, 2, 2]
+    assert "b against a\n  exact_match: b is better by" in done.output
+    assert "c against a\n  exact_match: c is worse by" in done.output
+
+
+def test_slices_of_three_runs_name_the_run(folder: Path) -> None:
+    done = call("compare", *(folder / "runs" / name for name in ("weak", "strong", "lame")), "--by", "kind")
+    rows = [line.split()[:4] for line in done.output.splitlines() if line.startswith(("even ", "odd "))]
+    assert rows == [[kind, run, "exact_match", "120"] for run in ("b", "c") for kind in ("even", "odd")]
+
+
+def test_a_run_that_the_option_swallows_is_told(folder: Path) -> None:
+    done = call("compare", "--fail-if-worse", folder / "runs/weak", folder / "runs/strong")
+    assert done.exit_code == 2
+    assert "name the runs first" in done.output
 
 
 def test_json_has_pairs_gates_and_standings(folder: Path) -> None:
@@ -62,11 +77,11 @@ def test_json_has_pairs_gates_and_standings(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (("--fail-if-worse", "exact_match", "--margin", "0.02"), 0),
+        (("--fail-if-worse", "exact_match", "--margin", "2"), 0),
         (("--fail-under", "exact_match=0.5"), 0),
         (("--fail-under", "exact_match=0.99"), 1),
         (("--fail-if-worse", "exact_mach"), 2),
-        (("--margin", "0.02"), 2),
+        (("--margin", "2"), 2),
         (("--fail-under", "exact_match"), 2),
     ],
 )

@@ -124,7 +124,7 @@ def test_an_unknown_score_is_told_with_the_nearest(runs: Runs) -> None:
 
 def test_systems_of_one_name_get_labels_of_their_own(runs: Runs) -> None:
     labels = [one.label for one in eh.compare(runs["weak"], runs["weak"], runs["twin"]).results]
-    assert labels == ["weak (weak) #1", "weak (weak) #2", "twin"]
+    assert labels == ["weak #1", "weak #2", "twin"]
 
 
 def test_lost_samples_are_left_out_of_both(make: Make, runs: Runs) -> None:
