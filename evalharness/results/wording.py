@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,29 +38,40 @@ def notes(score: Score) -> list[str]:
 def stopped(stopping: Mapping[str, Any]) -> str:
     """Return in words what a run stopped for, when, and what that saved, or that all its samples were not enough.
 
-    >>> width = {"goal": "f1 ±0.02", "reached": True, "samples": 96, "of_samples": 180, "requests_saved": 84}
+    >>> width = {"goal": "f1 ±0.02", "reached": True, "samples": 96, "of_samples": 180, "requests_saved": 84, "lost": 0}
     >>> stopped({**width, "interval": [0.4, 0.44]})
     'stopped after 96 of 180 samples: f1 ±0.02 reached; 84 requests saved'
     >>> stopped({**width, "samples": 180, "reached": False, "requests_saved": 0, "interval": [0.4, 0.46]})
     'took all 180 samples: f1 ±0.02 not reached, its interval is 0.400 to 0.460'
     """
-    every, taken = stopping["of_samples"], stopping["samples"]
-    when = f"stopped after {taken:,} of {every:,} samples" if taken < every else f"took all {every:,} samples"
     saved = f"; {stopping['requests_saved']:,} requests saved" if stopping["requests_saved"] else ""
-    return f"{when}: {_outcome(stopping)}{saved}"
+    return f"{_taken(stopping)}: {_outcome(stopping)}{saved}"
+
+
+def _taken(stopping: Mapping[str, Any]) -> str:
+    every, taken, against = stopping["of_samples"], stopping["samples"], stopping.get("against", {})
+    shared = against.get("shared_samples", every)
+    which = "samples" if shared == every else f"samples that {against['run']} holds (of {every:,})"
+    if taken == shared:
+        return f"took all {shared:,} {which}"
+    return f"stopped after {taken:,} of {'' if shared == every else 'the '}{shared:,} {which}"
 
 
 def _outcome(stopping: Mapping[str, Any]) -> str:
     goal, against, reached = stopping["goal"], stopping.get("against"), stopping["reached"]
     if against is None:
-        return f"{goal} reached" if reached else f"{goal} not reached, its interval is {_ends(stopping['interval'])}"
+        return f"{goal} reached" if reached else f"{goal} not reached, its interval is {_ends(stopping)}"
     ends = stopping["difference"]["interval"]
     if not reached:
-        return f"{stopping['score']} is not decided against {against['run']}, the difference is {_ends(ends)}"
+        return f"{stopping['score']} is not decided against {against['run']}, the difference is {_ends(stopping['difference'])}"
     low, high = sorted(map(abs, ends))
     word = "higher" if ends[0] > 0 else "lower"
     return f"{stopping['score']} is {word} than in {against['run']} by {number(low)} to {number(high)}"
 
 
-def _ends(interval: Sequence[float] | None) -> str:
-    return "not known" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+def _ends(watched: Mapping[str, Any]) -> str:
+    """Return the ends of what was watched, and why they lie apart where it is not for want of samples alone."""
+    if watched["interval"] is None:
+        return "not known"
+    lost = f", widened by what was lost ({watched['lost']:,})" if watched["lost"] else ""
+    return " to ".join(map(number, watched["interval"])) + lost

@@ -26,25 +26,42 @@ def order_keys(seed: int, groups: Sequence[str]) -> Keys:
 
 @dataclass(frozen=True)
 class Order:
-    """The order of a dataset's groups: `ranks` by position of the sample, -1 where it is left out; `sizes` by rank."""
+    """The order of a dataset's groups: `ranks` by position of the sample, -1 where it is left out; `sizes` by rank.
+
+    `of_groups` counts all groups of the data, those too of which nothing is taken.
+    """
 
     ranks: NDArray[np.intp]
     sizes: NDArray[np.intp]
+    of_groups: int
 
     @classmethod
     def of(cls, samples: Iterable[Sample], seed: int, only: Keys | None = None) -> Order:
-        """Return the order of these samples' groups; with `only`, of those groups that have one of these keys."""
-        blocks = batched((sample.id if sample.group is None else sample.group for sample in samples), ROWS_A_BATCH)
-        keys = np.concatenate([order_keys(seed, block) for block in blocks])
-        kept = np.ones(len(keys), bool) if only is None else np.isin(keys, only)
+        """Return the order of these samples' groups; with `only`, of the samples whose ids have one of these hashes."""
+        groups, ids = [], []
+        for block in batched(samples, ROWS_A_BATCH):
+            groups.append(order_keys(seed, [sample.id if sample.group is None else sample.group for sample in block]))
+            ids.append(np.empty(0, np.uint64) if only is None else hash_keys([sample.id for sample in block]))
+        keys = np.concatenate(groups)
+        kept = np.ones(len(keys), bool) if only is None else np.isin(np.concatenate(ids), only)
         ranks = np.full(len(keys), -1, np.intp)
         _, ranks[kept], sizes = np.unique(keys[kept], return_inverse=True, return_counts=True)
-        return cls(ranks, sizes)
+        return cls(ranks, sizes, len(np.unique(keys)))
 
     @property
     def groups(self) -> int:
         """The number of groups in the order."""
         return len(self.sizes)
+
+    @property
+    def samples(self) -> int:
+        """The number of samples in the order."""
+        return int(self.sizes.sum())
+
+    @property
+    def of_samples(self) -> int:
+        """The number of samples of the data, those too that are left out."""
+        return len(self.ranks)
 
     def mask(self, stage: range) -> NDArray[np.bool_]:
         """Return by position which samples a stage takes."""

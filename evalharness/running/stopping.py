@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from evalharness.contract import Sample
 from evalharness.data import SampleReader
-from evalharness.errors import UsageError
 from evalharness.results.samples import Scored
 from evalharness.running.goals import Decision, Goal, bounded_means
 from evalharness.running.pipeline import Row
@@ -83,8 +82,6 @@ class Stopping:
 
     def __iter__(self) -> Iterator[Any]:
         self.order = Order.of(self.reader, self.watch.seed, self.watch.only)
-        if not self.order.groups:
-            raise UsageError(f"the goal '{self.watch.goal}' cannot be reached: the two runs have no sample in common")
         self.watch.begin(self.order, self.task.repeats)
         for stage in stages(self.order.groups):
             self.stage = stage
@@ -100,7 +97,7 @@ class Stopping:
 
     def add(self, rows: Sequence[Row], scored: Scored) -> None:
         """Watch the values of one batch."""
-        self.watch.add(rows, scored.measured[self.watch.entry.name].values[self.watch.goal.score])
+        self.watch.add(rows, scored.measured[self.watch.entry.name])
 
     @property
     def taken(self) -> int:
@@ -113,12 +110,15 @@ class Stopping:
         return {**scores, name: self.watch.mean.applied(scores[name])}
 
     def section(self) -> dict[str, Any]:
-        """Return the goal, whether it was reached, what was taken for it, and what that saved."""
-        every = int(self.order.sizes.sum())
+        """Return the goal, whether it was reached, what was taken for it of the data, and what that saved.
+
+        What another run does not hold would not have been asked anyway, and is not saved.
+        """
         return {
-            **self.watch.plain(), "reached": self.reached, "looks": self.looks, "samples": self.taken, "of_samples": every,
-            "groups": self.stage.stop, "of_groups": self.order.groups,
-            "requests_saved": (every - self.taken) * self.task.repeats if self.asked else 0,
+            **self.watch.plain(), "reached": self.reached, "looks": self.looks,
+            "samples": self.taken, "of_samples": self.order.of_samples,
+            "groups": self.stage.stop, "of_groups": self.order.of_groups,
+            "requests_saved": (self.order.samples - self.taken) * self.task.repeats if self.asked else 0,
         }  # fmt: skip
 
 

@@ -20,10 +20,12 @@ from evalharness.running.goals import Decision, Goal, Width, bounds
 from evalharness.running.pipeline import ROWS_A_BATCH, Row
 from evalharness.running.staging import Keys, Order, order_keys
 from evalharness.scoring import Entry, Measured, Score, hash_keys
+from evalharness.scoring.measuring import ERROR, FAILED
 from evalharness.scoring.sequential import CELLS, BettingSequence
 from evalharness.task import Task
 
 Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 RULE = "confidence sequence"
 ALPHA = 0.05
@@ -31,16 +33,20 @@ OUTSIDE = "a value lies outside the range that the metric states"
 
 
 class Watched:
-    """One mean under watch: rows come in as they are measured, and a look takes them in, group by group in their order."""
+    """One mean under watch: rows come in as they are measured, and a look takes them in, group by group in their order.
+
+    What is lost may lie anywhere in the range, and widens the interval by its share, as it does the bounds of a score.
+    """
 
     def __init__(self, sequence: BettingSequence, seed: int) -> None:
         self.sequence, self.seed = sequence, seed
         self.reason: str | None = None
-        self.groups = 0
+        self.groups = self.lost = 0
         self._waiting: list[tuple[Keys, Vector]] = []
 
-    def add(self, rows: Sequence[Row], values: Vector) -> None:
-        """Take one value a row, NaN where there is none; all rows of a group must come before the next look."""
+    def add(self, rows: Sequence[Row], values: Vector, lost: Mask) -> None:
+        """Take one value a row, NaN where there is none or it is lost; a group's rows must all come before the next look."""
+        self.lost += int(lost.sum())
         self._waiting.append((order_keys(self.seed, [row.group for row in rows]), values))
 
     def look(self) -> None:
@@ -61,8 +67,15 @@ class Watched:
 
     @property
     def interval(self) -> list[float] | None:
-        """The ends of the sequence; None where the values break the range that they should lie in."""
-        return None if self.reason is not None else list(self.sequence.interval)
+        """The ends of the sequence, with what is lost at the one end of the range and at the other.
+
+        None where the values break the range that they should lie in.
+        """
+        if self.reason is not None:
+            return None
+        (low, high), sequence = self.sequence.interval, self.sequence
+        share = self.lost / (self.lost + sequence.values) if self.lost else 0.0
+        return [(1 - share) * low + share * sequence.low, (1 - share) * high + share * sequence.high]
 
     def applied(self, score: Score) -> Score:
         """Return the score with the interval of the sequence, which allows for every look."""
@@ -91,7 +104,8 @@ class Replay:
 
     def add(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
         """Take what was measured in one batch."""
-        self.watched.add(rows, measured[self.entry.name].values[self.score])
+        found = measured[self.entry.name]
+        self.watched.add(rows, found.values[self.score], lost_rows(found))
         self._samples += sum(row.repeat == 0 for row in rows)
 
     def applied(self, score: Score) -> Score:
@@ -102,7 +116,10 @@ class Replay:
     def found(self) -> dict[str, Any]:
         """Return what the record must say of it."""
         self.watched.look()
-        found = {"interval": self.watched.interval, "samples": self._samples, "groups": self.watched.groups}
+        watched = self.watched
+        found = {
+            "interval": watched.interval, "lost": watched.lost, "samples": self._samples, "groups": watched.groups
+        }  # fmt: skip
         return found if self.half is None else {**found, "reached": narrow(self.watched.interval, self.half)}
 
 
@@ -115,7 +132,7 @@ def _plan(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Watch(ABC):
-    """What watches the score of a goal; `only`: the groups that may be taken, None for all.
+    """What watches the score of a goal; `only`: the hashes of the samples that may be taken, None for all.
 
     A half width plans the bets for all groups of the data, or for as few as it takes; otherwise the interval of the score
     is planned for no moment in particular, since another sequence chooses the moment.
@@ -128,15 +145,15 @@ class Watch(ABC):
         self.goal, self.entry, self.seed = goal, entry, seed
 
     def begin(self, order: Order, repeats: int) -> None:
-        """Start to watch, now that the groups are known."""
+        """Start to watch, now that the groups are known; raises UsageError where nothing can be taken."""
         self.largest = int(order.sizes.max()) * repeats
         self.planned = None if self.half is None else order.groups
         plan: dict[str, Any] = {"planned": self.planned, "within": self.half, "largest": self.largest, "alpha": ALPHA}
         self.mean = Watched(BettingSequence(*bounds(self.entry), **plan), self.seed)
 
-    def add(self, rows: Sequence[Row], values: Vector) -> None:
-        """Take the values of a batch."""
-        self.mean.add(rows, values)
+    def add(self, rows: Sequence[Row], measured: Measured) -> None:
+        """Take what was measured in a batch."""
+        self.mean.add(rows, measured.values[self.goal.score], lost_rows(measured))
 
     def look(self) -> bool:
         """Take in what was added, and return whether the goal is reached."""
@@ -151,7 +168,7 @@ class Watch(ABC):
         """Return what the record says of the watch."""
         return {
             "goal": str(self.goal), "score": self.goal.score, "half_width": self.half, "alpha": ALPHA,
-            "planned": self.planned, "largest_group": self.largest, "interval": self.mean.interval,
+            "planned": self.planned, "largest_group": self.largest, "interval": self.mean.interval, "lost": self.mean.lost,
         }  # fmt: skip
 
 
@@ -172,19 +189,23 @@ class DecisionWatch(Watch):
 
     def __init__(self, goal: Decision, entry: Entry, task: Task, data: str, seed: int) -> None:
         super().__init__(goal, entry, seed)
-        self.against = _read_against(goal, entry, task, data, seed)
-        self.only = self.against.groups
+        self.against = _read_against(goal, entry, task, data)
+        self.only = self.against.held
 
     def begin(self, order: Order, repeats: int) -> None:
         """Start to watch the score and the difference."""
+        if not order.groups:
+            raise UsageError(f"the goal '{self.goal}' cannot be reached: the two runs have no sample in common")
         super().begin(order, repeats)
+        self.shared = {"shared_samples": order.samples, "shared_groups": order.groups}
         plan: dict[str, Any] = {"planned": order.groups, "largest": self.largest, "alpha": ALPHA}
         self.difference = Watched(BettingSequence.paired(*bounds(self.entry), **plan), self.seed)
 
-    def add(self, rows: Sequence[Row], values: Vector) -> None:
-        """Take the values of a batch and their differences."""
-        super().add(rows, values)
-        self.difference.add(rows, values - self.against.values([row.sample.id for row in rows]))
+    def add(self, rows: Sequence[Row], measured: Measured) -> None:
+        """Take what was measured in a batch, and the differences; one is lost where either of its values is."""
+        super().add(rows, measured)
+        values, lost = self.against.look_up([row.sample.id for row in rows])
+        self.difference.add(rows, measured.values[self.goal.score] - values, lost_rows(measured) | lost)
 
     def look(self) -> bool:
         """Take in what was added, and return whether the difference is decided."""
@@ -193,14 +214,15 @@ class DecisionWatch(Watch):
 
     def reached(self) -> bool:
         """Return whether 0 is excluded."""
-        return self.difference.reason is None and self.difference.sequence.excludes(0.0)
+        interval = self.difference.interval
+        return interval is not None and not interval[0] <= 0 <= interval[1]
 
     def plain(self) -> dict[str, Any]:
         """Return what the record says of the watch, with the difference."""
-        against = {"run": str(self.against.folder), "system": self.against.system}
-        sequence = self.difference.sequence
-        difference = {"value": sequence.mean, "interval": self.difference.interval, "samples": sequence.values}
-        return {**super().plain(), "against": against, "difference": difference}
+        against = {"run": str(self.against.folder), "system": self.against.system, **self.shared}
+        watched, sequence = self.difference, self.difference.sequence
+        found = {"value": sequence.mean, "interval": watched.interval, "samples": sequence.values, "lost": watched.lost}
+        return {**super().plain(), "against": against, "difference": found}
 
 
 def narrow(interval: Sequence[float] | None, half: float | None) -> bool:
@@ -212,40 +234,48 @@ def narrow(interval: Sequence[float] | None, half: float | None) -> bool:
     return interval is not None and half is not None and interval[1] - interval[0] <= 2 * half + 1e-9
 
 
+def lost_rows(measured: Measured) -> Mask:
+    """Return which rows have no value because of errors, or of failures of the system that are left out."""
+    return np.array([status is not None and status.startswith((ERROR, FAILED)) for status in measured.statuses], bool)
+
+
 @dataclass(frozen=True)
 class Against:
-    """The values of one score in another run by sample, the mean over its repeats, and the groups that it has taken."""
+    """The values of one score in another run by sample, the mean over its repeats; `held`: all that it has taken.
+
+    A sample is lost there if it has no value and one of its repeats was lost.
+    """
 
     folder: Path
     system: str
-    groups: Keys
+    held: Keys
+    _lost: Keys
     _ids: Keys
     _values: Vector
 
     @classmethod
-    def read(cls, folder: Path, record: Record, entry: Entry, score: str, seed: int) -> Self:
+    def read(cls, folder: Path, record: Record, entry: Entry, score: str) -> Self:
         """Return the values of a run's samples file."""
-        ids, found, groups = [np.empty(0, np.uint64)], [np.empty(0)], [np.empty(0, np.uint64)]
-        for columns, measured in read_batches(folder / SAMPLES, [entry], ROWS_A_BATCH, texts=("id", "group")):
-            ids.append(hash_keys(columns["id"]))
-            found.append(measured[entry.name].values[score])
-            groups.append(order_keys(seed, columns["group"]))
-        values = np.concatenate(found)
-        measured_here = ~np.isnan(values)
-        keys, rows = np.unique(np.concatenate(ids)[measured_here], return_inverse=True)
-        means = np.bincount(rows, values[measured_here], len(keys)) / np.bincount(rows, minlength=len(keys))
-        return cls(folder, str(record.system.get("name")), np.unique(np.concatenate(groups)), keys, means)
+        parts: list[tuple[Keys, Vector, Mask]] = [(np.empty(0, np.uint64), np.empty(0), np.empty(0, bool))]
+        for columns, measured in read_batches(folder / SAMPLES, [entry], ROWS_A_BATCH, texts=("id",)):
+            found = measured[entry.name]
+            parts.append((hash_keys(columns["id"]), found.values[score], lost_rows(found)))
+        ids, values, lost = map(np.concatenate, zip(*parts, strict=True))
+        known = ~np.isnan(values)
+        keys, rows = np.unique(ids[known], return_inverse=True)
+        means = np.bincount(rows, values[known], len(keys)) / np.bincount(rows, minlength=len(keys))
+        return cls(folder, str(record.system.get("name")), np.unique(ids), np.setdiff1d(ids[lost], keys), keys, means)
 
-    def values(self, samples: Sequence[str]) -> Vector:
-        """Return the value of each of these samples, NaN where there is none."""
+    def look_up(self, samples: Sequence[str]) -> tuple[Vector, Mask]:
+        """Return the value of each of these samples, NaN where there is none, and whether it was lost."""
         wanted = hash_keys(samples)
         known = np.isin(wanted, self._ids)
         values = np.full(len(wanted), np.nan)
         values[known] = self._values[np.searchsorted(self._ids, wanted[known])]
-        return values
+        return values, np.isin(wanted, self._lost)
 
 
-def _read_against(goal: Decision, entry: Entry, task: Task, data: str, seed: int) -> Against:
+def _read_against(goal: Decision, entry: Entry, task: Task, data: str) -> Against:
     """Return the values of the run to be compared with; raises an error where it is none of this task and data."""
     folder = goal.against
     if not (folder / SAMPLES).is_file():
@@ -259,4 +289,4 @@ def _read_against(goal: Decision, entry: Entry, task: Task, data: str, seed: int
         )
     if record.dataset.get("digest") != data:
         raise UsageError(f"{folder} was run on other data than the task reads now; run its system again, then this one")
-    return Against.read(folder, record, entry, goal.score, seed)
+    return Against.read(folder, record, entry, goal.score)

@@ -10,7 +10,7 @@ import pytest
 
 from evalharness.contract import Sample
 from evalharness.running.staging import Order, order_keys, stages
-from evalharness.scoring import seed_of
+from evalharness.scoring import hash_keys, seed_of
 
 SEED = seed_of("sums", "1", "topic")
 SAMPLES = [Sample(f"q{number}", {}, f"t{number // 3}") for number in range(200)]
@@ -29,7 +29,7 @@ def test_the_order_does_not_depend_on_that_of_the_file() -> None:
 
 def test_members_of_a_group_share_its_rank() -> None:
     order = Order.of(SAMPLES, SEED)
-    assert order.groups == 67
+    assert order.groups == order.of_groups == 67
     assert sorted(order.sizes.tolist()) == [2] + 66 * [3]
     for number in range(0, 198, 3):
         assert len(set(order.ranks[number : number + 3].tolist())) == 1
@@ -40,11 +40,12 @@ def test_a_sample_without_a_group_is_its_own() -> None:
     assert Order.of([Sample(str(number), {}) for number in range(5)], SEED).sizes.tolist() == [1] * 5
 
 
-def test_groups_that_are_not_wanted_have_no_rank() -> None:
-    order = Order.of(SAMPLES, SEED, only=order_keys(SEED, ["t3", "t5", "t999"]))
-    assert order.groups == 2
-    assert [sample.group for sample, rank in zip(SAMPLES, order.ranks, strict=True) if rank >= 0] == 3 * ["t3"] + 3 * ["t5"]
-    assert Order.of(SAMPLES, SEED, only=order_keys(SEED, [])).groups == 0
+def test_samples_that_are_not_wanted_have_no_rank() -> None:
+    order = Order.of(SAMPLES, SEED, only=hash_keys(["q10", "q11", "q16", "q999"]))
+    assert (order.groups, order.of_groups, order.samples, order.of_samples) == (2, 67, 3, 200)
+    assert [sample.id for sample, rank in zip(SAMPLES, order.ranks, strict=True) if rank >= 0] == ["q10", "q11", "q16"]
+    nothing = Order.of(SAMPLES, SEED, only=hash_keys([]))
+    assert (nothing.groups, nothing.of_groups, nothing.samples) == (0, 67, 0)
 
 
 def test_the_order_is_frozen() -> None:

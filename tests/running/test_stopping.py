@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import evalharness as eh
 from evalharness.errors import DataError, UsageError
 from evalharness.registry import Registry, Source
 from evalharness.results import Record, read_record
+from evalharness.results.wording import stopped as stopped_text
 from evalharness.running import rescore
 from tests.running.conftest import TASK, Adder, module
 from tests.running.test_run import content
@@ -56,7 +57,7 @@ def test_a_run_stops_when_the_score_is_known_well_enough(task: Write) -> None:
     assert 64 <= count <= 250
     assert said == {
         "goal": GOAL, "score": "exact_match", "half_width": 0.1, "alpha": 0.05, "planned": 400, "largest_group": 1,
-        "interval": [record.scores["exact_match"].low, record.scores["exact_match"].high], "reached": True,
+        "interval": [record.scores["exact_match"].low, record.scores["exact_match"].high], "lost": 0, "reached": True,
         "looks": len([size for size in (32, 64, 96, 128, 160, 200, 250) if size <= count]), "samples": count,
         "of_samples": 400, "groups": count, "of_groups": 400, "requests_saved": 400 - count,
     }  # fmt: skip
@@ -145,17 +146,95 @@ def test_all_right_and_all_wrong_stop_soon_with_an_interval_that_is_not_nothing(
 
 def test_samples_without_a_value_are_taken_and_tell_nothing(task: Write) -> None:
     rows = [question(number, **({"answers": []} if number % 2 else {})) for number in range(400)]
-    text = SINGLE.replace("model: adder", "model: {adder: {broken: true}}")
-    record = eh.run(task(text, rows), until="exact_match ±0.12", out="out")
+    record = eh.run(task(SINGLE, rows), until="exact_match ±0.12", out="out")
     score = record.scores["exact_match"]
-    assert score.samples + score.errors + sum(score.unmeasured.values()) == stopping(record)["samples"] < 400
+    assert score.samples + sum(score.unmeasured.values()) == stopping(record)["samples"] < 400
     assert score.samples < 0.6 * stopping(record)["samples"]
-    assert score.errors > 0
+    assert stopping(record)["lost"] == 0
     assert rescore("out").agrees
     nothing = eh.run(task(SINGLE, [question(number, answers=[]) for number in range(40)]), until=GOAL, out="nothing")
     assert stopping(nothing)["interval"] == [0.0, 1.0]
     assert nothing.scores["exact_match"].reason == "nothing was measured"
     assert rescore("nothing").agrees
+
+
+@pytest.fixture
+def right() -> list[dict[str, Any]]:
+    """Give questions that the adder answers rightly; with `broken` it loses those with a 7 in them, more than one in four."""
+    return [question(number, answers=[str(2 * number + (number % 3 == 0))]) for number in range(400)]
+
+
+BROKEN = SINGLE.replace("model: adder", "model: {adder: {broken: true}}")
+
+
+def test_a_goal_is_not_reached_on_what_errors_left(task: Write, right: list[dict[str, Any]]) -> None:
+    assert stopping(eh.run(task(SINGLE, right), until=GOAL, out="whole"))["reached"]
+    record = eh.run(task(BROKEN, right), until=GOAL, out="out", store="broken.sqlite")
+    said, score = stopping(record), record.scores["exact_match"]
+    assert (score.value, said["reached"], said["samples"]) == (1.0, False, 400)
+    assert said["lost"] == score.errors == sum("7" in row["question"] for row in right)
+    assert score.bounds is not None
+    assert said["interval"] == [score.low, score.high]
+    assert said["interval"][0] < score.bounds[0] < said["interval"][0] + 0.06
+    assert score.high == pytest.approx(1.0)
+    assert f"to 1.000, widened by what was lost ({said['lost']})" in stopped_text(said)
+    assert rescore("out").agrees
+    assert rescore("out", statistics_only=True).agrees
+    Adder.asked.clear()
+    mended = eh.run(task(SINGLE, right), until=GOAL, out="out", store="broken.sqlite")
+    assert stopping(mended)["reached"]
+    assert mended.usage["requests"] == len(Adder.asked) > 0
+    assert all("7" in prompt for prompt in Adder.asked)
+
+
+def test_a_wider_goal_takes_as_many_more_as_the_lost_ones_cost(task: Write, right: list[dict[str, Any]]) -> None:
+    said = stopping(eh.run(task(BROKEN, right), until="exact_match ±0.2", out="out"))
+    assert said["reached"]
+    assert 0 < said["lost"] < said["samples"] < 400
+    assert said["interval"][1] - said["interval"][0] <= 0.4
+    change(Path("out"), lambda record: record["stopping"].update(lost=0))
+    assert ("stopping", "lost") in [difference[:2] for difference in rescore("out").differences]
+
+
+class Careful(Adder):
+    """Adds, but for what a filter blocks."""
+
+    name = "careful"
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        for request, response in super().answer(requests):
+            blocked = "7" in str(request.content())
+            yield request, eh.Response(error=eh.Failure("filtered", "not this")) if blocked else response
+
+
+@pytest.mark.parametrize(("failures", "reached"), [("worst", True), ("exclude", False)])
+def test_failures_of_the_system_that_are_left_out_are_lost_too(
+    task: Write, right: list[dict[str, Any]], plugins: Registry, failures: str, reached: bool
+) -> None:
+    hook = eh.hookimpl(specname="evalharness_models")(lambda: [Careful])
+    plugins.add(module("careful", evalharness_models=hook), Source("careful", "acme", "1"))
+    text = SINGLE.replace("model: adder", "model: careful").replace("version: 1", f"version: 1\nfailures: {failures}")
+    record = eh.run(task(text, right), until=GOAL, out="out")
+    score, said = record.scores["exact_match"], stopping(record)
+    assert (said["reached"], said["lost"], score.as_worst > 0) == (reached, sum(score.unmeasured.values()), reached)
+    assert rescore("out").agrees
+
+
+def test_nothing_is_decided_on_what_errors_left(task: Write, right: list[dict[str, Any]]) -> None:
+    path = task(SINGLE, right)
+    wrong = responses(right, lambda number: number % 5 == 0, "wrong")
+    eh.run(path, responses=wrong, out="wrong")
+    assert stopping(eh.run(path, until_decided="wrong", out="b"))["reached"]
+    lossy = eh.run(task(BROKEN, right), until_decided="wrong", out="c", store="broken.sqlite")
+    difference = stopping(lossy)["difference"]
+    assert (stopping(lossy)["reached"], difference["lost"]) == (False, stopping(lossy)["lost"])
+    assert difference["interval"][0] < 0 < difference["value"] < difference["interval"][1]
+    eh.run(task(BROKEN, right), out="broken", store="broken.sqlite")
+    against = stopping(eh.run(path, responses=wrong, until_decided="broken", out="d"))
+    assert (against["reached"], against["lost"]) == (False, 0)
+    assert against["difference"]["lost"] == difference["lost"]
+    assert "the difference is" in stopped_text(against)
+    assert f"widened by what was lost ({difference['lost']})" in stopped_text(against)
 
 
 def test_shots_and_metrics_that_ask_work_stage_by_stage(task: Write) -> None:
@@ -258,7 +337,8 @@ def test_a_run_stops_when_it_is_decided_against_another(task: Write) -> None:
     a = eh.run(path, responses=responses(QUESTIONS, lambda number: number % 3 > 0), out="a")
     record = eh.run(path, until_decided="a on token_f1", out="b")
     said = stopping(record)
-    assert (said["goal"], said["against"]) == ("token_f1 decided against a", {"run": "a", "system": "a"})
+    against = {"run": "a", "system": "a", "shared_samples": 400, "shared_groups": 400}
+    assert (said["goal"], said["against"]) == ("token_f1 decided against a", against)
     low, high = said["difference"]["interval"]
     ids = set(taken("b"))
     right = [row["id"] in ids and number % 3 == 0 for number, row in enumerate(QUESTIONS)]
@@ -289,8 +369,24 @@ def test_only_what_the_other_run_holds_is_taken(task: Write) -> None:
     eh.run(path, responses=responses(QUESTIONS, lambda number: number % 3 > 1), limit=60, out="a")
     record = eh.run(path, until_decided="a", out="b")
     said = stopping(record)
-    assert (said["of_samples"], said["samples"], said["requests_saved"]) == (60, 60, 0)
+    assert (said["against"]["shared_samples"], said["against"]["shared_groups"]) == (60, 60)
+    assert (said["samples"], said["of_samples"], said["groups"], said["of_groups"]) == (60, 400, 60, 400)
+    assert (said["requests_saved"], record.dataset["samples"]) == (0, 60)
     assert sorted(taken("b")) == [row["id"] for row in QUESTIONS[:60]]
+    assert stopped_text(said).startswith("took all 60 samples that a holds (of 400): exact_match is not decided against a,")
+    eh.run(path, responses=responses(QUESTIONS, lambda number: True), limit=60, out="wrong")
+    soon = stopping(eh.run(path, until_decided="wrong", out="c"))
+    assert stopped_text(soon).startswith("stopped after 32 of the 60 samples that wrong holds (of 400): exact_match is higher")
+    assert soon["requests_saved"] == 28
+
+
+def test_of_a_group_that_the_other_run_holds_in_part_no_more_is_taken(task: Write) -> None:
+    path = task(TASK, QUESTIONS)
+    eh.run(path, responses=responses(QUESTIONS, lambda number: number % 3 > 1), limit=58, out="a")
+    said = stopping(eh.run(path, until_decided="a", out="b"))
+    assert sorted(taken("b")) == [row["id"] for row in QUESTIONS[:58]]
+    assert (said["groups"], said["of_groups"], said["largest_group"], said["difference"]["samples"]) == (15, 100, 4, 58)
+    assert rescore("b").agrees
 
 
 def test_runs_without_a_common_sample_are_refused(task: Write) -> None:
@@ -306,7 +402,7 @@ def test_a_stopped_run_can_be_decided_against(task: Write) -> None:
     first = eh.run(path, responses=responses(QUESTIONS, lambda number: number % 5 > 0), until=GOAL, out="a")
     record = eh.run(path, until_decided="a", out="b")
     assert set(taken("b")) <= set(taken("a"))
-    assert stopping(record)["of_samples"] == stopping(first)["samples"]
+    assert stopping(record)["against"]["shared_samples"] == stopping(first)["samples"]
     assert stopping(record)["reached"]
 
 
