@@ -59,19 +59,20 @@ def _text(found: Plan, runs: Path) -> str:
 
     if not found.rows:
         return f"{found.task}: no finished run of this task as it stands is below {runs}.\n\n{_without_runs()}"
-    titles = ["score", "samples", "detects", "to detect", "samples needed", "basis"]
-    table = aligned([titles, *map(_row, found.rows)], left=(0, 5))
+    titles = ["score", "samples", "with a value", "detects", "to detect", "samples needed", "basis"]
+    table = aligned([titles, *map(_row, found.rows)], left=(0, 6))
     told = "95 % confidence, 80 % power; samples vary as those of the runs did"
-    return f"{found.task} · from {len(found.runs)} past runs\n\n{table}\n\n{told}"
+    runs_used = "\n".join(f"  {path}" for path in found.runs)
+    return f"{found.task} · from past runs:\n{runs_used}\n\n{table}\n\n{told}"
 
 
 def _row(row: Row) -> list[str]:
     from evalharness.comparison.words import amount
 
-    basis = f"{row.basis}, {row.pairs} pairs" if row.pairs else row.basis
+    basis = f"{row.basis}, {row.pairs} pair{'' if row.pairs == 1 else 's'}" if row.pairs else row.basis
     return [
-        row.score, f"{row.samples:,}", amount(row.detectable, row.example), amount(row.difference, row.example),
-        f"{row.needed:,}", basis,
+        row.score, f"{row.samples:,}", f"{row.coverage:.0%}", amount(row.detectable, row.example),
+        amount(row.difference, row.example), f"{row.needed:,}", basis,
     ]  # fmt: skip
 
 

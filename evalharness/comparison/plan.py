@@ -22,14 +22,15 @@ PAIRED, UNPAIRED = "paired", "as if unpaired"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What can be shown in one score: `detectable` with `samples` samples; a `difference` needs `needed` of them.
+    """What can be shown in one score: `detectable` with `samples` of the data; a `difference` needs `needed` of them.
 
-    `basis` says what the spread comes from: the median over the `pairs` of past runs or, with one run only, twice its
-    own variance, as if the two systems had nothing in common.
+    `coverage` is the share of samples that have a value of the score. `basis` says what the spread comes from: the median
+    over the `pairs` of past runs or, with one run only, twice its own variance, as if two systems had nothing in common.
     """
 
     score: str
     samples: int
+    coverage: float
     detectable: float
     difference: float
     needed: int
@@ -48,17 +49,35 @@ class Plan:
 
 
 def past_runs(task: Task, folder: Path) -> list[Result]:
-    """Return the finished runs of this very task below a folder, one a system; others and damaged ones are passed over."""
-    found: dict[tuple[str, str], Result] = {}
-    for path in sorted(folder.rglob(RECORD)):
-        try:
-            result = read_result(path)
-        except EvalharnessError:
-            continue
-        if result.record.task.get("digest") == task.digest():
-            found[str(result.record.dataset.get("digest")), str(result.record.system.get("digest"))] = result
-    newest = max((str(one.record.provenance.get("created", "")), data) for (data, _), one in found.items()) if found else ("", "")
-    return [one for (data, _), one in found.items() if data == newest[1]]
+    """Return the finished runs of this very task below a folder, over the data of the newest one, one a system.
+
+    Of several runs of a system that with the most samples is taken, then the newest. Runs of other tasks, runs that were
+    stopped early and damaged ones are passed over.
+    """
+    found = sorted((result for path in folder.rglob(RECORD) if (result := _usable(task, path))), key=_rank)
+    if not found:
+        return []
+    data = max(found, key=_created).record.dataset.get("digest")
+    by_system = {str(one.record.system.get("digest")): one for one in found if one.record.dataset.get("digest") == data}
+    return list(by_system.values())
+
+
+def _usable(task: Task, path: Path) -> Result | None:
+    try:
+        result = read_result(path)
+    except EvalharnessError:
+        return None
+    stopping = result.record.stopping
+    early = stopping is not None and stopping["samples"] < stopping["of_samples"]
+    return None if early or result.record.task.get("digest") != task.digest() else result
+
+
+def _rank(result: Result) -> tuple[int, str]:
+    return int(result.record.dataset.get("samples", 0)), _created(result)
+
+
+def _created(result: Result) -> str:
+    return str(result.record.provenance.get("created", ""))
 
 
 def plan(task: Task, results: Sequence[Result], *, samples: int | None = None, difference: float | None = None) -> Plan:
@@ -73,10 +92,10 @@ def plan(task: Task, results: Sequence[Result], *, samples: int | None = None, d
 
 @dataclass(frozen=True)
 class _Spread:
-    """The standard error of a difference over some samples."""
+    """The standard error of a difference over some measured samples in some groups."""
 
     se: float
-    df: float
+    groups: int
     samples: int
 
 
@@ -87,15 +106,18 @@ def _row(name: str, results: Sequence[Result], samples: int | None, difference: 
     if not found:
         return None
     example = next(score for score in scores if score.value is not None)
-    per_sample = median(one.se * one.samples**0.5 for one in found)
-    count, df = samples or int(median(one.samples for one in found)), median(one.df for one in found)
+    coverage = median(score.samples / (score.samples + score.missing) for score in scores if score.samples)
+    measured = median(one.samples for one in found)
+    count = samples or max(int(one.record.dataset["samples"]) for one in results)
     wanted = difference or step_of(example, example)[0]
     if wanted <= 0:
         return None
-    se = per_sample / count**0.5
+    se = median(one.se * one.samples**0.5 for one in found) / (count * coverage) ** 0.5
+    df = max(1.0, median(one.groups for one in found) * count * coverage / measured - 1)
+    needed = samples_needed(count, se, wanted)
     return Row(
-        score=name, samples=count, detectable=detectable(se, df), difference=wanted,
-        needed=samples_needed(count, se, wanted), basis=PAIRED if paired else UNPAIRED, pairs=len(paired), example=example,
+        score=name, samples=count, coverage=coverage, detectable=detectable(se, df), difference=wanted, needed=needed,
+        basis=PAIRED if paired else UNPAIRED, pairs=len(paired), example=example,
     )  # fmt: skip
 
 
@@ -105,11 +127,11 @@ def _paired(name: str, results: Sequence[Result]) -> Iterator[_Spread]:
         if name in a.record.scores and name in b.record.scores:
             scores = (a.record.scores[name], b.record.scores[name])
             found = line_of(name, scores, (a.replicates.get(name), b.replicates.get(name))).difference
-            if found.se and found.df:
-                yield _Spread(found.se, found.df, min(score.samples for score in scores))
+            if found.se:
+                yield _Spread(found.se, found.groups, min(score.samples for score in scores))
 
 
 def _alone(scores: Sequence[Score]) -> Iterator[_Spread]:
     for score in scores:
         if score.se and score.groups > 1:
-            yield _Spread(2**0.5 * score.se, score.groups - 1.0, score.samples)
+            yield _Spread(2**0.5 * score.se, score.groups, score.samples)

@@ -8,6 +8,7 @@ from scipy.special import ndtri, stdtrit
 
 POWER = 0.8
 LEVEL = 0.95
+TINY, MOST = 1e-100, 1e18  # nobody needs an exact number of samples beyond
 
 
 def detectable(se: float, df: float, *, power: float = POWER, level: float = LEVEL) -> float:
@@ -30,7 +31,7 @@ def samples_needed(samples: int, se: float, difference: float, *, power: float =
     (199, 1570)
     """
     quantiles = float(ndtri((1 + level) / 2) + ndtri(power))
-    return max(1, math.ceil(samples * (quantiles * se / difference) ** 2))
+    return max(1, math.ceil(min(samples * (quantiles * se / max(difference, TINY)) ** 2, MOST)))
 
 
 def binary_samples(disagreement: float, difference: float, *, power: float = POWER, level: float = LEVEL) -> int:
