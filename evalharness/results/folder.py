@@ -41,6 +41,11 @@ def locked(folder: Path) -> Iterator[Path]:
         yield folder
 
 
+def folder_of(path: Path) -> Path:
+    """Return the run folder that a path names: itself, or where the record file stands that it is."""
+    return path.parent if path.is_file() else path
+
+
 def make(folder: Path) -> None:
     """Make a folder and those above it, where they are not there; raises DataError where that cannot be."""
     with _explained(folder):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalharness.errors import UsageError, nearest
+from evalharness.results.folder import folder_of
 from evalharness.scoring import Chain, Entry
 
-WIDTH = re.compile(r"(?P<score>\S.*?)\s*(?:±|\+-)\s*(?P<half>\d*\.?\d+(?:[eE]-?\d+)?)")
+WIDTH = re.compile(r"(?P<score>\S.*?)\s*(?:±|\+\s*/?\s*-)\s*(?P<half>\d*\.?\d+(?:[eE]-?\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ Goal = Width | Decision
 def read_goal(until: str | None, until_decided: str | Path | None, chain: Chain) -> Goal | None:
     """Return what a run of this chain may stop for; raises UsageError for a goal that it cannot have.
 
-    `until` is a score and a half width, `token_f1 ±0.02`; `until_decided` a run folder, or `FOLDER on SCORE`.
+    `until` is a score and a half width, `token_f1 ±0.02`; `until_decided` a run folder or its record, or `RUN on SCORE`.
     """
     if until is not None and until_decided is not None:
         raise UsageError("a run stops for one reason: give --until or --until-decided, not both")
@@ -84,10 +85,10 @@ def _width(text: str, means: dict[str, Entry]) -> Width:
 
 
 def _decision(text: str, means: dict[str, Entry]) -> Decision:
-    folder, on, score = text.rpartition(" on ")
-    if not on or Path(text).is_dir():
-        folder, score = text, next(iter(means), "")
-    return Decision(_watched(score.strip(), means), Path(folder.strip()))
+    run, on, score = text.rpartition(" on ")
+    if not on or Path(text).exists():
+        run, score = text, next(iter(means), "")
+    return Decision(_watched(score.strip(), means), folder_of(Path(run.strip())))
 
 
 def _watched(score: str, means: dict[str, Entry]) -> str:

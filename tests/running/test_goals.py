@@ -28,6 +28,9 @@ CHAIN = Chain.build(
         ("token_f1 +-0.02", Width("token_f1", 0.02)),
         ("  token_f1±.02 ", Width("token_f1", 0.02)),
         ("token_f1 ± 2e-2", Width("token_f1", 0.02)),
+        ("token_f1 +/- 0.02", Width("token_f1", 0.02)),
+        ("token_f1 + - 0.02", Width("token_f1", 0.02)),
+        ("token_f1+/-.02", Width("token_f1", 0.02)),
         ("retrieval_recall@5 ±0.1", Width("retrieval_recall@5", 0.1)),
     ],
 )
@@ -46,6 +49,13 @@ def test_a_run_and_a_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert read_goal(None, "an eye on it", CHAIN) == Decision("token_f1", Path("an eye on it"))
     assert read_goal(None, "an eye on it on token_f1", CHAIN) == Decision("token_f1", Path("an eye on it"))
     assert read_goal(None, None, CHAIN) is None
+
+
+def test_a_record_names_the_run_that_it_stands_in(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    record.write_text("{}")
+    assert read_goal(None, record, CHAIN) == read_goal(None, tmp_path, CHAIN) == Decision("token_f1", tmp_path)
+    assert read_goal(None, f"{record} on retrieval_recall@5", CHAIN) == Decision("retrieval_recall@5", tmp_path)
 
 
 KNOWN = "The scores of this task that are means within a known range: token_f1, retrieval_recall@1, retrieval_recall@5."

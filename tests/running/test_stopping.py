@@ -352,7 +352,9 @@ def test_a_run_stops_when_it_is_decided_against_another(task: Write) -> None:
     assert said["interval"][0] < value < said["interval"][1]
     assert a.scores["token_f1"].value == 134 / 400
     assert rescore("b").agrees
-    assert eh.run(path, until_decided="a", out="first").stopping["score"] == "exact_match"  # type: ignore[index]
+    first = eh.run(path, until_decided="a", out="first")
+    assert stopping(first)["score"] == "exact_match"
+    assert stopping(eh.run(path, until_decided="a/record.json", out="second")) == stopping(first)
 
 
 def test_systems_that_answer_alike_are_never_decided(task: Write) -> None:
@@ -395,6 +397,11 @@ def test_runs_without_a_common_sample_are_refused(task: Write) -> None:
     assert "q000" not in taken("a")
     with pytest.raises(UsageError, match="cannot be reached: the two runs have no sample in common"):
         eh.run(path, until_decided="a", limit=1)
+    task(SINGLE, [""])
+    for goal in ({"until": GOAL}, {"until_decided": "a"}):
+        with pytest.raises((DataError, UsageError)) as raised:
+            eh.run(path, **goal)  # type: ignore[arg-type]
+        assert "no sample in common" not in str(raised.value)
 
 
 def test_a_stopped_run_can_be_decided_against(task: Write) -> None:
