@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalharness.errors import DataError
+from evalharness.errors import DataError, shown
 
 if TYPE_CHECKING:
     from evalharness.scoring import Score
@@ -77,28 +77,34 @@ class Record:
 
 def read_record(path: str | Path) -> Record:
     """Return the record of a run folder or of a record file; raises DataError where it is none."""
+    from evalharness.results.shape import damage
+
     file = Path(path)
     file = file / "record.json" if file.is_dir() else file
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        plain = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} is not a record: {error}. A record is written by 'evalharness run TASK'.") from error
     if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
         found = plain.get("schema") if isinstance(plain, dict) else None
-        raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {found!r}")
+        raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {shown(found)}")
+    wrong = damage(plain)
     try:
-        return _record(plain)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged: {type(error).__name__}: {error}. Run its task again.") from error
+        if wrong is None:
+            return _record(plain)
+    except TypeError as error:  # a section or a part of a score that no version of the schema has
+        wrong = str(error)
+    raise DataError(f"{file} is damaged: {wrong}. Run its task again.")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _record(plain: dict[str, Any]) -> Record:
     from evalharness.scoring import Score
 
     parts = {name: part for name, part in plain.items() if name != "schema"}
-    wrong = [name for name, part in parts.items() if not isinstance(part, dict)]
-    if wrong:
-        raise TypeError(f"'{wrong[0]}' is no mapping")
     scores = {name: dict(score) for name, score in parts.pop("scores").items()}
     makers = {name: {key: score.pop(key) for key in MAKER if key in score} for name, score in scores.items()}
     return Record(scores={name: Score(**score) for name, score in scores.items()}, makers=makers, **parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evalharness.errors import FaultsFound
 from evalharness.leaderboard.checking import check_board
 from evalharness.leaderboard.publishing import build_site
 from tests.leaderboard.conftest import BOARD, TASK, write_task
@@ -67,6 +68,28 @@ def test_two_records_of_one_system_and_a_broken_one_are_told(built: Path) -> Non
     double = "zwilling/record.json: the system 'twin' has a record of 'sums' already, in BOARD/records/twin"
     assert any(double in fault for fault in found)
     assert any(fault.startswith("BOARD/records/lame/record.json: cannot be used") for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"limit": null', '"limit": "x"', "dataset.limit is 'x', not a whole number from 0"),
+        ('"samples": 90', '"samples": "x"', "dataset.samples is 'x', not a whole number from 0"),
+        ('"name": "sums"', '"name": ["a"]', "task.name is ['a'], not a string"),
+        ('"unmeasured": {}', '"unmeasured": ["x"]', "scores.exact_match.unmeasured is ['x'], not a mapping"),
+        ('"value": 0', '"value": "x", "samples": 0', "scores.exact_match.value is 'x', not a number"),
+    ],
+)
+def test_a_damaged_record_is_a_fault_of_its_own_and_the_others_are_checked(built: Path, old: str, new: str, said: str) -> None:
+    damaged, other = (built / "records" / name / "record.json" for name in ("lame", "twin"))
+    damaged.write_text(damaged.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    other.write_text(other.read_text(encoding="utf-8").replace('"as_worst": 0', '"as_worst": 3'), encoding="utf-8")
+    found = told(built)
+    mended = f"BOARD/records/lame/record.json is damaged: {said}. Run its task again."
+    assert f"BOARD/records/lame/record.json: cannot be used: {mended}" in found
+    assert any(fault.startswith("BOARD/records/twin: ") for fault in found)
+    with pytest.raises(FaultsFound, match=r"records/lame/record\.json: cannot be used"):
+        build_site(built)
 
 
 def test_texts_that_a_board_forbids_are_told(board: Path) -> None:

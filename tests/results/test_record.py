@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalharness.errors import DataError
+from evalharness.errors import DataError, shown
 from evalharness.results import Record, read_record
 from evalharness.results.record import SCHEMA, provenance
 from evalharness.scoring import Score
 
+ROOT = Path(__file__).parent.parent.parent
 SCORE = Score(
     value=0.1 + 0.2, low=0.0, high=1.0, interval="bounded mean", samples=3, groups=2, clustered=True, unmeasured={"no réf": 1},
     errors=2, as_worst=1, bounds=[0.1, 0.5], unit="%", se=1e-17, df=2.0, signature="bleu|n:4", generator="g",
@@ -56,13 +58,11 @@ def test_errors_are_broken_data_and_the_samples_of_the_score_that_lost_most(reco
     ("text", "message"),
     [
         ("{", r"record\.json is not a record: .*evalharness run TASK"),
-        ("[]", r"is not a record of the schema evalharness\.record/1; its schema is None"),
+        ("[]", r"is not a record of the schema evalharness\.record/1; its schema is null"),
         ('{"schema": "evalharness.record/2"}', r"its schema is 'evalharness\.record/2'"),
-        ('{"schema": "evalharness.record/1"}', r"record\.json is damaged: KeyError: 'scores'"),
-        ('{"schema": "evalharness.record/1", "scores": {}}', "damaged: TypeError"),
-        ('{"schema": "evalharness.record/1", "scores": {"bleu": 3}}', "damaged: TypeError"),
-        ('{"schema": "evalharness.record/1", "scores": 3}', "damaged"),
-        ('{"schema": "evalharness.record/1", "scores": {"bleu": {"value": 1, "magic": 2}}}', "damaged: TypeError.*magic"),
+        ('{"schema": "evalharness.record/1"}', r"record\.json is damaged: task is missing\. Run its task again\."),
+        ('{"schema": ' + "[" * 100_000, "is not a record: .*recursion"),
+        ('{"schema": "evalharness.record/1", "usage": NaN}', "is not a record: NaN is no number of JSON"),
     ],
 )
 def test_what_is_no_record_is_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -71,12 +71,66 @@ def test_what_is_no_record_is_explained(tmp_path: Path, text: str, message: str)
         read_record(tmp_path)
 
 
-@pytest.mark.parametrize("section", ["task", "dataset", "system", "usage", "provenance"])
+@pytest.mark.parametrize("section", ["task", "dataset", "system", "scores", "usage", "provenance"])
 @pytest.mark.parametrize("value", [None, 3, "text", [1]])
 def test_a_section_that_is_no_mapping_is_explained(tmp_path: Path, record: Record, section: str, value: Any) -> None:
     (tmp_path / "record.json").write_text(json.dumps(json.loads(record.to_json()) | {section: value}))
-    with pytest.raises(DataError, match=f"damaged: .*'{section}'"):
+    with pytest.raises(DataError, match=f"is damaged: {section} is {re.escape(shown(value))}, not a mapping"):
         read_record(tmp_path)
+
+
+def spoiled(plain: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return a record with one value changed; `path` leads to it."""
+    *way, last = path.split("/")
+    part = plain
+    for key in way:
+        part = part.setdefault(key, {})
+    part[last] = value
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("task/name", ["a"], "task.name is ['a'], not a string"),
+        ("task/name", "\ud800", "task.name is '\\ud800', not a string"),
+        ("dataset/limit", "x", "dataset.limit is 'x', not a whole number from 0"),
+        ("dataset/samples", "x", "dataset.samples is 'x', not a whole number from 0"),
+        ("dataset/samples", -1, "dataset.samples is -1, not a whole number from 0"),
+        ("dataset/samples", None, "dataset.samples is null, not a whole number from 0"),
+        ("system/spec", 3, "system.spec is 3, not a mapping"),
+        ("scores/bleu", 3, "scores.bleu is 3, not a mapping"),
+        ("scores/bleu", {}, "scores.bleu.value is missing"),
+        ("scores/bleu/value", "x", "scores.bleu.value is 'x', not a number"),
+        ("scores/bleu/value", True, "scores.bleu.value is true, not a number"),
+        ("scores/bleu/value", 10**400, "scores.bleu.value is 1000"),
+        ("scores/bleu/groups", 10**19, "scores.bleu.groups is 10000000000000000000, not a whole number from 0"),
+        ("scores/bleu/unmeasured", ["x"], "scores.bleu.unmeasured is ['x'], not a mapping"),
+        ("scores/bleu/unmeasured/late", 0.5, "scores.bleu.unmeasured.late is 0.5, not a whole number from 0"),
+        ("scores/bleu/clustered", "no", "scores.bleu.clustered is 'no', not true or false"),
+        ("scores/bleu/better", "best", "scores.bleu.better is 'best', not one of 'higher', 'lower'"),
+        ("scores/bleu/bounds", [0.1, "x"], "scores.bleu.bounds[1] is 'x', not a number"),
+        ("scores/bleu/bounds", [0.1], "scores.bleu.bounds is [0.1], not two numbers"),
+        ("scores/bleu/range", [], "scores.bleu.range is [], not two numbers"),
+        ("scores/bleu/fingerprint", "zz", "scores.bleu.fingerprint is 'zz', no hexadecimal number"),
+        ("scores/bleu/magic", 2, "Score.__init__() got an unexpected keyword argument 'magic'"),
+        ("magic", {}, "Record.__init__() got an unexpected keyword argument 'magic'"),
+        ("stopping", {"goal": "f1 ±0.1"}, "stopping.score is missing"),
+        ("usage/troubles", [{"kind": "model"}], "usage.troubles[0].message is missing"),
+        ("usage/seconds", "1 s", "usage.seconds is '1 s', not a number"),
+        ("provenance/packages", {"numpy": 2}, "provenance.packages.numpy is 2, not a string"),
+    ],
+)
+def test_a_value_of_another_type_is_named(tmp_path: Path, record: Record, path: str, value: Any, message: str) -> None:
+    (tmp_path / "record.json").write_text(json.dumps(spoiled(json.loads(record.to_json()), path, value)))
+    with pytest.raises(DataError, match=re.escape(f"record.json is damaged: {message}")):
+        read_record(tmp_path)
+
+
+def test_every_record_of_the_boards_in_this_repository_is_sound() -> None:
+    found = sorted((ROOT / "leaderboards").rglob("record.json"))
+    assert len(found) >= 15
+    assert all(read_record(path).scores for path in found)
 
 
 def test_a_file_that_is_not_there_is_explained(tmp_path: Path) -> None:
