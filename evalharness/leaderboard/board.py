@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BOARD, RECORDS, SITE = "board.yaml", "records", "site"
+SEQUENTIAL = "its interval is that of a confidence sequence; run it again without --until: nothing is asked again"
 TEXTS_LEFT_OUT = "texts_left_out"  # in the provenance of a record
 
 
@@ -123,7 +124,8 @@ def problems_of(record: Record, task: Task, folder: Path) -> Iterator[str]:
         yield "it was made with another version of the task"
     if record.dataset.get("limit") is not None:
         yield f"it covers only the first {record.dataset['limit']:,} samples (--limit)"
-    if getattr(record, "stopping", None):
-        yield "it was stopped early"
+    if record.stopping is not None:
+        taken, every = record.stopping["samples"], record.stopping["of_samples"]
+        yield f"it was stopped early, after {taken:,} of {every:,} samples" if taken < every else SEQUENTIAL
     if not (folder / REPLICATES).is_file():
         yield f"it has no {REPLICATES}"

@@ -241,9 +241,21 @@ def test_easier_references_in_one_of_several_repeats_are_refused(empty: Path, tm
     assert refused(empty, path)[0].startswith("groups or fields of 90 samples are not those of the data: q000, ")
 
 
-def test_a_run_that_was_stopped_early_is_refused(empty: Path, copy: Path) -> None:
-    change_record(copy, lambda record: dataclasses.replace(record, stopping={"goal": "token_f1 ±0.1"}))
-    assert "it was stopped early" in refused(empty, copy)
+@pytest.mark.parametrize(
+    ("goal", "said"),
+    [
+        ("exact_match ±0.2", r"it was stopped early, after \d\d of 90 samples"),
+        (
+            "exact_match ±0.01",
+            "its interval is that of a confidence sequence; run it again without --until: nothing is asked again",
+        ),
+    ],
+)
+def test_a_run_with_a_goal_is_refused_for_what_it_did(tmp_path: Path, goal: str, said: str) -> None:
+    single = TASK.replace("group: topic\n", "")
+    board = write_board(tmp_path / "board", task=single)
+    found = run(write_task(tmp_path / "tasks", single), "sequential", answers(0.5, 1), tmp_path / "sequential", until=goal)
+    assert re.fullmatch(said, refused(board, found)[0])
 
 
 def test_missing_and_damaged_files_are_told(empty: Path, copy: Path) -> None:
