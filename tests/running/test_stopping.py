@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from evalharness.registry import Registry, Source
 from evalharness.results import Record, read_record
 from evalharness.results.wording import stopped as stopped_text
 from evalharness.running import rescore
+from evalharness.systems.store import Store
 from tests.running.conftest import TASK, Adder, module
-from tests.running.test_run import content
+from tests.running.test_run import KILLED, content
 
 Write = Callable[..., Path]
 
@@ -90,6 +93,31 @@ def test_a_later_run_finds_all_answers_and_asks_for_the_rest(task: Write) -> Non
     assert whole.usage["requests"] == stopping(early)["requests_saved"]
     assert eh.run(task(SINGLE, QUESTIONS), until=GOAL, out="after", fresh=False).usage["requests"] == 0
     assert content(Path("early")) == content(Path("after"))
+
+
+@pytest.mark.parametrize("wanted", [5, 37])
+def test_a_run_that_was_killed_within_a_stage_ends_in_the_same_record(task: Write, wanted: int, tmp_path: Path) -> None:
+    goal = "exact_match ±0.15"
+    path = task(SINGLE.replace("model: adder", "model: {adder: {pause: 0.03}}"), QUESTIONS)
+    undisturbed = eh.run(path, until=goal, out="undisturbed", store="other.sqlite")
+    script = KILLED.format(root=str(Path(__file__).parents[2])).replace('out="out"', f'out="out", until="{goal}"')
+    with (
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=tmp_path) as process,
+        Store(Path("store.sqlite")) as store,
+    ):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        while process.poll() is None and sum(holding.answers for holding in store.holdings()) < wanted:
+            pass
+        process.kill()
+        process.wait()
+        stored = sum(holding.answers for holding in store.holdings())
+    assert wanted <= stored < stopping(undisturbed)["samples"]
+    assert not Path("out/record.json").exists()
+    Adder.asked.clear()
+    record = eh.run(path, until=goal, out="out", store="store.sqlite")
+    assert record.usage["requests"] == len(Adder.asked) == stopping(undisturbed)["samples"] - stored
+    assert content(Path("out")) == content(Path("undisturbed"))
 
 
 @pytest.mark.parametrize("size", [1, 7])
