@@ -58,8 +58,8 @@ def value_title(plan: Plan) -> str:
 
 def _costs(plan: Plan, rows: list[Standing]) -> Iterator[Plot]:
     kinds = (
-        ("seconds", "Time and quality", "seconds per sample", _seconds),
-        ("tokens", "Tokens and quality", "tokens per sample", _tokens),
+        ("seconds", "Time and quality", "seconds per response", _seconds),
+        ("tokens", "Tokens and quality", "tokens per response", _tokens),
     )
     for name, title, unit, cost in kinds:
         points = [point for row in rows if (point := _point(plan.systems[row.system], row, cost))]
@@ -76,10 +76,15 @@ def _costs(plan: Plan, rows: list[Standing]) -> Iterator[Plot]:
 def _point(system: System, row: Standing, cost: Callable[[Submission], float | None]) -> charts.Point | None:
     costs = [cost(submission) for submission in system.submissions.values()]
     known = [each for each in costs if each is not None]
-    samples = sum(int(submission.record.dataset.get("samples") or 0) for submission in system.submissions.values())
-    if row.value is None or not samples or len(known) < len(costs):
+    asked = sum(_asked(submission) for submission in system.submissions.values())
+    if row.value is None or not asked or len(known) < len(costs):
         return None
-    return charts.Point(name=row.system, cost=sum(known) / samples, quality=row.value, low=row.low, high=row.high)
+    return charts.Point(name=row.system, cost=sum(known) / asked, quality=row.value, low=row.low, high=row.high)
+
+
+def _asked(submission: Submission) -> int:
+    """Return how many samples a run asked for, each as often as it was repeated."""
+    return max((score.samples + score.missing for score in submission.record.scores.values()), default=0)
 
 
 def _seconds(submission: Submission) -> float | None:
