@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.results.export.dates import epoch
 from evalharness.results.export.names import file_name, only
 from evalharness.results.export.rows import Row, has_rows, input_of, references_of, rows_of
 from evalharness.results.export.source import hub_dataset, model_id
@@ -90,10 +90,7 @@ def evaluation_id(record: Record) -> str:
 
 
 def _epoch(record: Record) -> str:
-    try:
-        return str(int(time.mktime(time.strptime(str(record.provenance.get("created"))[:19], "%Y-%m-%dT%H:%M:%S"))))
-    except ValueError:
-        return "0"
+    return str(int(epoch(record) or 0))
 
 
 def _library(record: Record) -> dict[str, Any]:

@@ -7,12 +7,12 @@ under keys of our own, which it ignores and `evalharness import` reads.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.results.export.dates import epoch
 from evalharness.results.export.names import file_name, only, stamp
 from evalharness.results.export.rows import Row, has_rows, input_of, references_of, rows_of
 from evalharness.results.export.source import hub_dataset, options_of
@@ -73,7 +73,7 @@ def results(record: Record) -> dict[str, Any]:
         "n-samples": {task: {"original": record.dataset["samples"], "effective": record.dataset["samples"]}},
         "config": _execution(record),
         "git_hash": None,
-        "date": _date(record),
+        "date": epoch(record),
         "task_hashes": {task: record.task["digest"]},
         "model_source": "evalharness",
         "model_name": record.system["name"],
@@ -130,13 +130,6 @@ def _execution(record: Record) -> dict[str, Any]:
         "model": model, "model_args": options, "batch_size": None, "batch_sizes": [], "device": None, "use_cache": None,
         "limit": record.dataset.get("limit"), "bootstrap_iters": 0, "gen_kwargs": spec.get("generate") or {},
     }  # fmt: skip
-
-
-def _date(record: Record) -> float | None:
-    try:
-        return time.mktime(time.strptime(str(record.provenance.get("created"))[:19], "%Y-%m-%dT%H:%M:%S"))
-    except ValueError:
-        return None
 
 
 def _lines(rows: Iterable[Row], record: Record) -> Iterator[dict[str, Any]]:
