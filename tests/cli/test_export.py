@@ -63,6 +63,17 @@ def test_formats_with_samples_write_their_files_into_a_folder(folder: Path) -> N
     assert len(json.loads(evalharness("export", "a", "--format", "every-eval-ever", "--out", "e", "--json").stdout)["files"]) == 2
 
 
+@pytest.mark.parametrize("form", ["lm-eval", "every-eval-ever"])
+def test_a_record_takes_along_the_samples_beside_it(folder: Path, form: str) -> None:
+    for place, run in (("by_folder", "a"), ("by_record", "a/record.json")):
+        assert evalharness("export", run, "--format", form, "--out", place).exit_code == 0
+    found = [{path.name: path.read_bytes() for path in Path(place).rglob("*.json*")} for place in ("by_folder", "by_record")]
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+    Path("alone.json").write_bytes(Path("a/record.json").read_bytes())
+    assert len(evalharness("export", "alone.json", "--format", form, "--out", "alone").stdout.splitlines()) == 1
+
+
 def test_json_holds_the_text(folder: Path) -> None:
     shown = json.loads(evalharness("export", "a", "--format", "latex", "--json").stdout)
     assert shown["format"] == "latex"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.errors import DataError
-from evalharness.results.folder import SAMPLES
+from evalharness.results.folder import SAMPLES, folder_of
 
 TEXTS = ("id", "group", "repeat", "response", "contexts", "fields")
 ROWS_AT_ONCE = 1_000
@@ -34,16 +34,16 @@ class Row:
 
 
 def has_rows(run: Path) -> bool:
-    """Return whether a path is a run folder with samples; a record file alone has none."""
-    return (run / SAMPLES).is_file()
+    """Return whether a run folder, or the one that a record file stands in, has samples."""
+    return (folder_of(run) / SAMPLES).is_file()
 
 
 def rows_of(run: Path) -> Iterator[Row]:
-    """Yield the rows of a run folder; raises DataError where its samples cannot be read."""
+    """Yield the rows of a run folder, or of the one that a record file stands in; DataError where they cannot be read."""
     import pyarrow
     from pyarrow import parquet
 
-    path = run / SAMPLES
+    path = folder_of(run) / SAMPLES
     try:
         for batch in parquet.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=[*TEXTS, "scores", "statuses"]):
             yield from map(_row, batch.to_pylist())
