@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.contract import Batch, digest
+from evalharness.errors import DataError
 from evalharness.results.export.names import file_name
-from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, begin, locked, whole, write_text
+from evalharness.results.folder import LOG, RECORD, REPLICATES, SAMPLES, TASK, begin, locked, whole, write_text
 from evalharness.results.importing.lm_eval import (
     Results,
     Row,
@@ -25,7 +26,7 @@ from evalharness.results.importing.lm_eval import (
     settings,
 )
 from evalharness.results.importing.metrics import MISSING, Better, Imported, Mean, Value, fitting, known_range, metric_of
-from evalharness.results.record import Record, provenance
+from evalharness.results.record import Record, provenance, read_record
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import TEXTS, SampleWriter, Scored, json_text
 from evalharness.scoring import Entry, Finished, Measured, Score, Tally, finish, hash_keys, measure, seed_of
@@ -51,9 +52,26 @@ def import_results(path: Path, out: Path) -> list[Path]:
     """Write each task of a results file of lm-evaluation-harness as a run folder under `out`, and return the folders.
 
     Where the samples stand beside it, scores are computed from them, with intervals and replicates; otherwise value and
-    interval are those that the file states. Raises DataError where the file is none.
+    interval are those that the file states. Raises DataError where the file is none, or a folder holds another run.
     """
-    return [_import(results, out / file_name(results.task)) for results in read_results(path) if results.scores]
+    found: dict[Path, Results] = {}
+    for results in read_results(path):
+        if results.scores:
+            other = found.setdefault(out / file_name(results.task), results)
+            if other is not results:
+                raise DataError(f"{path}: the tasks '{other.task}' and '{results.task}' would share one folder; rename one there")
+    for folder in found:
+        _refuse_run(folder)
+    return [_import(results, folder) for folder, results in found.items()]
+
+
+def _refuse_run(folder: Path) -> None:
+    """Raise DataError where a folder holds what a run of ours left, which an import would not replace."""
+    left = [name for name in (TASK, LOG) if (folder / name).exists()]
+    if not left and (folder / RECORD).exists() and "imported" not in read_record(folder).provenance:
+        left = [RECORD]
+    if left:
+        raise DataError(f"{folder} holds a run that is no import ({left[0]} is of it). Import into another folder: --out DIR")
 
 
 def _import(results: Results, folder: Path) -> Path:

@@ -19,6 +19,10 @@ from evalharness.results.importing.metrics import Value
 
 FILE_READERS = ("json", "csv", "parquet", "text", "arrow")
 NOT_VALUES = ("name", "alias", "sample_len", "sample_count")
+BY_TASK = ("results", "configs", "n-samples", "higher_is_better")
+WRITTEN = "Give the results_*.json that 'lm_eval --output_path DIR' writes."
+WITHOUT = "Move that file away to import what the results file states, without samples."
+UNLIKE = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what a shape that nobody writes may raise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +81,40 @@ class Results:
 
 def read_results(path: Path) -> list[Results]:
     """Return the results of each task of a file; raises DataError where it is no file of that harness."""
-    try:
-        file = json.loads(path.read_text(encoding="utf-8"))
-        found = [_results(path, file, task, values) for task, values in file["results"].items() if not _is_group(file, task)]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is no results file of lm-evaluation-harness: {type(error).__name__}: {error}. "
-            f"It is the results_*.json that 'lm_eval --output_path DIR' writes."
-        ) from error
+    file = _file(path)
+    found = [_results(path, file, task, values) for task, values in file["results"].items() if not _is_group(file, task)]
     if not any(results.scores for results in found):
         raise DataError(f"{path} states no score under the keys 'metric,filter', as lm-evaluation-harness 0.4 and later do")
     return found
+
+
+def _file(path: Path) -> Mapping[str, Any]:
+    """Return the content of a results file, its sections mappings or not there, and None for what is no finite number."""
+    try:
+        file = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}. {WRITTEN}") from error
+    except (ValueError, RecursionError) as error:
+        raise _no_results(path, f"it is not JSON ({error})") from error
+    if not isinstance(file, dict) or not isinstance(file.get("results"), dict):
+        raise _no_results(path, "it has no section 'results'")
+    for section in BY_TASK:
+        for task, entry in _mapping(path, file, section).items():
+            if not isinstance(entry, dict):
+                raise _no_results(path, f"what its section '{section}' holds of '{task}' is no mapping")
+    _mapping(path, file, "config")
+    return file
+
+
+def _mapping(path: Path, file: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    found = file.get(section) or {}
+    if not isinstance(found, dict):
+        raise _no_results(path, f"its section '{section}' is no mapping")
+    return found
+
+
+def _no_results(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is no results file of lm-evaluation-harness: {why}. {WRITTEN}")
 
 
 def _is_group(file: Mapping[str, Any], task: str) -> bool:
@@ -99,7 +126,10 @@ def _results(path: Path, file: Mapping[str, Any], task: str, values: Mapping[str
     samples = path.with_name(f"samples_{file_name(task)}_{path.stem.rpartition('_')[2]}.jsonl")
     bare = Results(path=path, file=file, task=task, scores={}, samples=samples if samples.is_file() else None)
     keys = [key for key in values if "," in key and key not in NOT_VALUES and "_stderr," not in key]
-    scores = {_name(*key.rsplit(",", 1)): _stated(bare, values, *key.rsplit(",", 1)) for key in keys}
+    try:
+        scores = {_name(*key.rsplit(",", 1)): _stated(bare, values, *key.rsplit(",", 1)) for key in keys}
+    except UNLIKE as error:
+        raise _no_results(path, f"what it says of the task '{task}' is not as that harness writes it") from error
     return Results(path=path, file=file, task=task, scores=scores, samples=bare.samples)
 
 
@@ -129,28 +159,45 @@ def _number(value: Any) -> float | None:
 def read_rows(results: Results) -> list[Row]:
     """Return the samples of a task, the lines of several filters put together; none where there is no file of them."""
     rows: dict[tuple[str, int], Row] = {}
-    for line in _lines(results.samples) if results.samples is not None else ():
-        own = line.get("evalharness") or {}
-        key = str(own.get("id", line["doc_id"])), int(own.get("repeat", 0))
-        row = rows.setdefault(key, _row(*key, line, own, str(results.config.get("output_type"))))
-        named = {metric: _name(metric, str(line.get("filter", "none"))) for metric in line["metrics"]}
-        row.values.update({name: _value(line.get(metric)) for metric, name in named.items()})
-        row.statuses.update(own.get("statuses") or {})
+    for where, line in _lines(results.samples) if results.samples is not None else ():
+        try:
+            _take(rows, line, str(results.config.get("output_type")))
+        except UNLIKE as error:
+            told = "what it holds is not as lm-evaluation-harness 0.4.13 writes it"
+            raise DataError(f"{where} cannot be read: {told}. {WITHOUT}") from error
     return list(rows.values())
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of a file of samples; raises DataError with the number of one that is none."""
-    with path.open(encoding="utf-8") as file:
-        for number, text in enumerate(file, start=1):
-            try:
-                line = json.loads(text)
-                missing = [key for key in ("doc_id", "metrics") if key not in line]
-            except (ValueError, TypeError) as error:
-                raise DataError(f"{path}:{number} cannot be read: {error}") from error
-            if missing:
-                raise DataError(f"{path}:{number} is no sample of lm-evaluation-harness: it has no '{missing[0]}'")
-            yield line
+def _take(rows: dict[tuple[str, int], Row], line: Mapping[str, Any], output_type: str) -> None:
+    """Put a line to the row that it is of."""
+    own = line.get("evalharness") or {}
+    key = str(own.get("id", line["doc_id"])), int(own.get("repeat", 0))
+    row = rows.setdefault(key, _row(*key, line, own, output_type))
+    named = {metric: _name(metric, str(line.get("filter", "none"))) for metric in line["metrics"]}
+    row.values.update({name: _value(line.get(metric)) for metric, name in named.items()})
+    row.statuses.update(own.get("statuses") or {})
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the lines of a file of samples, each with its place; raises DataError where one is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, text in enumerate(file, start=1):
+                yield f"{path}:{number}", _line(f"{path}:{number}", text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. {WITHOUT}") from error
+
+
+def _line(where: str, text: str) -> Mapping[str, Any]:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} cannot be read: it is not JSON ({error}). {WITHOUT}") from error
+    missing = [key for key in ("doc_id", "metrics") if not isinstance(line, dict) or key not in line]
+    if missing:
+        raise DataError(f"{where} is no sample of lm-evaluation-harness: it has no '{missing[0]}'. {WITHOUT}")
+    found: Mapping[str, Any] = line
+    return found
 
 
 def _row(name: str, repeat: int, line: Mapping[str, Any], own: Mapping[str, Any], output_type: str) -> Row:

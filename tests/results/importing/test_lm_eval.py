@@ -157,23 +157,83 @@ def test_the_scores_of_a_group_of_tasks_are_left_to_its_tasks(tmp_path: Path) ->
     assert "all" not in {folder.name for folder in import_results(edited(tmp_path, group), tmp_path / "out")}
 
 
+NO_RESULTS = "results_x.json is no results file of lm-evaluation-harness: "
+WHAT_TO_DO = r"\. Give the results_\*.json that 'lm_eval --output_path DIR' writes\.$"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no results file of lm-evaluation-harness"),
-        ("[]", "no results file of lm-evaluation-harness"),
-        ('{"results": {"t": 5}}', "no results file of lm-evaluation-harness"),
+        ("{", NO_RESULTS + r"it is not JSON \(Expecting .*line 1 column 2.*\)" + WHAT_TO_DO),
+        ("[" * 100_000, NO_RESULTS + "it is not JSON .*" + WHAT_TO_DO),
+        ("[]", NO_RESULTS + "it has no section 'results'" + WHAT_TO_DO),
+        ('{"scores": {}}', NO_RESULTS + "it has no section 'results'" + WHAT_TO_DO),
+        ('{"results": {"t": 5}}', NO_RESULTS + "what its section 'results' holds of 't' is no mapping" + WHAT_TO_DO),
+        ('{"results": {}, "config": 5}', NO_RESULTS + "its section 'config' is no mapping" + WHAT_TO_DO),
+        (
+            '{"results": {"t": {"acc,none": 1}}, "n-samples": {"t": {"effective": []}}}',
+            NO_RESULTS + "what it says of the task 't' is not as that harness writes it" + WHAT_TO_DO,
+        ),
         ('{"results": {"t": {"acc": 0.5}}}', "states no score under the keys 'metric,filter'"),
+        ('{"results": {"a/b": {"acc,none": 1}, "a b": {"acc,none": 1}}}', "the tasks 'a/b' and 'a b' would share one folder"),
     ],
 )
 def test_what_is_no_results_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "results_x.json").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as raised:
         import_results(tmp_path / "results_x.json", tmp_path / "out")
+    assert "Error" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_explained(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "nothing.json", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(DataError, match=f"^{path} cannot be read: {reason}{WHAT_TO_DO}"):
+            import_results(path, tmp_path / "out")
+
+
+def test_numbers_that_are_none_are_not_stated(tmp_path: Path) -> None:
+    def spoil(file: Any) -> None:
+        file["results"]["tiny_choice"]["acc,none"] = math.nan
+        file["configs"]["tiny_choice"]["num_fewshot"] = file["config"]["limit"] = math.inf
+
+    score = read_record(import_results(edited(tmp_path, spoil), tmp_path / "out")[0]).scores["acc"]
+    assert (score.value, score.reason) == (None, "the file states no number")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(("kept", "named"), [(("task.yaml",), "task.yaml"), (("log.jsonl",), "log.jsonl"), ((), "record.json")])
+def test_a_folder_that_holds_a_run_is_left_alone(runs: Runs, tmp_path: Path, kept: tuple[str, ...], named: str) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(runs.loud, out / "tiny_rolling")
+    for name in {"task.yaml", "log.jsonl"} - set(kept):
+        (out / "tiny_rolling" / name).unlink()
+    before = files(out / "tiny_rolling")
+    with pytest.raises(DataError, match=rf"tiny_rolling holds a run that is no import \({named} is of it\).*: --out DIR$"):
+        import_results(FIRST, out)
+    assert files(out / "tiny_rolling") == before
+    assert [folder.name for folder in out.iterdir()] == ["tiny_rolling"]
+
+
+def test_an_import_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    import_results(FIRST, tmp_path)
+    (generated, *_) = (folder for folder in import_results(SECOND, tmp_path) if folder.name == "tiny_generate")
+    assert read_record(generated).scores["exact_match"].value == 0.25
+    assert not (generated / "samples.parquet").exists()
+    (generated / "record.json").unlink()
+    assert generated in import_results(FIRST, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("line", "message"), [("{", ":21 cannot be read"), ('{"doc_id": 1}', ":21 is no sample .* no 'metrics'")]
+    ("line", "message"),
+    [
+        ("{", r":21 cannot be read: it is not JSON \(.*\)\. Move that file away to import .* without samples\.$"),
+        ("5", ":21 is no sample of lm-evaluation-harness: it has no 'doc_id'. Move that file away"),
+        ('{"doc_id": 1}', ":21 is no sample .* no 'metrics'. Move that file away"),
+        ('{"doc_id": 1, "metrics": ["acc"], "arguments": [["a", "b"]]}', ":21 cannot be read: .* not as lm-evaluation-harness"),
+    ],
 )
 def test_a_broken_sample_is_named_by_its_line(tmp_path: Path, line: str, message: str) -> None:
     path = edited(tmp_path, lambda file: None)
