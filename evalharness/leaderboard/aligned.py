@@ -1,7 +1,8 @@
-"""Which systems can be compared in a column: aligned replicates over the same samples, and how far chance parts them."""
+"""Which systems can be compared in a column: measured alike, with aligned replicates; and how far chance parts them."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.leaderboard.board import Board, System
-from evalharness.leaderboard.cells import coverage
+from evalharness.leaderboard.cells import coverage, missing
 from evalharness.leaderboard.columns import Column
 from evalharness.results.folder import REPLICATES
 from evalharness.scoring import Score
+from evalharness.scoring.intervals import FEWEST_GROUPS
 from evalharness.scoring.paired import UNDEFINED_PERCENT, spreads
 
 Table = NDArray[np.float32]
-Kind = tuple[str, bool, int, int, str]  # what decides whether two scores can be compared
+Kind = tuple[str, bool, str]  # what decides whether two scores can be compared
 
 
 def score_of(system: System, column: Column) -> Score | None:
@@ -37,55 +39,44 @@ class Replicates:
     def tables(self) -> Mapping[str, Table]:
         """The tables of all columns, those that the rule ranks by among them."""
         columns = dict.fromkeys((*self.board.columns, *self.board.rank.columns))
-        rows = len(self.board.systems)
-        tables = {column: np.full((rows, _usual_draws(self.board, column)), np.nan, np.float32) for column in columns}
+        rows: dict[Column, dict[int, Table]] = {column: {} for column in columns}
         for row, system in enumerate(self.board.systems):
             for task, submission in system.submissions.items():
                 found = submission.replicates() if (submission.folder / REPLICATES).is_file() else {}
-                for column, table in tables.items():
-                    drawn = found.get(column.score) if column.task == task else None
-                    if drawn is not None and drawn.shape == table.shape[1:]:
-                        table[row] = drawn
-        return {column.title: table for column, table in tables.items()}
+                for column in columns:
+                    if column.task == task and column.score in found:
+                        rows[column][row] = found[column.score]
+        return {column.title: _stacked(rows.pop(column), len(self.board.systems)) for column in columns}
 
 
-def _scores(board: Board, column: Column) -> list[Score]:
-    return [score for system in board.systems if (score := score_of(system, column)) and score.value is not None]
+def _stacked(rows: dict[int, Table], count: int) -> Table:
+    """Return rows as one table, as wide as most of them; what is of another width is left out."""
+    widths = Counter(len(row) for row in rows.values() if row.ndim == 1)
+    table = np.full((count, max(widths, key=lambda width: (widths[width], width), default=0)), np.nan, np.float32)
+    for place, row in rows.items():
+        if row.shape == table.shape[1:]:
+            table[place] = row
+    return table
 
 
-def _usual_draws(board: Board, column: Column) -> int:
-    counts = Counter(score.replicates for score in _scores(board, column))
-    return max(counts, key=lambda draws: (counts[draws], draws), default=0)
+def fullest_score(board: Board, column: Column) -> Score | None:
+    """Return the score that the others of a column stand beside: of those measured alike, the one over most samples.
 
-
-def usual_score(board: Board, column: Column) -> Score | None:
-    """Return a score that can be compared with more of the others in a column than any other can.
-
-    Of equally many, one that covers more samples: so the order of the systems decides nothing.
+    Measured alike are most of them. Whatever other systems lost, the fullest one stays: over which samples most scores are
+    decides nothing.
     """
-    kinds = {_kind(score): score for score in _scores(board, column)}
-    counts = Counter(map(_kind, _scores(board, column)))
-
-    def rank(kind: Kind) -> tuple[int, float, Kind]:
-        alike = sum(count for other, count in counts.items() if _alike(kinds[kind], kinds[other]))
-        return alike, coverage(kinds[kind]), kind
-
-    return kinds[max(kinds, key=rank)] if kinds else None
+    scores = [score for system in board.systems if (score := score_of(system, column)) and score.value is not None]
+    counts = Counter(map(_kind, scores))
+    usual = max(counts, key=lambda kind: (counts[kind], kind), default=None)
+    alike = [score for score in scores if _kind(score) == usual]
+    return max(alike, key=lambda score: (coverage(score), score.fingerprint), default=None)
 
 
 def _kind(score: Score) -> Kind:
-    return score.generator, score.clustered, score.replicates, score.samples, score.fingerprint
+    return score.generator, score.clustered, score.signature
 
 
-def _alike(one: Score, other: Score) -> bool:
-    return _paired(one, other) and one.same_samples(other)
-
-
-def _paired(one: Score, other: Score) -> bool:
-    return one.aligned(other) and one.replicates == other.replicates
-
-
-def why_apart(system: System, column: Column, usual: Score | None, drawn: Table) -> str | None:
+def why_apart(system: System, column: Column, fullest: Score | None, drawn: Table) -> str | None:
     """Return why a system cannot be compared with the others in a column, or None where it can."""
     submission = system.submissions.get(column.task)
     if submission is None:
@@ -95,11 +86,29 @@ def why_apart(system: System, column: Column, usual: Score | None, drawn: Table)
     score = submission.record.scores.get(column.score)
     if score is None or score.value is None:
         return f"no value of {column.title}" + (f": {score.reason}" if score and score.reason else "")
-    if usual is None or not _paired(score, usual):
+    if fullest is None or not score.aligned(fullest):
         return f"its replicates of {column.title} are not aligned with those of the others"
-    if not score.same_samples(usual):
-        return f"{column.title} is over other samples than that of the others"
+    if score.signature != fullest.signature:
+        return f"{column.title} was measured differently: {score.signature}, that of the others {fullest.signature}"
+    if score.groups < FEWEST_GROUPS:
+        return f"{column.title} is over fewer than {FEWEST_GROUPS} groups"
     return why_undefined(drawn, column.title)
+
+
+def other_samples(score: Score, fullest: Score, title: str) -> str | None:
+    """Return in words that a score is over other samples than the fullest one of its column, or None."""
+    if score.same_samples(fullest):
+        return None
+    own, most = (f"{one.samples:,} of {one.samples + missing(one):,}" for one in (score, fullest))
+    return f"over other samples: {title} on {own}, the fullest system on {most}"
+
+
+def least_and_most(score: Score | None) -> tuple[float, float]:
+    """Return what a value could be, whatever the samples had given that were lost to errors; NaN without a value."""
+    if score is None or score.value is None:
+        return math.nan, math.nan
+    low, high = score.bounds or (score.value, score.value)
+    return low, high
 
 
 def why_undefined(drawn: NDArray[np.floating], what: str) -> str | None:
@@ -128,21 +137,17 @@ class Spreads(Mapping[str, NDArray[np.float64]]):
 
     def __getitem__(self, title: str) -> NDArray[np.float64]:
         column = {column.title: column for column in self.board.columns}[title]
-        scores = [score_of(system, column) for system in self.board.systems]
-        generators = np.array([score.generator if score else "" for score in scores])
-        found = pairwise_spreads(self.replicates.tables[title])
-        found[generators[:, None] != generators] = np.nan
+        table, codes = self.replicates.tables[title], self._generators(column)
+        found = np.full((len(table), len(table)), np.nan)
+        for code in range(codes.max(initial=-1) + 1):
+            alike = np.ix_(rows := np.flatnonzero((codes == code) & np.isfinite(table).any(1)), rows)
+            found[alike] = spreads(table[rows])
         return found
 
-
-def pairwise_spreads(table: Table) -> NDArray[np.float64]:
-    """Return the standard deviations (k, k) of paired differences; draws that one of two lacks are left out for these two."""
-    found = np.full((len(table), len(table)), np.nan)
-    undefined = ~np.isfinite(table)
-    whole = np.flatnonzero(~undefined.any(1))
-    found[np.ix_(whole, whole)] = spreads(table[whole])
-    usable = 100 * undefined.sum(1) <= UNDEFINED_PERCENT * table.shape[1]
-    for row in np.flatnonzero(usable & undefined.any(1)).tolist():
-        gaps = table[usable].astype(np.float64) - table[row]
-        found[row, usable] = found[usable, row] = np.nanstd(gaps, axis=1, ddof=1)
-    return found
+    def _generators(self, column: Column) -> NDArray[np.intp]:
+        """Return numbers that are equal where generators are, -1 where a system has none."""
+        scores = [score_of(system, column) for system in self.board.systems]
+        numbers: dict[str, int] = {}
+        return np.array(
+            [numbers.setdefault(score.generator, len(numbers)) if score and score.generator else -1 for score in scores], np.intp
+        )

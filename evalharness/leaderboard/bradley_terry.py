@@ -19,6 +19,7 @@ Matrix = NDArray[np.float64]
 PRIOR = 0.5
 _LARGEST_STEP = 2.0
 _STEPS = 100
+_MOST_LOST = 0.999
 _CLOSE = 1e-6  # the step after one so small would be of its square
 _NUMBERS_A_CHUNK = 2**23
 
@@ -41,8 +42,31 @@ def strengths(played: Sequence[Games]) -> Matrix:
     return found
 
 
+def strength_bounds(played: Sequence[Games], lost: Matrix) -> Matrix:
+    """Return log-strengths (systems, 2) if a system's lost samples had all been losses, and if all had been wins.
+
+    `lost` (columns, systems) are the shares of the samples that each system lost; each opponent is given as many more games.
+    """
+    count, one = len(played[0].values), slice(0, 1)
+    prior = PRIOR * ~np.eye(count, dtype=bool)
+    tables = [_wins([game], [_pair_sums(game)], count, one)[0] - prior for game in played]
+    wins = np.sum(tables, axis=0) + prior
+    plain = fit(wins[None])
+    found = np.repeat(plain.T, 2, axis=1)
+    more = [table + table.T for table in tables]
+    for place in np.flatnonzero(lost.any(0)).tolist():
+        shares = np.minimum(lost[:, place], _MOST_LOST)
+        games = np.sum([share / (1 - share) * table[place] for share, table in zip(shares, more, strict=True)], axis=0)
+        worst, best = wins.copy(), wins.copy()
+        worst[:, place] += games
+        best[place] += games
+        found[place] = fit(np.stack([worst, best]), plain)[:, place]
+    return found
+
+
 def _has_games(game: Games) -> NDArray[np.bool_]:
-    return (game.measured & (game.measured.sum(0) > 1)).any(1)
+    found: NDArray[np.bool_] = (game.measured & (game.measured.sum(0) > 1)).any(1)
+    return found
 
 
 def _pair_sums(game: Games) -> tuple[Matrix, Matrix]:
@@ -97,4 +121,5 @@ def _newton_step(theta: Matrix, wins: Matrix, games: Matrix) -> Matrix:
     curvature = 1.0 / theta.shape[1] - information
     places = np.arange(theta.shape[1])
     curvature[:, places, places] += information.sum(2)
-    return np.linalg.solve(curvature, gradient[..., None])[..., 0]
+    step: Matrix = np.linalg.solve(curvature, gradient[..., None])[..., 0]
+    return step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalharness.scoring import Score
+from evalharness.scoring.measuring import FAILED
 
 BOUNDED_MEAN = "bounded mean"
 
@@ -10,6 +11,16 @@ BOUNDED_MEAN = "bounded mean"
 def missing(score: Score) -> int:
     """Return how many samples have no value of this score, for whatever reason."""
     return score.errors + sum(score.unmeasured.values())
+
+
+def lost(score: Score) -> float:
+    """Return the share of samples that were lost to errors or, with failures excluded, to failures of the system.
+
+    >>> lost(Score(value=0.5, samples=90, unmeasured={"no reference": 8, "failed: no answer": 7}, errors=3))
+    0.1
+    """
+    gone = score.errors + sum(count for reason, count in score.unmeasured.items() if reason.startswith(FAILED))
+    return gone / (score.samples + gone) if gone else 0.0
 
 
 def coverage(score: Score) -> float:

@@ -42,6 +42,8 @@ class Standing:
 class Standings:
     """The rows of a board, best first and unranked ones last, and how far chance parts any two systems.
 
+    A system that lost samples to errors stands where it would if they had all gone wrong.
+
     `spreads` holds by column title the standard deviations (k, k) of the paired differences, in the order of
     `board.systems`, NaN where two systems have no aligned replicates; each is computed when it is asked for.
     """
@@ -55,10 +57,11 @@ def standings(board: Board) -> Standings:
     """Return the standings of a board under its rule."""
     replicates = Replicates(board)
     ruled = rule(board, replicates)
+    sign, end = (-1.0, 0) if board.rank.better == "higher" else (1.0, 1)
+    sure = {system.name: sign * np.nan_to_num(ruled.bounds[place, end]) for place, system in enumerate(board.systems)}
     rows = {system.name: _row(board, system, ruled, place) for place, system in enumerate(board.systems)}
     rows |= {row.system: row for row in _ranked(board, ruled, rows)}
-    sign = -1.0 if board.rank.better == "higher" else 1.0
-    order = sorted(rows.values(), key=lambda row: (row.rank_low is None, row.value is None, sign * (row.value or 0.0)))
+    order = sorted(rows.values(), key=lambda row: (row.rank_low is None, row.value is None, sure[row.system]))
     return Standings(rule=board.rank.words, rows=tuple(order), spreads=Spreads(board, replicates))
 
 
@@ -67,6 +70,7 @@ def _row(board: Board, system: System, ruled: Ruled, place: int) -> Standing:
     reason = ruled.apart.get(place)
     marks = [] if reason is None else [f"not ranked: {reason}"]
     scores = [score for column in board.rank.columns if (score := score_of(system, column)) is not None]
+    marks += ruled.marks.get(place, ())
     marks += [note for score in scores if (note := coverage_note(score)) is not None]
     value, low, high = (None if np.isnan(number) else float(number) for number in ruled.ends[place])
     whole = len(scores) == len(board.rank.columns)
@@ -97,7 +101,8 @@ def _ranked(board: Board, ruled: Ruled, rows: Mapping[str, Standing]) -> Iterato
         yield from (replace(row, marks=(f"not ranked: fewer than {FEWEST_GROUPS} groups", *row.marks)) for row in chosen)
         return
     values, better = ruled.ends[places, 0], board.rank.better
-    ranking = rank(values, ruled.replicates[places], better=better, df=ruled.groups - 1)
+    bounds = ruled.bounds[places, 0], ruled.bounds[places, 1]
+    ranking = rank(values, ruled.replicates[places], better=better, df=ruled.groups - 1, bounds=bounds)
     letters = readable(tie_groups(values.tolist(), ranking, better))
     for number, row in enumerate(chosen):
         yield replace(row, rank_low=ranking.low[number], rank_high=ranking.high[number], letters=letters[number])

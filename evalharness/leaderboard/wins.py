@@ -113,7 +113,19 @@ def win_rates(played: Sequence[Games]) -> Matrix:
 
     Two systems are compared on the samples that both have; NaN for a system that shares none with any other.
     """
-    return np.mean([_win_rate(game) for game in played], axis=0)
+    found: Matrix = np.mean([_win_rate(game) for game in played], axis=0)
+    return found
+
+
+def win_bounds(played: Sequence[Games], lost: Matrix) -> Matrix:
+    """Return mean win rates (systems, 2) if all lost samples had been losses, and if all had been wins.
+
+    `lost` (columns, systems) are the shares of the samples that each system lost.
+    """
+    plain = [_win_rate(replace(game, drawn=game.drawn[:, :1])) for game in played]
+    ends = [(1 - share[:, None]) * rate + np.outer(share, (0, 1)) for rate, share in zip(plain, lost, strict=True)]
+    found: Matrix = np.mean(ends, axis=0)
+    return found
 
 
 def _win_rate(game: Games) -> Matrix:

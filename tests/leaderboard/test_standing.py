@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from benchmarks.board import write_board as write_generated
 from evalharness.leaderboard import Board, RankRule, Standing, read_board, standings
-from evalharness.leaderboard.aligned import pairwise_spreads
+from evalharness.leaderboard.bradley_terry import strength_bounds, strengths
 from evalharness.leaderboard.standing import readable
 from evalharness.leaderboard.submission import add
+from evalharness.leaderboard.wins import games, win_bounds, win_rates
 from evalharness.results import Record, read_record
 from evalharness.results.replicates import read_replicates, write_replicates
 from evalharness.scoring import Score
-from evalharness.scoring.paired import difference
+from evalharness.scoring.paired import difference, spreads
 from evalharness.scoring.ranks import rank, tie_groups
-from tests.leaderboard.conftest import TASK, answers, run, write_board, write_task
+from tests.leaderboard.conftest import BOARD, TASK, answers, run, write_board, write_task
 
 RULES = ("by", "mean_win_rate", "bradley_terry")
 
@@ -94,7 +95,7 @@ def test_adding_a_system_never_changes_the_verdict_on_two_others(systems: int, s
     if undefined:
         table[generator.integers(0, systems + 1), :5] = np.nan
         table[-1, generator.integers(0, 1000, 300)] = np.nan
-    before, after = pairwise_spreads(table[:-1]), pairwise_spreads(table)
+    before, after = spreads(table[:-1]), spreads(table)
     assert after[:-1, :-1] == pytest.approx(before, rel=1e-9, nan_ok=True)
 
 
@@ -117,8 +118,9 @@ def test_what_is_not_covered_is_marked_and_bounded(board: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"fingerprint": "0" * 16}, "token_f1 is over other samples than that of the others"),
         ({"generator": "poisson-table/0"}, "its replicates of token_f1 are not aligned with those of the others"),
+        ({"signature": "other"}, "token_f1 was measured differently: other, that of the others token_f1|normalise:squad"),
+        ({"groups": 4}, "token_f1 is over fewer than 5 groups"),
         ({"value": None, "reason": "nothing was measured"}, "no value of token_f1: nothing was measured"),
     ],
 )
@@ -129,6 +131,80 @@ def test_who_cannot_be_compared_is_last_unranked_with_the_reason(board: Path, ch
     assert (found[-1].rank_low, found[-1].rank_high, found[-1].letters) == (None, None, "")
     assert found[-1].marks[0] == f"not ranked: {reason}"
     assert [(row.rank_low, row.rank_high) for row in found[:3]] == [(1, 2), (1, 2), (3, 3)]
+
+
+@pytest.fixture(scope="module")
+def lossy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Give a function that makes a board of `better`, which is complete, and of systems that lost their wrong answers."""
+    root = tmp_path_factory.mktemp("lossy")
+    task = write_task(root / "tasks")
+    given = {"better": answers(0.8, 1), "half": answers(0.5, 2), "half2": answers(0.5, 3), "weak": answers(0.4, 4)}
+    for name in ("half", "half2"):
+        given[name] = {sample: text for sample, text in given[name].items() if text != "a sum of sorts"}
+    made = {name: run(task, name, texts, root / name) for name, texts in given.items()}
+
+    def board(folder: Path, *names: str) -> Path:
+        written = write_board(folder, BOARD.replace("[weak]", "[]"))
+        for name in names:
+            add(written, made[name])
+        return written
+
+    return board
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_losing_samples_wins_nothing_and_pushes_nobody_out(tmp_path: Path, lossy: Callable[..., Path], kind: str) -> None:
+    two = standings(ruled(read_board(lossy(tmp_path / "two", "better", "half", "weak")), kind)).rows
+    three = standings(ruled(read_board(lossy(tmp_path / "three", "better", "half", "half2", "weak")), kind)).rows
+    for found in ({row.system: row for row in two}, {row.system: row for row in three}):
+        assert found["better"].rank_low == 1
+        assert found["half"].rank_high > 1
+        assert any("lost to errors" in mark for mark in found["half"].marks)
+    assert (two[0].system, three[0].system) == ("better", "better")
+
+
+def test_a_system_over_other_samples_is_ranked_with_its_bounds_and_a_mark(tmp_path: Path, lossy: Callable[..., Path]) -> None:
+    by_two = rows(read_board(lossy(tmp_path / "two", "better", "half")))
+    board = read_board(lossy(tmp_path / "three", "better", "half", "half2"))
+    found = rows(board)
+    half, score = found["half"], board.systems[1].submissions["sums"].record.scores["token_f1"]
+    assert f"over other samples: token_f1 on {score.samples} of 90, the fullest system on 90 of 90" in half.marks
+    assert found["better"].marks == ()
+    assert half.bounds == tuple(score.bounds)
+    assert half.value == 1 > found["better"].value > half.bounds[0]
+    assert (by_two["better"].rank_low, by_two["half"].rank_low) == (found["better"].rank_low, found["half"].rank_low) == (1, 1)
+
+
+def test_a_second_system_that_lost_samples_changes_nothing_between_two_others(tmp_path: Path, lossy: Callable[..., Path]) -> None:
+    found = [
+        read_board(lossy(tmp_path / "two", "better", "half")),
+        read_board(lossy(tmp_path / "three", "better", "half", "half2")),
+    ]
+    two, three = (standings(board) for board in found)
+    assert three.spreads["token_f1"][:2, :2] == pytest.approx(two.spreads["token_f1"], rel=1e-9)
+    told = [{row.system: (row.value, row.low, row.high, row.bounds, row.marks) for row in each.rows} for each in (two, three)]
+    assert told[0].items() <= told[1].items()
+
+
+def test_a_column_that_systems_have_over_samples_of_their_own_ranks_them_all(board: Path) -> None:
+    for number, folder in enumerate(sorted((board / "records").iterdir())):
+        own = {"fingerprint": f"{number + 1:016x}", "samples": 70 + number, "unmeasured": {"no answer": 20 - number}}
+        rewrite(folder, lambda score, own=own: own, "token_f1")
+    found = rows(read_board(board))
+    assert all(row.rank_low is not None for row in found.values())
+    marked = [name for name, row in found.items() if any(mark.startswith("over other samples") for mark in row.marks)]
+    assert marked == [name for name in found if name != "weak"]
+
+
+def test_lost_samples_bound_a_strength_and_a_rate_on_both_sides(filled: Path) -> None:
+    played = [games(read_board(filled), column) for column in read_board(filled).columns[:2]]
+    none, some = np.zeros((2, 4)), np.array([[0, 0.2, 0, 0], [0, 0.1, 0, 0]])
+    for compute, bounded in ((win_rates, win_bounds), (strengths, strength_bounds)):
+        plain = compute(played)[:, 0]
+        assert bounded(played, none) == pytest.approx(np.stack([plain, plain], axis=1), abs=1e-6)
+        low, high = bounded(played, some).T
+        assert (low[1] < plain[1] - 0.01, high[1] > plain[1] + 0.01) == (True, True)
+        assert low[[0, 2, 3]] == pytest.approx(plain[[0, 2, 3]], abs=1e-6)
 
 
 def test_undefined_replicates_leave_a_system_unranked(board: Path) -> None:
@@ -174,7 +250,7 @@ def test_with_fewer_than_five_groups_nobody_is_ranked(board: Path) -> None:
     for folder in (board / "records").iterdir():
         rewrite(folder, lambda score: {"groups": 4})
     found = rows(read_board(board))
-    assert {row.marks for row in found.values()} == {("not ranked: fewer than 5 groups",)}
+    assert {row.marks for row in found.values()} == {("not ranked: token_f1 is over fewer than 5 groups",)}
 
 
 def test_lower_is_better_for_a_score_that_says_so(filled: Path) -> None:
