@@ -99,8 +99,8 @@ def known_range(name: str, values: Sequence[Value]) -> tuple[float, float] | Non
 def fitting(values: Sequence[Value], stated: float) -> type[Imported] | None:
     """Return the way of putting values together that gives the number that a file states; None where none does."""
     known = [value for value in values if value is not None]
-    for base in AGGREGATIONS if known else ():
-        if base.pairs == isinstance(known[0], tuple) and _agrees(base, known, stated):
+    for base in AGGREGATIONS:
+        if {isinstance(value, tuple) for value in known} == {base.pairs} and _agrees(base, known, stated):
             return base
     return None
 

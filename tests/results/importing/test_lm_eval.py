@@ -140,6 +140,17 @@ def test_a_value_that_the_samples_contradict_is_not_replaced(tmp_path: Path) -> 
     assert (score.value, score.interval) == (0.9, "normal, from the standard error that the file states")
 
 
+def test_values_of_two_kinds_give_no_score(tmp_path: Path) -> None:
+    path = edited(tmp_path, lambda file: None)
+    (samples,) = path.parent.glob("samples_tiny_rolling*")
+    lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    lines[3]["byte_perplexity"] = 5
+    samples.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    scores = read_record(import_results(path, tmp_path / "out")[2]).scores
+    assert scores["byte_perplexity"].signature.endswith("as stated")
+    assert not scores["bits_per_byte"].signature.endswith("as stated")
+
+
 def test_where_nothing_is_stated_the_reason_is_told(tmp_path: Path) -> None:
     nothing = {"acc,none": "N/A", "acc_norm,none": 0.9, "acc_norm_stderr,none": "N/A"}
     path = edited(tmp_path, lambda file: file["results"]["tiny_choice"].update(nothing))
