@@ -77,6 +77,7 @@ def command(
     if show_prompt:
         return _show_prompt(task, options, as_json)
     wanted = _thresholds(task, under, options)
+    _refuse_format(form)
     record = _run(task, options)
     _print(record, as_json, form)
     if not _reached(record, wanted):
@@ -95,6 +96,14 @@ def _thresholds(task: Path, under: tuple[str, ...], options: dict[str, Any]) -> 
 
     chosen = {name: options[name] for name in ("system", "model", "responses", "overrides")}
     return thresholds(under, build_chain(load_task(task, **chosen), installed()).score_names)
+
+
+def _refuse_format(form: str | None) -> None:
+    """Tell a format that nothing knows before anything runs."""
+    if form is not None:
+        from evalharness.results.export import refuse_unknown
+
+        refuse_unknown(form)
 
 
 def _reached(record: Record, wanted: dict[str, float]) -> bool:

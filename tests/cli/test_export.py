@@ -118,8 +118,14 @@ def test_what_is_not_built_in_is_asked_of_plugins(folder: Path, monkeypatch: pyt
     module = ModuleType("tests_render")
     vars(module)["evalharness_render"] = evalharness_render
     found: Registry = registry.load(importlib.metadata.entry_points(group="evalharness"))
-    found.add(module, Source("tests", "tests", "1"))
     monkeypatch.setattr(registry, "installed", lambda: found)
+    early = evalharness("run", "task.yaml", "--out", "early", "--format", "points")
+    assert (early.exit_code, Path("early").exists()) == (2, False)
+    assert "no format is called 'points', and no plugin renders it. There are: markdown," in early.stderr
+    found.add(module, Source("tests", "tests", "1"))
+    late = evalharness("run", "task.yaml", "--out", "late", "--format", "scores")
+    assert (late.exit_code, Path("late/record.json").is_file()) == (2, True)
+    assert "no format is called 'scores', and no plugin renders it" in late.stderr
     assert evalharness("export", "a", "b", "--format", "points").stdout == "echo in points\nother in points\n"
     assert evalharness("run", "task.yaml", "--out", "a", "--format", "points").stdout == "echo in points\n"
     assert evalharness("export", "a", "--format", "markdown").stdout != "never\n"

@@ -48,14 +48,26 @@ def render(records: Sequence[Record], form: str) -> str:
     return "\n".join(_by_plugin(record, form) for record in records)
 
 
+def refuse_unknown(form: str) -> None:
+    """Raise UsageError for a format that nothing can know, before there is a record: where a plugin renders, one might."""
+    from evalharness.registry import installed
+
+    if form not in FORMATS and not installed().manager.hook.evalharness_render.get_hookimpls():
+        raise _unknown(form)
+
+
 def _by_plugin(record: Record, form: str) -> str:
     from evalharness.registry import installed
 
     text = installed().manager.hook.evalharness_render(record=record, format=form)
     if text is None:
-        known = ", ".join(FORMATS)
-        raise UsageError(f"no format is called '{form}', and no plugin renders it.{nearest(form, FORMATS)} There are: {known}.")
+        raise _unknown(form)
     return str(text)
+
+
+def _unknown(form: str) -> UsageError:
+    known = ", ".join(FORMATS)
+    return UsageError(f"no format is called '{form}', and no plugin renders it.{nearest(form, FORMATS)} There are: {known}.")
 
 
 def export(runs: Sequence[Path], form: str, out: Path) -> list[Path]:
