@@ -6,6 +6,7 @@
   const byId = (id) => document.getElementById(id);
   const places = new Map(data.systems.map((system, place) => [system.slug, place]));
   const SHOWN = 10;
+  const EXACT_GROUPS = 50;
   const TIE = 1e-7; // values of samples are single floats
   let current = null; // what is compared now, so that an answer that comes late is not shown
 
@@ -76,7 +77,8 @@
     const name = element("th", { scope: "row" }, element("bdi", {}, line.column.score), element("span", { className: "dim" }, line.column.better === "higher" ? " ↑" : " ↓"));
     const tone = { better: "good", worse: "bad" }[line.verdict] ?? "dim";
     const few = found.p !== null && found.groups < 30 ? `rests on ${found.groups} groups only` : "";
-    const notes = [line.note, few].filter(Boolean).map((note) => element("span", { className: "note warn", dir: "auto" }, note));
+    const lost = line.bounds ? `whatever the lost samples were, the difference lies between ${line.bounds.map(number).join(" and ")}` : "";
+    const notes = [line.note, lost, few].filter(Boolean).map((note) => element("span", { className: "note warn", dir: "auto" }, note));
     return element("tr", {}, name, cell(number(line.a.value)), cell(number(line.b.value)), element("td", { className: "num" }, element("strong", {}, number(found.value))),
       cell(interval(found)), cell(pText(found.p)), cell(pText(line.adjusted)), cell(found.effect === null ? "–" : (found.effect < 0 ? "" : "+") + found.effect.toFixed(2)),
       cell(counts ?? "–"), element("td", { className: `verdict ${tone}` }, element("span", { dir: "auto" }, verdict(line)), " ", ...notes));
@@ -89,6 +91,12 @@
     const caption = element("caption", {}, `b − a on ${task}. p is adjusted for the ${lines.length} scores (Holm); a difference is shown where it is at most 0.05.`);
     const table = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...lines.map((line) => row(line, counts.get(line.column.title)))));
     return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table of scores on ${task}` }, table);
+  };
+
+  // The test needs the statistics of every sample, which only the command reads.
+  const exactNote = (lines) => {
+    const few = lines.some(({ difference: found }) => found.p !== null && found.se !== 0 && found.groups < EXACT_GROUPS);
+    return few ? [element("p", { className: "dim" }, `Below ${EXACT_GROUPS} groups the command adds the p of an exact test, in which a and b change places.`)] : [];
   };
 
   const commandOf = (task, a, b, lines) => {
@@ -193,7 +201,7 @@
       const pair = now.scores.get(task);
       const counts = new Map(pair ? lines.filter(({ column }) => column.title in pair[0].scores && column.title in pair[1].scores).map(({ column }) => [column.title, countsOf(pairsOf(column, ...pair))]) : []);
       const command = element("pre", { tabIndex: 0, role: "region", "aria-label": "The same on a command line" }, element("code", {}, commandOf(task, now.a, now.b, lines)));
-      blocks.push(element("h2", {}, element("bdi", {}, task)), element("p", {}, summary(lines)), tableOf(task, lines, counts), element("p", { className: "dim command" }, "The same on a command line, from the board's folder:"), command);
+      blocks.push(element("h2", {}, element("bdi", {}, task)), element("p", {}, summary(lines)), tableOf(task, lines, counts), element("p", { className: "dim command" }, "The same on a command line, from the board's folder:"), command, ...exactNote(lines));
       now.lines.push(...lines);
     }
     return blocks.length ? blocks : [element("p", {}, "These two systems have no task in common.")];

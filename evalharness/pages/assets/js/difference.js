@@ -144,13 +144,20 @@
       const [one, two] = over ? [{ ...first, value: over[0] }, { ...second, value: over[1] }] : [first, second];
       const samples = over ? Math.min(over[4], over[5]) : Math.min(first.samples, second.samples);
       const found = certain(difference(first, second, spread(title), over), column.task);
-      return { column, a: one, b: two, samples, difference: found, note: noteOf(first, second, over) };
+      return { column, a: one, b: two, samples, difference: found, bounds: boundsOf(first, second), note: noteOf(first, second, over) };
     });
     const adjusted = holm(lines.map((line) => line.difference.p));
     return lines.map((line, place) => {
       const judged = { ...line, adjusted: adjusted[place] };
       return { ...judged, verdict: judge(judged) };
     });
+  };
+
+  // The least and the most that the difference can be, whatever the samples had given that were lost; null without such.
+  const boundsOf = (a, b) => {
+    if ((a.bounds === null && b.bounds === null) || a.value === null || b.value === null) return null;
+    const [first, second] = [a, b].map(({ bounds, value }) => bounds ?? [value, value]);
+    return [second[0] - first[1], second[1] - first[0]];
   };
 
   const noteOf = (a, b, shared) => {
