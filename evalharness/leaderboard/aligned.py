@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.leaderboard.board import Board, System
-from evalharness.leaderboard.cells import coverage, missing
+from evalharness.leaderboard.cells import coverage
 from evalharness.leaderboard.columns import Column
 from evalharness.results.folder import REPLICATES
 from evalharness.scoring import Score
@@ -99,7 +99,7 @@ def other_samples(score: Score, fullest: Score, title: str) -> str | None:
     """Return in words that a score is over other samples than the fullest one of its column, or None."""
     if score.same_samples(fullest):
         return None
-    own, most = (f"{one.samples:,} of {one.samples + missing(one):,}" for one in (score, fullest))
+    own, most = (f"{one.samples:,} of {one.samples + one.missing:,}" for one in (score, fullest))
     return f"over other samples: {title} on {own}, the fullest system on {most}"
 
 

@@ -109,7 +109,8 @@ def fit(wins: Matrix, near: Matrix | None = None) -> Matrix:
         theta += step
         if np.abs(step).max(initial=0) < _CLOSE:
             break
-    return theta - theta.mean(1, keepdims=True)
+    centred: Matrix = theta - theta.mean(1, keepdims=True)
+    return centred
 
 
 def _newton_step(theta: Matrix, wins: Matrix, games: Matrix) -> Matrix:

@@ -5,13 +5,6 @@ from __future__ import annotations
 from evalharness.scoring import Score
 from evalharness.scoring.measuring import FAILED
 
-BOUNDED_MEAN = "bounded mean"
-
-
-def missing(score: Score) -> int:
-    """Return how many samples have no value of this score, for whatever reason."""
-    return score.errors + sum(score.unmeasured.values())
-
 
 def lost(score: Score) -> float:
     """Return the share of samples that were lost to errors or, with failures excluded, to failures of the system.
@@ -29,7 +22,7 @@ def coverage(score: Score) -> float:
     >>> coverage(Score(value=0.5, samples=90, unmeasured={"no reference": 8}, errors=2))
     0.9
     """
-    every = score.samples + missing(score)
+    every = score.samples + score.missing
     return score.samples / every if every else 0.0
 
 
@@ -41,13 +34,7 @@ def bounds(score: Score) -> tuple[float, float] | None:
     >>> bounds(Score(value=0.5, samples=90, errors=10, interval="bounded mean", range=[0, 1]))
     (0.45, 0.55)
     """
-    if score.bounds is not None:
-        return score.bounds[0], score.bounds[1]
-    low, high = score.range or (None, None)
-    if not missing(score) or score.value is None or score.interval != BOUNDED_MEAN or low is None or high is None:
-        return None
-    share = coverage(score)
-    return share * score.value + (1 - share) * low, share * score.value + (1 - share) * high
+    return score.possible if score.bounds is None else (score.bounds[0], score.bounds[1])
 
 
 def coverage_note(score: Score) -> str | None:
@@ -56,8 +43,8 @@ def coverage_note(score: Score) -> str | None:
     >>> coverage_note(Score(value=0.5, samples=90, unmeasured={"no reference": 8}, errors=2))
     'measured on 90 of 100 samples (8 no reference, 2 lost to errors)'
     """
-    if not missing(score):
+    if not score.missing:
         return None
     why = [f"{count:,} {reason}" for reason, count in score.unmeasured.items()]
     why += [f"{score.errors:,} lost to errors"] if score.errors else []
-    return f"measured on {score.samples:,} of {score.samples + missing(score):,} samples ({', '.join(why)})"
+    return f"measured on {score.samples:,} of {score.samples + score.missing:,} samples ({', '.join(why)})"

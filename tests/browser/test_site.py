@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evalharness.comparison import Line, compare
-from evalharness.comparison.words import p_value, verdict
+from evalharness.comparison.words import notes_of, p_value, verdict
 from evalharness.leaderboard import Board, read_board
 from evalharness.leaderboard.site import build
 from evalharness.leaderboard.site.plan import slug
@@ -138,9 +138,37 @@ def test_a_cell_says_what_it_covers(see: Callable[..., Any]) -> None:
     page = see("index.html")
     row = page.locator(ROWS).filter(has=page.get_by_text("blind", exact=True))
     cell = row.locator("[tabulator-field='c4']")
-    assert cell.locator(".cover").inner_text().startswith("75 %")
+    assert cell.locator(".cover.less").inner_text().startswith("75 %")
     assert "30 unmeasured, no contexts" in cell.locator(".line").get_attribute("title")
     assert "30 unmeasured, no contexts" in cell.locator(".only-read").last.text_content()
+
+
+def test_what_the_data_lack_for_all_is_said_quietly_and_errors_stand_out(see: Callable[..., Any]) -> None:
+    page = see("index.html")
+    quiet = page.locator(f"{ROWS}:has(a[href='systems/strong.html']) [tabulator-field='c0']")
+    assert quiet.locator(".cover").inner_text().startswith("92 %")
+    assert quiet.locator(".less, .bad").count() == 0
+    row = page.locator(f"{ROWS}:has(a[href='systems/gaps.html'])")
+    assert row.locator("[tabulator-field='c0'] .cover.less").inner_text().startswith("75 %")
+    assert row.locator("[tabulator-field='c0'] .cover.bad").inner_text() == "20 errors"
+    assert row.locator(".marks .warn").inner_text() == "75 % covered"
+    assert page.locator(f"{ROWS}:has(a[href='systems/strong.html']) .marks .warn").count() == 0
+    page.locator("#rows").select_option("whole")
+    assert "gaps" not in names(page)
+    assert "strong" in names(page)
+
+
+def test_a_comparison_says_what_lost_samples_could_change_and_where_the_exact_test_is(
+    see: Callable[..., Any], mills: Board
+) -> None:
+    folders = {system.name: system.submissions["mills"].folder for system in mills.systems}
+    line = compare(folders["gaps"], folders["strong"], scores=["token_f1"]).pairs[0].lines[0]
+    page = see("compare.html#a=gaps&b=strong")
+    row = page.locator("#answer tbody tr").filter(has=page.get_by_text("token_f1", exact=True))
+    (told,) = [note for note in notes_of(line) if note.startswith("whatever the lost samples were")]
+    assert told in row.locator(".note").all_inner_texts()
+    assert "exact p" not in page.locator("#answer thead").inner_text()
+    assert page.get_by_text("Below 50 groups the command adds the p of an exact test").is_visible()
 
 
 def test_a_name_opens_the_page_of_its_system(see: Callable[..., Any]) -> None:

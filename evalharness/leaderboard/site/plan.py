@@ -11,9 +11,11 @@ from typing import Any
 
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import Board, System
+from evalharness.leaderboard.cells import coverage
 from evalharness.leaderboard.columns import Column
 from evalharness.leaderboard.names import DEVICES
 from evalharness.leaderboard.standing import Standing, Standings
+from evalharness.scoring import Score
 from evalharness.task import Task
 
 _LONGEST = 48
@@ -70,9 +72,27 @@ class Plan:
         return {column.title: self._extent(column) for column in self.board.columns}
 
     def _extent(self, column: Column) -> tuple[float, float]:
-        scores = [score for system in self.board.systems if (score := score_of(system, column)) and score.value is not None]
-        ends = [end for score in scores for end in (score.low, score.value, score.high) if end is not None]
+        ends = [end for score in self._scores(column) for end in (score.low, score.value, score.high) if end is not None]
         return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+    def _scores(self, column: Column) -> list[Score]:
+        return [score for system in self.board.systems if (score := score_of(system, column)) and score.value is not None]
+
+    @cached_property
+    def covered(self) -> Mapping[str, float]:
+        """The share of samples that the fullest score of each column covers, by its title: less may be the data's doing."""
+        columns = (*self.board.columns, *self.board.rank.columns)
+        return {column.title: max(map(coverage, self._scores(column)), default=1.0) for column in columns}
+
+    def short(self, score: Score, column: Column) -> bool:
+        """Return whether a score lost samples to errors, or covers less than the fullest one of its column."""
+        return score.errors > 0 or coverage(score) < self.covered[column.title]
+
+    def wanting(self, system: System) -> bool:
+        """Return whether a system is not ranked, or falls short in what it is ranked by."""
+        scores = [(score_of(system, column), column) for column in self.board.rank.columns]
+        unranked = self.places[system.name].rank_low is None
+        return unranked or any(score is not None and self.short(score, column) for score, column in scores)
 
     def columns(self, task: Task) -> list[Column]:
         """Return the columns of one task."""

@@ -37,6 +37,7 @@ class Line:
     column: Column
     score: Score
     coverage: float
+    short: bool
     bounds: tuple[float, float] | None
     notes: Sequence[str]
     extent: tuple[float, float]
@@ -98,8 +99,8 @@ def _lines(plan: Plan, system: System, columns: Sequence[Column]) -> Iterator[Li
         score = score_of(system, column)
         if score is not None:
             yield Line(
-                column=column, score=score, coverage=coverage(score), bounds=bounds(score), notes=notes(score),
-                extent=plan.extents[column.title],
+                column=column, score=score, coverage=coverage(score), short=plan.short(score, column), bounds=bounds(score),
+                notes=notes(score), extent=plan.extents[column.title],
             )  # fmt: skip
 
 

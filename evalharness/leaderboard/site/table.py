@@ -14,6 +14,7 @@ from evalharness.results.wording import notes
 from evalharness.scoring import Score
 
 _DIGITS = 6
+_SHARE_DIGITS = 4
 
 
 def table(plan: Plan) -> dict[str, Any]:
@@ -22,9 +23,14 @@ def table(plan: Plan) -> dict[str, Any]:
     A note is a place in the list of notes, -1 for none: most cells have none, and many have the same.
     """
     told: dict[str, int] = {}
-    columns = [{**plain_column(column), "extent": plan.extents[column.title]} for column in plan.board.columns]
+    columns = [_column(plan, column) for column in plan.board.columns]
     rows = [_row(plan, system, told) for system in plan.ranked]
     return {"columns": columns, "rows": rows, "notes": list(told), "rule": plan.standings.rule}
+
+
+def _column(plan: Plan, column: Column) -> dict[str, Any]:
+    covered = round(plan.covered[column.title], _SHARE_DIGITS)
+    return {**plain_column(column), "extent": plan.extents[column.title], "covered": covered}
 
 
 def _row(plan: Plan, system: System, told: dict[str, int]) -> dict[str, Any]:
@@ -33,6 +39,7 @@ def _row(plan: Plan, system: System, told: dict[str, int]) -> dict[str, Any]:
     return {
         "name": system.name, "slug": plan.slugs[system.name], "baseline": system.baseline,
         "ranks": [place.rank_low, place.rank_high], "letters": place.letters, "coverage": place.coverage, "bounds": bounds,
+        "short": plan.wanting(system),
         "marks": list(place.marks), "cells": _cells(system, plan.board.columns, told),
     }  # fmt: skip
 
@@ -45,7 +52,14 @@ def _cells(system: System, columns: Sequence[Column], told: dict[str, int]) -> l
 def _cell(score: Score, told: dict[str, int]) -> list[Any]:
     note = "; ".join(notes(score))
     number = told.setdefault(note, len(told)) if note else -1
-    return [rounded(score.value), rounded(score.low), rounded(score.high), round(coverage(score), 4), score.errors, number]
+    return [
+        rounded(score.value),
+        rounded(score.low),
+        rounded(score.high),
+        round(coverage(score), _SHARE_DIGITS),
+        score.errors,
+        number,
+    ]
 
 
 def rounded(value: float | None) -> float | None:

@@ -42,7 +42,7 @@ rank: {by: token_f1}
 baselines: [weak]
 """
 SAMPLES, TOPICS = 120, 40
-SHARES = {"lame": 0.15, "weak": 0.4, "twin": 0.4, "strong": 0.85, "blind": 0.3}
+SHARES = {"lame": 0.15, "weak": 0.4, "twin": 0.4, "strong": 0.85, "blind": 0.3, "gaps": 0.5}
 MILL = "The old mill 🙂 was built in 1840. Its wheel drove two stones."
 LAKE = "Lake Orrin freezes every winter. Fishermen cut holes into the ice."
 
@@ -77,7 +77,8 @@ def write_board(folder: Path) -> Path:
     (folder / "task.yaml").write_text(TASK, encoding="utf-8")
     (folder / "board.yaml").write_text(BOARD, encoding="utf-8")
     for name, share in SHARES.items():
-        recorded = lines(folder.parent / f"{name}.jsonl", [response(name, share, number) for number in range(SAMPLES)])
+        asked = [number for number in range(SAMPLES) if name != "gaps" or number % 6]
+        recorded = lines(folder.parent / f"{name}.jsonl", [response(name, share, number) for number in asked])
         run = folder.parent / "runs" / name
         eh.run(folder / "task.yaml", responses=recorded, out=run, store=folder.parent / "store.sqlite")
         add(folder, run)

@@ -104,6 +104,18 @@ def test_cells_say_what_they_cover(site: Path, mills: Board) -> None:
     assert "no contexts" in table["notes"][note]
 
 
+def test_only_what_others_cover_falls_short(site: Path) -> None:
+    table = embedded(site / "index.html", "table")
+    rows = {row["name"]: row for row in table["rows"]}
+    assert {column["title"]: column["covered"] for column in table["columns"]}["token_f1"] == round(110 / SAMPLES, 4)
+    assert (rows["strong"]["coverage"] < 1, rows["strong"]["short"], rows["gaps"]["short"]) == (True, False, True)
+    strong, gaps = ((site / "systems" / f"{name}.html").read_text(encoding="utf-8") for name in ("strong", "gaps"))
+    assert '<span class="cover">92 %</span>' in strong
+    assert 'class="note warn"' not in strong
+    assert '<span class="cover less">' in gaps
+    assert '<li class="note warn" dir="auto">over other samples: token_f1 on ' in gaps
+
+
 def floats(text: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(base64.b64decode(text), "<f4")
 

@@ -41,7 +41,8 @@
     return made;
   };
 
-  const shareMark = (share) => (share < 1 ? element("span", { className: "cover" }, percent(share), heard(" of samples")) : null);
+  // What the data lack for every system is said quietly; what one system lacks and another has stands out.
+  const shareMark = (share, covered) => (share < 1 ? element("span", { className: share < covered ? "cover less" : "cover" }, percent(share), heard(" of samples")) : null);
   const errorMark = (errors) => (errors ? element("span", { className: "cover bad" }, `${errors} errors`) : null);
 
   const scoreCell = (column) => (cell) => {
@@ -51,7 +52,7 @@
     const interval = low === null ? "no interval" : `95 % interval ${number(low)} to ${number(high)}`;
     const note = noted < 0 ? interval : `${interval}; ${data.notes[noted]}`;
     const head = element("span", { className: "line", title: note },
-      element("span", { className: value === null ? "dim" : "num" }, number(value)), shareMark(share), errorMark(errors), heard(`, ${note}`));
+      element("span", { className: value === null ? "dim" : "num" }, number(value)), shareMark(share, column.covered), errorMark(errors), heard(`, ${note}`));
     return value === null ? head : element("div", {}, head, bar(value, low, high, column.extent));
   };
 
@@ -60,7 +61,7 @@
     cell.getElement().setAttribute("role", "rowheader");
     const told = [];
     if (row.baseline) told.push(element("span", { className: "tag" }, "baseline"));
-    if (row.coverage < 1) told.push(element("span", { className: "warn" }, `${percent(row.coverage)} covered`));
+    if (row.coverage < 1) told.push(element("span", { className: row.short ? "warn" : "" }, `${percent(row.coverage)} covered`));
     if (row.bounds) told.push(element("span", {}, `bounds ${number(row.bounds[0])} to ${number(row.bounds[1])}`));
     const link = element("a", { href: `systems/${row.slug}.html`, dir: "auto", className: "system", title: row.name.slice(0, 300) }, row.name);
     const marks = told.length ? element("div", { className: "marks", title: row.marks.join("; ") }, told.flatMap((each) => [each, " "])) : null;
@@ -112,7 +113,7 @@
   const KINDS = {
     ranked: (row) => row.ranks[0] !== null,
     own: (row) => !row.baseline,
-    whole: (row) => row.coverage === 1,
+    whole: (row) => !row.short,
   };
   const FIRST = { sort: "rank:asc", find: "", rows: "", hide: "" };
   let restoring = false;
