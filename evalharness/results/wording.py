@@ -38,18 +38,20 @@ def notes(score: Score) -> list[str]:
 def stopped(stopping: Mapping[str, Any]) -> str:
     """Return in words what a run stopped for, when, and what that saved, or that all its samples were not enough.
 
-    >>> width = {"goal": "f1 ±0.02", "reached": True, "samples": 96, "of_samples": 180, "requests_saved": 84, "lost": 0}
+    >>> width = {"goal": "f1 ±0.02", "reached": True, "samples": 96, "of_samples": 180, "requests_saved": 84}
     >>> stopped({**width, "interval": [0.4, 0.44]})
     'stopped after 96 of 180 samples: f1 ±0.02 reached; 84 requests saved'
     >>> stopped({**width, "samples": 180, "reached": False, "requests_saved": 0, "interval": [0.4, 0.46]})
     'took all 180 samples: f1 ±0.02 not reached, its interval is 0.400 to 0.460'
+    >>> stopped({**width, "samples": 180, "reached": False, "requests_saved": 0, "interval": [0.3, 0.5], "lost": 9})
+    'took all 180 samples: f1 ±0.02 not reached, its interval is 0.300 to 0.500, widened by what was lost (9)'
     """
     saved = f"; {stopping['requests_saved']:,} requests saved" if stopping["requests_saved"] else ""
     return f"{_taken(stopping)}: {_outcome(stopping)}{saved}"
 
 
 def _taken(stopping: Mapping[str, Any]) -> str:
-    every, taken, against = stopping["of_samples"], stopping["samples"], stopping.get("against", {})
+    every, taken, against = stopping["of_samples"], stopping["samples"], stopping.get("against") or {}
     shared = against.get("shared_samples", every)
     which = "samples" if shared == every else f"samples that {against['run']} holds (of {every:,})"
     if taken == shared:
@@ -73,5 +75,5 @@ def _ends(watched: Mapping[str, Any]) -> str:
     """Return the ends of what was watched, and why they lie apart where it is not for want of samples alone."""
     if watched["interval"] is None:
         return "not known"
-    lost = f", widened by what was lost ({watched['lost']:,})" if watched["lost"] else ""
+    lost = f", widened by what was lost ({watched['lost']:,})" if watched.get("lost") else ""
     return " to ".join(map(number, watched["interval"])) + lost
