@@ -188,7 +188,7 @@ def _of_stopped(a: Result, b: Result, line: Line) -> Line:
     """Return the line with the sequence's own interval where one run was stopped by this comparison, or with a note."""
     for stopped, other, sign in ((b, a, 1.0), (a, b, -1.0)):
         stopping = stopped.record.stopping or {}
-        if not stopping or stopping["samples"] >= stopping["of_samples"]:
+        if not stopping.get("reached") or stopping["samples"] >= stopping["of_samples"]:
             continue
         ends = (stopping.get("difference") or {}).get("interval")
         against = (stopping.get("against") or {}).get("system")

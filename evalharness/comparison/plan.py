@@ -54,12 +54,12 @@ def past_runs(task: Task, folder: Path) -> list[Result]:
     Of several runs of a system that with the most samples is taken, then the newest. Runs of other tasks, runs that were
     stopped early and damaged ones are passed over.
     """
-    found = sorted((result for path in folder.rglob(RECORD) if (result := _usable(task, path))), key=_rank)
+    found = sorted((result for path in sorted(folder.rglob(RECORD)) if (result := _usable(task, path))), key=_rank)
     if not found:
         return []
     data = max(found, key=_created).record.dataset.get("digest")
     by_system = {str(one.record.system.get("digest")): one for one in found if one.record.dataset.get("digest") == data}
-    return list(by_system.values())
+    return sorted(by_system.values(), key=lambda one: one.folder)
 
 
 def _usable(task: Task, path: Path) -> Result | None:
