@@ -31,8 +31,10 @@ class Values:
 def read_values(path: Path, scores: Sequence[str]) -> Values:
     """Return the values in a samples file; of its columns only those needed are read. DataError where they are not there."""
     try:
-        table = parquet.ParquetFile(path).read(columns=["id", "group", *(f"scores.{name}" for name in scores)])
-        columns = [_floats(table.column("scores").combine_chunks().field(name)) for name in scores]
+        wanted = ["id", "group", *(f"scores.{name}" for name in scores)]
+        table = parquet.ParquetFile(path).read(columns=wanted, use_threads=False)  # files are small, boards have many
+        parts = table.column("scores").combine_chunks() if scores else None
+        columns = [_floats(parts.field(name)) for name in scores]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} has no values of {', '.join(scores)} by sample: {error}") from error
     ids, groups = (table.column(name).to_numpy(zero_copy_only=False).astype(str) for name in ("id", "group"))
@@ -42,11 +44,13 @@ def read_values(path: Path, scores: Sequence[str]) -> Values:
 
 
 def _floats(column: Any) -> NDArray[np.float64]:
-    return np.asarray(column.cast(pyarrow.float64()).fill_null(np.nan))
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _mean_by(place: NDArray[np.intp], column: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return the mean of the measured rows of each sample."""
+    if len(column) == count:
+        return column[np.argsort(place)]
     measured = ~np.isnan(column)
     sums = np.bincount(place[measured], column[measured], count)
     with np.errstate(invalid="ignore"):

@@ -14,7 +14,6 @@ from evalharness.leaderboard.site.plan import Plan, plain_column, rank_text
 from evalharness.leaderboard.site.samples import TaskSamples
 from evalharness.leaderboard.standing import standings
 from evalharness.pages.render import JSTAT, TABULATOR, VEGA, environment, json_text, linked, write_assets
-from evalharness.results.folder import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,7 +51,7 @@ class _Site:
     def write(self, name: str, text: str) -> None:
         path = self.out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
+        path.write_text(text, encoding="utf-8")  # the folder takes its place when it is whole
         self.written.append(path)
 
     def page(self, name: str, template: str, scripts: tuple[str, ...], title: str, **shown: Any) -> None:
