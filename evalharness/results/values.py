@@ -39,7 +39,8 @@ def read_values(path: Path, scores: Sequence[str]) -> Values:
         raise DataError(f"{path} has no values of {', '.join(scores)} by sample: {error}") from error
     ids, groups = (table.column(name).to_numpy(zero_copy_only=False).astype(str) for name in ("id", "group"))
     names, first, place = np.unique(ids, return_index=True, return_inverse=True)
-    means = (_mean_by(place, column, len(names)) for column in columns)
+    once = len(names) == len(ids)
+    means = (column[first] if once else _mean_by(place, column, len(names)) for column in columns)
     return Values(names, groups[first], dict(zip(scores, means, strict=True)))
 
 
@@ -49,8 +50,6 @@ def _floats(column: Any) -> NDArray[np.float64]:
 
 def _mean_by(place: NDArray[np.intp], column: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return the mean of the measured rows of each sample."""
-    if len(column) == count:
-        return column[np.argsort(place)]
     measured = ~np.isnan(column)
     sums = np.bincount(place[measured], column[measured], count)
     with np.errstate(invalid="ignore"):
