@@ -50,7 +50,7 @@ def command(
     \b
     Examples:
       evalharness compare runs/rag_qa/bm25-1f0c2d3e runs/rag_qa/dense-5a6b7c8d
-      evalharness compare runs/a runs/b --by topic --score token_f1
+      evalharness compare runs/a runs/b --by kind --score token_f1
       evalharness compare runs/main runs/new --fail-if-worse token_f1 --margin 2 --junit gates.xml
     """
     from evalharness.comparison import compare, summaries

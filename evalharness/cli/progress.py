@@ -38,14 +38,21 @@ class Progress:
 
 def _bars() -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Pieces a second; nothing until the first ones are done."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:.1f}/s")
 
     return Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[stored]} stored, {task.fields[errors]} errors"),
-        TaskProgressColumn("{task.speed:.1f}/s", show_speed=True),
+        Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )

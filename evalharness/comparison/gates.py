@@ -99,8 +99,8 @@ def _not_worse(system: str, line: Line, allowed: float) -> Gate:
     if worst is None:
         return Gate(system, title, False, f"{line.score} cannot be compared: {line.difference.reason}")
     lost = " (whatever the lost samples were)" if line.bounds is not None else f" ({percent(line.difference.level)} interval)"
-    told = "not worse" if worst >= 0 else f"worse by up to {amount(-worst, line.a)}"
-    return Gate(system, title, worst >= -allowed, f"{line.score} is {told}{lost}")
+    told = "is not worse" if worst >= 0 else f"may be worse by up to {amount(-worst, line.a)}"
+    return Gate(system, title, worst >= -allowed, f"{line.score} {told}{lost}")
 
 
 def _worst(line: Line) -> float | None:

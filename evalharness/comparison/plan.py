@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,8 +11,8 @@ from statistics import median
 
 from evalharness.comparison.pairs import line_of
 from evalharness.comparison.results import Result, read_result
-from evalharness.comparison.words import step_of
-from evalharness.errors import EvalharnessError
+from evalharness.comparison.words import span_of, step_of
+from evalharness.errors import EvalharnessError, UsageError
 from evalharness.results.folder import RECORD
 from evalharness.scoring import Score
 from evalharness.scoring.power import detectable, samples_needed
@@ -84,10 +85,13 @@ def plan(task: Task, results: Sequence[Result], *, samples: int | None = None, d
     """Return what the spread of past runs says of `samples` samples (default: as many as they had) and a `difference`.
 
     The difference is in the unit of the score; by default one point, a hundredth of the range, or 1 % where it is open.
+    Scores that cannot differ so much are left out; UsageError where none is left.
     """
     names = dict.fromkeys(name for one in results for name in one.record.scores)
-    rows = (_row(name, results, samples, difference) for name in names)
-    return Plan(task=task.name, runs=tuple(one.folder for one in results), rows=tuple(row for row in rows if row is not None))
+    rows = tuple(row for name in names if (row := _row(name, results, samples, difference)) is not None)
+    if difference is not None and not rows and plan(task, results, samples=samples).rows:
+        raise UsageError(f"no score can differ by {difference:g}; the unit is that of the score: 0.02 is 2 points of a share")
+    return Plan(task=task.name, runs=tuple(one.folder for one in results), rows=rows)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _row(name: str, results: Sequence[Result], samples: int | None, difference: 
     measured = median(one.samples for one in found)
     count = samples or max(int(one.record.dataset["samples"]) for one in results)
     wanted = difference or step_of(example, example)[0]
-    if wanted <= 0:
+    if not 0 < wanted <= (span_of(example) or math.inf):
         return None
     se = median(one.se * one.samples**0.5 for one in found) / (count * coverage) ** 0.5
     df = max(1.0, median(one.groups for one in found) * count * coverage / measured - 1)

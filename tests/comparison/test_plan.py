@@ -10,6 +10,7 @@ import pytest
 
 import evalharness as eh
 from evalharness.comparison.plan import PAIRED, UNPAIRED, past_runs, plan
+from evalharness.errors import UsageError
 from evalharness.task import load_task
 from tests.comparison.conftest import TASK, Make, answers, write_answers, write_task
 
@@ -94,3 +95,12 @@ def test_runs_of_another_task_and_damaged_ones_are_passed_over(make: Make, runs:
     task = load_task(write_task(tmp_path))
     assert past_runs(task, tmp_path / "runs") == []
     assert plan(task, []).rows == ()
+
+
+def test_a_difference_beyond_the_range_is_told(runs: Runs, tmp_path: Path) -> None:
+    task = load_task(write_task(tmp_path))
+    shutil.copytree(runs["weak"], tmp_path / "runs" / "weak")
+    results = past_runs(task, tmp_path / "runs")
+    assert [row.score for row in plan(task, results, difference=2).rows] == ["bleu"]
+    with pytest.raises(UsageError, match="no score can differ by 200"):
+        plan(task, results, difference=200)
