@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from evalharness.running.launch import default_folder
+from evalharness.task import load_task
 
 ROOT = Path(__file__).parent.parent.parent
 AGAIN = """
@@ -59,3 +63,9 @@ def test_another_metric_asks_the_model_nothing(first: tuple[Path, dict[str, Any]
     assert more["usage"]["requests"] == 0
     assert "word_precision" in more["scores"]
     assert process["heavy"] == []
+
+
+def test_the_readme_names_the_run_folder_of_its_first_command() -> None:
+    folder = default_folder(load_task(ROOT / "tasks" / "rag_qa.yaml"), None)
+    named = set(re.findall(r"runs/rag_qa/dense-smollm2-[0-9a-f]+", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named == {str(folder)}
