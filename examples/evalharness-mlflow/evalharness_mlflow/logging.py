@@ -11,6 +11,9 @@ import evalharness as eh
 
 # MLflow reports its use unless it is told not to; evalharness never does.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# MLflow would try a server that is not there for minutes; a run need not wait so long for its end.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 LONGEST_KEY, LONGEST_PARAM = 250, 6_000
 PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,16 @@ def test_a_store_that_fails_does_not_touch_the_run(
     assert record.errors == 0
     assert (tmp_path / "out" / "record.json").read_text(encoding="utf-8") == record.to_json()
     assert "evalharness_run_finished of plugin 'evalharness-mlflow:mlflow' failed" in (tmp_path / "out" / "log.jsonl").read_text()
+
+
+def test_a_server_that_is_not_there_is_given_up_soon(task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused.getsockname()[1]}")
+    started = time.monotonic()
+    eh.run(task, out=tmp_path / "out")
+    assert time.monotonic() - started < 30
+    assert "evalharness_run_finished of plugin" in (tmp_path / "out" / "log.jsonl").read_text(encoding="utf-8")
 
 
 def test_offline_forbids_an_address_elsewhere(task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
