@@ -44,6 +44,7 @@ def load_task(
     """
     faults: list[Fault] = []
     root = read_file(path, faults)
+    _refuse_system(root, path)
     _replace_system(root, faults, system, model, responses)
     for override in overrides:
         set_value(root, override, faults)
@@ -51,6 +52,14 @@ def load_task(
     if task is None or faults:
         raise FaultsFound(list(dict.fromkeys(faults)))
     return task
+
+
+def _refuse_system(root: Node, path: str | Path) -> None:
+    """Raise FaultsFound for the file of a system, which has nothing of a task."""
+    found = root.content if isinstance(root.content, dict) else {}
+    if "dataset" not in found and ("model" in found or "retriever" in found):
+        way = f"evalharness run TASK --system {path}"
+        raise FaultsFound([Fault(f"this is a system, not a task; run a task with it: {way}", str(root.place))])
 
 
 def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | None, responses: Any) -> None:

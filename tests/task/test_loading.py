@@ -208,6 +208,13 @@ def test_a_path_is_a_file_unless_it_reads_like_a_hub_name(dataset: str, source: 
     assert load_task(write(text)).dataset.source == source
 
 
+@pytest.mark.parametrize("part", ["model: echo", "retriever: {shelf: {corpus: corpus.txt}}"])
+def test_the_file_of_a_system_is_told_from_a_task(write: Write, messages: Messages, part: str) -> None:
+    path = write(f"name: mine\n{part}\n")
+    (told,) = messages(load_task, path)
+    assert told.endswith(f"this is a system, not a task; run a task with it: evalharness run TASK --system {path}")
+
+
 def test_another_system_file_replaces_the_system_and_keeps_its_own_paths(write: Write, task_text: str) -> None:
     write("p1", "systems/corpus.txt")
     write("retriever: {shelf: {corpus: corpus.txt}}\nprompt: '{{ input }}'\nmodel: echo\n", "systems/shelf.yaml")
