@@ -10,7 +10,7 @@ from evalharness.results.export.table import table_of
 from evalharness.results.record import Record
 
 # A colon within a word may make a link or a picture; some signs matter only where a line begins with them.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]#!|~$]|:(?=\S)|^[-+](?=\s|$))|^(\d+)([.)])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#!|~$]|:(?=\S)|^[-+](?=\s|$))|^(\d+)([.)])(?=\s|$)")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 

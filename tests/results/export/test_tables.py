@@ -81,9 +81,15 @@ def test_a_real_run_has_all_its_scores_and_notes(runs: Runs) -> None:
     assert "8 groups only" in text
 
 
+def test_a_number_is_left_as_it_is_where_it_begins_no_list() -> None:
+    assert [markdown.escaped(text) for text in ("0.247", "1.", "1) x")] == ["0.247", "1\\.", "1\\) x"]
+
+
 @given(st.text(max_size=40))
 @example(HOSTILE)
 @example("1. x")
+@example("1.")
+@example("0.247")
 @example("http://x.example/y")
 @example("&amp; &lt;")
 @example("\\|\\")
