@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from evalharness.results import Record
 
 PATH = click.Path(path_type=Path)
+NOTE_WIDTH = 240
 
 
 @click.command("run")
@@ -64,8 +66,8 @@ def command(
       evalharness run tasks/rag_qa.yaml
       evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
       evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
-      evalharness run tasks/rag_qa.yaml --until 'token_f1 ±0.05'
-      evalharness run tasks/rag_qa.yaml --until-decided runs/rag_qa/bm25-1f0c2d3e
+      evalharness run my_task.yaml --until 'token_f1 ±0.05'
+      evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e
       evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e
     """
     if offline:
@@ -122,12 +124,17 @@ def _run(task: Path, options: dict[str, Any]) -> Record:
     from evalharness import running
     from evalharness.cli.progress import Progress
 
+    late: list[str] = []
+    command = shlex.join(["evalharness", *sys.argv[1:]])
     with Progress() as progress:
         try:
-            return running.run(task, watch=progress.watch, command=shlex.join(["evalharness", *sys.argv[1:]]), **options)
+            record = running.run(task, watch=progress.watch, tell=late.append, command=command, **options)
         except KeyboardInterrupt:
             click.echo("The answers so far are stored: run the same command again, without --fresh, to go on.", err=True)
             raise
+    for message in late:
+        click.echo(f"note: {textwrap.shorten(message, NOTE_WIDTH, placeholder=' …')}; see log.jsonl", err=True)
+    return record
 
 
 def _show_prompt(task: Path, options: dict[str, Any], as_json: bool) -> int:
