@@ -33,7 +33,7 @@ def read_values(path: Path, scores: Sequence[str]) -> Values:
     try:
         wanted = ["id", "group", *(f"scores.{name}" for name in scores)]
         table = parquet.ParquetFile(path).read(columns=wanted, use_threads=False)  # files are small, boards have many
-        parts = table.column("scores").combine_chunks() if scores else None
+        parts: Any = table.column("scores").combine_chunks() if scores else None
         columns = [_floats(parts.field(name)) for name in scores]
     except (OSError, KeyError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(f"{path} has no values of {', '.join(scores)} by sample: {error}") from error

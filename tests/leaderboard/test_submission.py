@@ -266,7 +266,7 @@ def test_missing_and_damaged_files_are_told(empty: Path, copy: Path) -> None:
 
 
 def test_what_is_no_run_at_all_is_refused(empty: Path, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="is not a record"):
+    with pytest.raises(Refused, match=r"it has no record\.json"):
         add(empty, tmp_path)
     (tmp_path / "record.json").write_text(json.dumps({"schema": "other/1"}))
     with pytest.raises(Refused, match=r"is not a record of the schema evalharness\.record/1"):
