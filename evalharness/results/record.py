@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evalharness.scoring import Score
 
 SCHEMA = "evalharness.record/1"
+WAY = "Give the folder that 'evalharness run TASK' wrote, or its record.json."
 MAKER = ("plugin", "distribution", "version")
 PACKAGES = (
     "numpy",
@@ -79,12 +80,13 @@ def read_record(path: str | Path) -> Record:
     """Return the record of a run folder or of a record file; raises DataError where it is none."""
     from evalharness.results.shape import damage
 
-    file = Path(path)
-    file = file / "record.json" if file.is_dir() else file
+    file = _file_of(Path(path))
     try:
         plain = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not a record: {error}. A record is written by 'evalharness run TASK'.") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is not a record: it is no JSON ({error}). {WAY}") from error
     if not isinstance(plain, dict) or plain.get("schema") != SCHEMA:
         found = plain.get("schema") if isinstance(plain, dict) else None
         raise DataError(f"{file} is not a record of the schema {SCHEMA}; its schema is {shown(found)}")
@@ -95,6 +97,16 @@ def read_record(path: str | Path) -> Record:
     except TypeError as error:  # a section or a part of a score that no version of the schema has
         wrong = str(error)
     raise DataError(f"{file} is damaged: {wrong}. Run its task again.")
+
+
+def _file_of(path: Path) -> Path:
+    """Return the record file that a path names; raises DataError where there is none."""
+    file = path / "record.json" if path.is_dir() else path
+    if not path.exists():
+        raise DataError(f"{path} does not exist. {WAY}")
+    if not file.exists():
+        raise DataError(f"{path} is no finished run: it has no {file.name}. {WAY}")
+    return file
 
 
 def _refuse(constant: str) -> None:

@@ -68,7 +68,7 @@ def test_add_as_json(made: Path, board: Path, capsys: pytest.CaptureFixture[str]
 def test_a_folder_that_is_no_run_does_not_keep_others_out(made: Path, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard("add", board, made, made / "good") == 1
     told = capsys.readouterr()
-    assert "is not a record" in told.err
+    assert "is no finished run: it has no record.json" in told.err
     assert told.out == f"added good: {board}/records/good\n"
 
 

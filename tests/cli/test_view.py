@@ -33,6 +33,16 @@ def test_another_file_may_be_named_and_json_gives_its_path(run: Path, tmp_path: 
     assert (tmp_path / "page.html").is_file()
 
 
+def test_a_record_file_stands_for_its_folder(run: Path, tmp_path: Path) -> None:
+    assert call("view", run / "record.json", "--out", tmp_path / "page.html").exit_code == 0
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_a_folder_is_no_place_for_the_page(run: Path, tmp_path: Path) -> None:
+    done = call("view", run, "--out", tmp_path)
+    assert (done.exit_code, done.output) == (2, f"{tmp_path} is a folder; give a file\n")
+
+
 def test_a_folder_that_is_no_run_is_wrong_input(tmp_path: Path) -> None:
     done = call("view", tmp_path)
     assert done.exit_code == 2

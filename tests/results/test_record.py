@@ -62,7 +62,7 @@ def test_errors_are_broken_data_and_the_samples_of_the_score_that_lost_most(reco
         ('{"schema": "evalharness.record/2"}', r"its schema is 'evalharness\.record/2'"),
         ('{"schema": "evalharness.record/1"}', r"record\.json is damaged: task is missing\. Run its task again\."),
         ('{"schema": ' + "[" * 100_000, "is not a record: .*recursion"),
-        ('{"schema": "evalharness.record/1", "usage": NaN}', "is not a record: NaN is no number of JSON"),
+        ('{"schema": "evalharness.record/1", "usage": NaN}', r"is not a record: it is no JSON \(NaN is no number of JSON\)"),
     ],
 )
 def test_what_is_no_record_is_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -133,9 +133,12 @@ def test_every_record_of_the_boards_in_this_repository_is_sound() -> None:
     assert all(read_record(path).scores for path in found)
 
 
-def test_a_file_that_is_not_there_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is not a record: .*No such file"):
-        read_record(tmp_path)
+@pytest.mark.parametrize(
+    ("place", "message"), [("", r"is no finished run: it has no record\.json"), ("gone", r"gone does not exist")]
+)
+def test_a_record_that_is_not_there_is_explained(tmp_path: Path, place: str, message: str) -> None:
+    with pytest.raises(DataError, match=rf"{message}\. Give the folder that 'evalharness run TASK' wrote, or its record\.json"):
+        read_record(tmp_path / place)
 
 
 def test_a_number_that_json_does_not_know_is_never_written(record: Record) -> None:

@@ -15,7 +15,7 @@ from evalharness.pages.render import TABULATOR, VEGA, environment, inlined
 from evalharness.pages.view.chunks import INDEX_ROWS, Pieces
 from evalharness.pages.view.prompts import Prompts
 from evalharness.results import Record, read_record
-from evalharness.results.folder import RECORD, SAMPLES, whole
+from evalharness.results.folder import SAMPLES, folder_of, whole
 from evalharness.results.samples import read_rows, read_values
 from evalharness.results.wording import notes, number, stopped
 
@@ -32,17 +32,16 @@ STYLES = ("css/view.css",)
 INDEX_HERE, END = "<!-- index -->", "</body>"
 
 
-def write_view(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the page of a run and return its path, by default `view.html` in the run folder.
+def write_view(run: str | Path, out: str | Path | None = None) -> Path:
+    """Write the page of a run folder, or of the one that a record file stands in, and return its path.
 
-    The page is one file that opens without a network and holds every sample. Raises DataError where the folder is no
-    finished run or the file cannot be written.
+    By default it is `view.html` in the run folder. The page is one file that opens without a network and holds every
+    sample. Raises DataError where there is no finished run or the file cannot be written.
     """
-    folder = Path(folder)
-    for name in (RECORD, SAMPLES):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
-    record, path = read_record(folder), folder / VIEW if out is None else Path(out)
+    record, folder = read_record(run), folder_of(Path(run))
+    if not (folder / SAMPLES).is_file():
+        raise DataError(f"{folder} is no finished run: it has no {SAMPLES}. Give the folder that 'evalharness run' wrote.")
+    path = folder / VIEW if out is None else Path(out)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as index, tempfile.TemporaryFile("w+", encoding="utf-8") as texts:
         pieces = Pieces(index, texts, Prompts.of(folder, record))
         for rows in read_rows(folder / SAMPLES, INDEX_ROWS):
