@@ -7,26 +7,41 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from evalharness.errors import BusyError, DataError
+from evalharness.errors import BusyError, DataError, EvalharnessError
 
 RECORD, REPLICATES, SAMPLES, TASK, LOG, LOCK = (
     "record.json", "replicates.npz", "samples.parquet", "task.yaml", "log.jsonl", ".lock",
 )  # fmt: skip
 
 
+class CannotWrite(DataError):
+    """A file or folder that could be one cannot be written, for want of space or rights."""
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise DataError for a folder that holds files and no run, which those of a run would be mixed with."""
+    if folder.is_dir():
+        found = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if found and not found & {RECORD, LOG}:
+            raise DataError(
+                f"{folder} holds other files ({min(found)}) and no run. Name a new folder for the run: --out {folder / 'run'}"
+            )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
     """Make the folder and hold it for this process; raises BusyError with the holder where another one has it.
 
-    The lock ends with the process, however it ends.
+    The lock ends with the process, however it ends. What is wrong with the input leaves no folder that had to be made.
     """
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make(folder)
+    with _explained(folder / LOCK):
         file = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115  (held until the run ends)
     with file:
         try:
@@ -38,7 +53,21 @@ def locked(folder: Path) -> Iterator[Path]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         file.flush()
-        yield folder
+        try:
+            yield folder
+        except EvalharnessError:
+            _forget(folder, made)
+            raise
+
+
+def _forget(folder: Path, made: Sequence[Path]) -> None:
+    """Remove a folder that had to be made, and those above it, where nothing but a log has come into it."""
+    if made and {path.name for path in folder.iterdir()} <= {LOCK, LOG}:
+        for name in (LOCK, LOG):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # another run has come into a folder above
+            for each in made:
+                each.rmdir()
 
 
 def folder_of(path: Path) -> Path:
@@ -48,8 +77,14 @@ def folder_of(path: Path) -> Path:
 
 def make(folder: Path) -> None:
     """Make a folder and those above it, where they are not there; raises DataError where that cannot be."""
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except CannotWrite as error:
+        file = next((each for each in (folder, *folder.parents) if each.is_file()), None)
+        if file is None:
+            raise
+        raise DataError(f"{file} is a file; give a folder") from error
 
 
 def begin(folder: Path) -> None:
@@ -67,8 +102,10 @@ def _holder(file: TextIO) -> str:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give a temporary file beside `path` to fill, then rename it: a reader sees the old file or the new one."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give a file")
     temporary = path.with_name(f".{path.name}.tmp")
-    with _explained(path.parent):
+    with _explained(path):
         try:
             yield temporary
             os.replace(temporary, path)
@@ -83,30 +120,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except BusyError:
-        raise
     except OSError as error:
-        raise DataError(
-            f"cannot write to {folder}: {error.strerror or error}. The answers so far are in the response store: "
-            f"free some space or name another folder with --out DIR, and run again."
-        ) from error
+        raise CannotWrite(f"cannot write to {path}: {error.strerror or error}") from error
 
 
 class Log:
     """The run's log, one JSON object a line; each line is on disk when `add` returns."""
 
     def __init__(self, folder: Path) -> None:
-        with _explained(folder):
-            self._file = open(folder / LOG, "w", encoding="utf-8")  # noqa: SIM115  (open for the whole run)
-        self._folder = folder
+        self._path = folder / LOG
+        with _explained(self._path):
+            self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115  (open for the whole run)
 
     def add(self, event: str, **details: Any) -> None:
         """Write one event with its details."""
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}, ensure_ascii=False)
-        with _explained(self._folder):
+        with _explained(self._path):
             self._file.write(line + "\n")
             self._file.flush()
 

@@ -30,6 +30,7 @@ from evalharness.systems.store import Store
 from evalharness.task import Prompter, Task, is_prompted, task_yaml
 
 Watch = Callable[[Work], None]
+Tell = Callable[[str], None]
 SHOWN_FAULTS = 3
 
 
@@ -66,15 +67,21 @@ class Execution:
         self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
         self.pipeline = make_pipeline(run.task, parts, self.engine, self.stages.samples, watch)
 
-    def record(self) -> Record:
-        """Ask what is not stored, score everything, write the run folder, and return the record."""
+    def record(self, tell: Tell) -> Record:
+        """Ask what is not stored, score everything, write the run folder, and return the record.
+
+        Who listens to the end of the run and fails is told of: the record, which says the rest, is written by then.
+        """
         started = time.monotonic()
         self.log.add("run started", task=self.run.task.name, system=self.run.task.system.name, command=self.run.command)
         self._notify("evalharness_run_started", run=self.run)
         scoring = self._score()
         record = self._write(scoring, started)
         self._report(record)
+        before = len(self.listeners)
         self._notify("evalharness_run_finished", run=self.run, record=record)
+        for late in self.listeners[before:]:
+            tell(late)
         return record
 
     def _asking(self) -> Iterator[tuple[Entry, Any]]:

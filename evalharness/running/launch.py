@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from evalharness import registry
 from evalharness.contract import digest
 from evalharness.data import read_samples
-from evalharness.errors import Fault, FaultsFound
-from evalharness.results.folder import Log, locked
+from evalharness.errors import DataError, Fault, FaultsFound
+from evalharness.results.folder import CannotWrite, Log, locked, refuse_foreign
 from evalharness.results.record import Record
-from evalharness.running.execution import Execution, Run, Watch, make_pipeline
+from evalharness.running.execution import Execution, Run, Tell, Watch, make_pipeline
 from evalharness.running.goals import Goal, read_goal
 from evalharness.running.parts import build_parts
 from evalharness.systems.engine import Engine, Work
@@ -23,6 +23,10 @@ from evalharness.task import Task, check_task, load_task
 
 def unwatched(work: Work) -> None:
     """Show nothing."""
+
+
+def untold(message: str) -> None:
+    """Say nothing."""
 
 
 def run(
@@ -40,6 +44,7 @@ def run(
     fresh: bool = False,
     strict: bool = False,
     watch: Watch = unwatched,
+    tell: Tell = untold,
     command: str = "",
 ) -> Record:
     """Run a task file and return its record, which also stands in the run folder.
@@ -49,7 +54,8 @@ def run(
 
     Raises FaultsFound for a task that is not valid, BusyError where the folder or the store is held by another
     process, DataError where data cannot be read or the folder cannot be written. Faults of single samples, plugins
-    or servers are counted in the record instead.
+    or servers are counted in the record instead. `watch` is shown work as it advances, `tell` hears what failed after
+    the record was written.
     """
     loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
     _refuse_errors(loaded)
@@ -57,12 +63,25 @@ def run(
     parts = build_parts(loaded, plugins)
     goal = read_goal(until, until_decided, parts.chain)
     folder = Path(out) if out is not None else default_folder(loaded, limit, goal)
+    refuse_foreign(folder)
     started = Run(loaded, folder, limit, strict, command, goal)
-    with ExitStack() as stack:
+    with _stored(), ExitStack() as stack:
         stack.enter_context(locked(started.folder))
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
-        return Execution(started, parts, plugins, opened, watch, log).record()
+        return Execution(started, parts, plugins, opened, watch, log).record(tell)
+
+
+@contextmanager
+def _stored() -> Iterator[None]:
+    """Say that no answer is lost where the folder cannot be written."""
+    try:
+        yield
+    except CannotWrite as error:
+        raise DataError(
+            f"{error}. The answers so far are in the response store: "
+            f"free some space or name another folder with --out DIR, and run again."
+        ) from error
 
 
 def _refuse_errors(task: Task) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+import evalharness as eh
+from evalharness import registry
 from evalharness.cli.main import cli
+from evalharness.registry import Source
 
 TASK = """
 name: small
@@ -159,6 +165,30 @@ def test_a_run_that_is_decided_against_another_says_by_how_much(folder: Path) ->
         text,
     )
     assert "chose the moment" not in text
+
+
+def test_a_plugin_that_fails_after_the_run_is_told_of_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @eh.hookimpl
+    def evalharness_run_finished(record: Any) -> None:
+        raise RuntimeError("no server\n" + "x" * 10 + " and so on" * 40)
+
+    module = ModuleType("tests_late")
+    vars(module)["evalharness_run_finished"] = evalharness_run_finished
+    found = registry.load(importlib.metadata.entry_points(group="evalharness"))
+    found.add(module, Source("late", "tests", "1"))
+    monkeypatch.setattr(registry, "installed", lambda: found)
+    result = run("task.yaml")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("note: evalharness_run_finished of plugin 'tests:late' failed: RuntimeError: no server xxxxxxxxxx and")
+    assert line.endswith(" …; see log.jsonl")
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "mine"]])
+def test_responses_that_are_not_there_leave_nothing(folder: Path, out: list[str]) -> None:
+    before = sorted(Path().iterdir())
+    assert run("task.yaml", "--responses", "gone.jsonl", *out).exit_code == 2
+    assert sorted(path for path in Path().iterdir() if path.name != "cache") == before
 
 
 def test_a_store_of_its_own_and_fresh(folder: Path) -> None:

@@ -43,12 +43,12 @@ def test_an_interrupted_file_leaves_the_old_one_and_no_rest(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(DataError, match=r"cannot write to .*file: .*name another folder with --out DIR"),
-        locked(tmp_path / "file"),
-    ):
-        pass
-    with pytest.raises(DataError, match=r"cannot write to .*missing: No such file"):
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DataError, match=r"[^w]/file is a file; give a folder$"), locked(path):
+            pass
+    with pytest.raises(DataError, match=r" is a folder; give a file$"):
+        write_text(tmp_path, "text")
+    with pytest.raises(DataError, match=r"cannot write to .*missing/file: No such file"):
         write_text(tmp_path / "missing" / "file", "text")
 
 

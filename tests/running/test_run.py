@@ -162,7 +162,8 @@ def test_a_folder_that_is_being_written_names_its_holder(task: Write) -> None:
 def test_a_full_disk_is_explained_and_the_answers_are_kept(task: Write) -> None:
     Path("out").mkdir()
     Path("out/.samples.parquet.tmp").symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"cannot write to out: .*No space left on device.*in the response store.*run again"):
+    told = r"cannot write to out/samples\.parquet: .*No space left on device.*in the response store.*run again"
+    with pytest.raises(DataError, match=told):
         eh.run(task(), out="out")
     assert not Path("out/record.json").exists()
     assert eh.run(task(), out="out").usage["requests"] == 0
@@ -170,8 +171,36 @@ def test_a_full_disk_is_explained_and_the_answers_are_kept(task: Write) -> None:
 
 def test_a_folder_that_cannot_be_made_is_explained(task: Write) -> None:
     Path("file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write to file/out: Not a directory.*--out DIR"):
+    with pytest.raises(DataError, match=r"^file is a file; give a folder$"):
         eh.run(task(), out="file/out")
+
+
+def test_a_folder_with_other_files_is_refused_before_anything_is_asked(task: Write) -> None:
+    Path("docs").mkdir()
+    eh.run(task(), out="docs")
+    eh.run(task(), out="docs")
+    Adder.asked.clear()
+    Path("notes").mkdir()
+    Path("notes/task.yaml").write_text("mine")
+    with pytest.raises(DataError, match=r"^notes holds other files \(task\.yaml\) and no run\. .*--out notes/run$"):
+        eh.run(task(), out="notes", fresh=True)
+    assert Adder.asked == []
+    assert [(path.name, path.read_text()) for path in Path("notes").iterdir()] == [("task.yaml", "mine")]
+
+
+def test_inputs_that_cannot_be_read_leave_no_folder(task: Write) -> None:
+    for out in (None, "out/mine"):
+        with pytest.raises(DataError, match=r"absent\.jsonl"):
+            eh.run(task(), responses="absent.jsonl", out=out)
+        assert not Path("runs").exists()
+        assert not Path("out").exists()
+    eh.run(task(), out="out/mine")
+    with pytest.raises(DataError, match=r"absent\.jsonl"):
+        eh.run(task(), responses="absent.jsonl", out="out/other")
+    with pytest.raises(DataError, match=r"absent\.jsonl"):
+        eh.run(task(), responses="absent.jsonl", out="out/mine")
+    assert [path.name for path in Path("out").iterdir()] == ["mine"]
+    assert Path("out/mine/samples.parquet").exists()
 
 
 def test_metrics_that_ask_go_through_the_same_store(task: Write) -> None:
@@ -260,6 +289,18 @@ def watching(seen: list[tuple[str, Any]], fail: bool) -> list[Callable[..., None
         seen.append(("finished", (run.folder / "record.json").exists() and record.scores["exact_match"].samples))
 
     return [evalharness_run_started, evalharness_batch_scored, evalharness_run_finished]
+
+
+def test_who_fails_when_the_run_has_finished_is_told_of(task: Write, plugins: Registry) -> None:
+    @eh.hookimpl
+    def evalharness_run_finished(record: Any) -> None:
+        raise RuntimeError("no server")
+
+    plugins.add(module("late", evalharness_run_finished=evalharness_run_finished), Source("late", "acme", "1"))
+    told: list[str] = []
+    eh.run(task(), out="out", tell=told.append)
+    assert told == ["evalharness_run_finished of plugin 'acme:late' failed: RuntimeError: no server"]
+    assert Path("out/record.json").is_file()
 
 
 @pytest.mark.parametrize("fail", [False, True])
