@@ -294,6 +294,15 @@ def test_on_a_phone_the_table_scrolls_in_its_own_box(see: Callable[..., Any]) ->
     assert page.get_by_role("link", name="strong").is_visible()
 
 
+@pytest.mark.parametrize("address", ["compare.html#a=weak&b=strong", "systems/strong.html"])
+def test_on_a_phone_all_of_a_score_is_in_sight(see: Callable[..., Any], address: str) -> None:
+    page = see(address, width=390, height=844)
+    table = page.locator(".stacked").first
+    assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
+    ends = table.locator("td:visible, caption").evaluate_all("all => all.map((each) => each.getBoundingClientRect().right)")
+    assert max(ends) <= 390
+
+
 def ground(page: Any) -> str:
     return page.evaluate("getComputedStyle(document.body).backgroundColor")
 

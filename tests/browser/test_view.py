@@ -241,6 +241,8 @@ def test_no_serious_fault_of_accessibility(visit: Visit, written: Path, axe: Cal
 def test_a_phone_needs_no_sideways_scrolling(visit: Visit, written: Path) -> None:
     page = ready(visit(written, width=390, height=844))
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    ends = page.locator(".stacked td:visible").evaluate_all("all => all.map((each) => each.getBoundingClientRect().right)")
+    assert max(ends) <= 390
     page.evaluate("evalharness.view.open(30, [30])")
     page.locator("#sample-title", has_text="q030").wait_for()
     assert page.evaluate("document.querySelector('dialog').scrollWidth") <= 390

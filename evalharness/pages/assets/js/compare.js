@@ -69,7 +69,10 @@
 
   // --- the table ---
 
-  const cell = (text, className = "num") => element("td", { className }, text);
+  const TITLES = ["score", "a", "b", "b − a", "95 % interval", "p", "p Holm", "effect", "better/equal/worse", "verdict"];
+
+  // Cells name their column: on a phone a row is a block of them, and the head is not seen.
+  const cell = (place, text, className = "num") => element("td", { className, "data-title": TITLES[place] }, text);
   const interval = ({ low, high }) => (low === null ? "–" : `${number(low)} to ${number(high)}`);
 
   const row = (line, counts) => {
@@ -79,18 +82,16 @@
     const few = found.p !== null && found.groups < 30 ? `rests on ${found.groups} groups only` : "";
     const lost = line.bounds ? `whatever the lost samples were, the difference lies between ${line.bounds.map(number).join(" and ")}` : "";
     const notes = [line.note, lost, few].filter(Boolean).map((note) => element("span", { className: "note warn", dir: "auto" }, note));
-    return element("tr", {}, name, cell(number(line.a.value)), cell(number(line.b.value)), element("td", { className: "num" }, element("strong", {}, number(found.value))),
-      cell(interval(found)), cell(pText(found.p)), cell(pText(line.adjusted)), cell(found.effect === null ? "–" : (found.effect < 0 ? "" : "+") + found.effect.toFixed(2)),
-      cell(counts ?? "–"), element("td", { className: `verdict ${tone}` }, element("span", { dir: "auto" }, verdict(line)), " ", ...notes));
+    const effect = found.effect === null ? "–" : (found.effect < 0 ? "" : "+") + found.effect.toFixed(2);
+    const shown = [number(line.a.value), number(line.b.value), element("strong", {}, number(found.value)), interval(found), pText(found.p), pText(line.adjusted), effect, counts ?? "–"];
+    return element("tr", {}, name, ...shown.map((text, place) => cell(place + 1, text)), element("td", { className: `verdict ${tone}` }, element("span", { dir: "auto" }, verdict(line)), " ", ...notes));
   };
-
-  const TITLES = ["score", "a", "b", "b − a", "95 % interval", "p", "p Holm", "effect", "better/equal/worse", "verdict"];
 
   const tableOf = (task, lines, counts) => {
     const head = element("tr", {}, ...TITLES.map((title, place) => element("th", { scope: "col", className: place && place < 9 ? "num" : "" }, title)));
     const caption = element("caption", {}, `b − a on ${task}. p is adjusted for the ${lines.length} scores (Holm); a difference is shown where it is at most 0.05.`);
     const table = element("table", {}, caption, element("thead", {}, head), element("tbody", {}, ...lines.map((line) => row(line, counts.get(line.column.title)))));
-    return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table of scores on ${task}` }, table);
+    return element("div", { className: "scroll stacked", tabIndex: 0, role: "region", "aria-label": `Table of scores on ${task}` }, table);
   };
 
   // The test needs the statistics of every sample, which only the command reads.
