@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evalharness.results.wording import ARROWS, notes, number, stopped
+from evalharness.results.wording import ARROWS, counted, notes, number, stopped
 
 if TYPE_CHECKING:
     from evalharness.results import Record
@@ -16,7 +16,7 @@ SHOWN_TROUBLES = 3
 
 def table(record: Record) -> str:
     """Return the scores with their intervals, what was not measured and why, and what the run cost."""
-    head = f"{record.task['name']} · {record.system['name']} · {record.dataset['samples']:,} samples"
+    head = f"{record.task['name']} · {record.system['name']} · {counted(record.dataset['samples'], 'sample')}"
     rows = [_row(name, score) for name, score in record.scores.items()]
     titles = ("score", "value", "95% interval", "samples", "")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
@@ -55,7 +55,8 @@ def _stopping(record: Record) -> list[str]:
     if record.stopping is None:
         return []
     watched, others = record.stopping["score"], len(record.scores) > 1 and record.stopping["reached"]
-    honest = f"the interval of {watched} allows for looking after each of {record.stopping['looks']:,} stages"
+    looks = int(record.stopping["looks"])
+    honest = f"the interval of {watched} allows for looking after {'each of ' if looks > 1 else ''}{counted(looks, 'stage')}"
     return [
         stopped(record.stopping),
         honest + (f"; those of the other scores do not: {watched} chose the moment" if others else ""),
@@ -66,7 +67,7 @@ def _troubles(record: Record) -> list[str]:
     """Return the most frequent troubles, each with its samples and what to do about it."""
     notes = []
     for trouble in record.troubles[:SHOWN_TROUBLES]:
-        where = f" ({trouble['count']:,} times; first: {', '.join(trouble['samples'])})" if trouble["samples"] else ""
+        where = f" ({counted(trouble['count'], 'time')}; first: {', '.join(trouble['samples'])})" if trouble["samples"] else ""
         again = "; run again to ask once more" if trouble["kind"] in ASKED_AGAIN else ""
         notes.append(f"error, {trouble['kind']}: {trouble['message']}{where}{again}")
     if len(record.troubles) > SHOWN_TROUBLES:
@@ -82,6 +83,6 @@ def _wrapped(note: str) -> list[str]:
 
 def _cost(usage: Any) -> str:
     return (
-        f"{usage['requests']:,} requests, {usage['from_store']:,} from the store, "
+        f"{counted(usage['requests'], 'request')}, {usage['from_store']:,} from the store, "
         f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out, {usage['seconds']:.1f} s"
     )

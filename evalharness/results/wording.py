@@ -23,6 +23,15 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "group"), counted(1200, "group")
+    ('1 group', '1,200 groups')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def notes(score: Score) -> list[str]:
     """Return what a reader of a score must know beside its number: what is not in it and why, and weak intervals."""
     found = [f"{count:,} unmeasured, {reason}" for reason, count in score.unmeasured.items()]
@@ -30,8 +39,8 @@ def notes(score: Score) -> list[str]:
         found.append(f"{score.errors:,} lost to errors and excluded")
     if score.reason:
         found.append(f"no interval: {score.reason}" if score.value is not None else f"no value: {score.reason}")
-    if 0 < score.groups < FEW_GROUPS:
-        found.append(f"the interval rests on {score.groups} groups only")
+    if 0 < score.groups < FEW_GROUPS and (score.low, score.high) != (None, None):
+        found.append(f"the interval rests on {counted(score.groups, 'group')} only")
     return found
 
 
@@ -46,7 +55,7 @@ def stopped(stopping: Mapping[str, Any]) -> str:
     >>> stopped({**width, "samples": 180, "reached": False, "requests_saved": 0, "interval": [0.3, 0.5], "lost": 9})
     'took all 180 samples: f1 ±0.02 not reached, its interval is 0.300 to 0.500, widened by what was lost (9)'
     """
-    saved = f"; {stopping['requests_saved']:,} requests saved" if stopping["requests_saved"] else ""
+    saved = f"; {counted(stopping['requests_saved'], 'request')} saved" if stopping["requests_saved"] else ""
     return f"{_taken(stopping)}: {_outcome(stopping)}{saved}"
 
 

@@ -52,6 +52,14 @@ def test_the_table_fits_eighty_columns_and_says_what_was_not_measured(folder: Pa
     assert "30 requests, 0 from the store" in result.stdout
 
 
+def test_one_sample_is_no_plural_and_where_no_interval_is_none_is_spoken_of(folder: Path) -> None:
+    text = " ".join(run("task.yaml", "--limit", "1").stdout.split())
+    assert "small · echo · 1 sample score" in text
+    assert "1 request, 0 from the store" in text
+    assert "no interval: fewer than 5 groups" in text
+    assert "rests on" not in text
+
+
 def test_json_is_the_record(folder: Path) -> None:
     result = run("task.yaml", "--json", "--out", "out")
     assert json.loads(result.stdout) == json.loads(Path("out/record.json").read_text())
@@ -72,7 +80,7 @@ def test_errors_in_some_samples_are_exit_code_3(folder: Path) -> None:
     text = " ".join(result.stdout.split())
     assert "all scores: 29 lost to errors and excluded" in text
     assert "out.jsonl holds no response for this sample (28 times; first: s2, s3, s4, s5, s6)" in text
-    assert "out.jsonl:2: the field 'response' must be a string, not a number (1 times; first: s1)" in text
+    assert "out.jsonl:2: the field 'response' must be a string, not a number (1 time; first: s1)" in text
 
 
 def test_broken_lines_of_data_are_shown_with_file_and_line(folder: Path) -> None:
