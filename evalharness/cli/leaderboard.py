@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING
 import click
 
 from evalharness.cli.output import json_option, print_json
+from evalharness.errors import UsageError
 
 if TYPE_CHECKING:
     from evalharness.leaderboard.submission import Added
 
 PATH = click.Path(path_type=Path)
-BOARD = click.argument("board", type=PATH)
+
+
+def _board(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """Return the folder of a board, which may be named by its file."""
+    folder = value.parent if value.name == "board.yaml" else value
+    if (folder / "board.yaml").is_file():
+        return folder
+    if (folder / "record.json").is_file():
+        raise UsageError(f"{value} is a run; the board comes first: evalharness leaderboard add BOARD RUN...")
+    there = ", ".join(str(path.parent) for path in sorted(Path("leaderboards").glob("*/board.yaml")))
+    raise UsageError(f"{value} is no board: a board is a folder with board.yaml{f'; there are {there}' if there else ''}")
+
+
+BOARD = click.argument("board", type=PATH, callback=_board)
 
 
 @click.group("leaderboard")

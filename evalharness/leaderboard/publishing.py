@@ -10,8 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from evalharness.errors import UsageError
-from evalharness.leaderboard.board import SITE, read_board
+from evalharness.leaderboard.board import SITE, Board, read_board
 from evalharness.leaderboard.folders import whole_folder
+from evalharness.leaderboard.texts import holds_texts
+from evalharness.results.folder import SAMPLES
 
 FRONT, FILES = "index.html", "files.txt"
 
@@ -19,7 +21,7 @@ FRONT, FILES = "index.html", "files.txt"
 def build_site(board_folder: str | Path, out: str | Path | None = None) -> Path:
     """Build the site of a board into `out`, or else `site/` of the board; an earlier site is replaced as a whole.
 
-    Raises UsageError where `out` holds anything but a site.
+    Raises UsageError where `out` holds anything but a site, or a record holds texts that the board forbids.
     """
     from evalharness.leaderboard.site import build
 
@@ -27,9 +29,23 @@ def build_site(board_folder: str | Path, out: str | Path | None = None) -> Path:
     if target.exists() and not _may_be_replaced(target):
         raise UsageError(f"{target} holds files that are no site's and is left alone; give an empty folder with --out DIR")
     board = read_board(board_folder)
+    _refuse_texts(board)
     with whole_folder(target) as folder:
         build(board, folder)
     return target
+
+
+def _refuse_texts(board: Board) -> None:
+    """Raise UsageError where texts would be published that board.yaml forbids."""
+    if board.texts:
+        return
+    found = [one.folder for system in board.systems for one in system.submissions.values() if one.samples is not None]
+    holding = [str(folder) for folder in found if holds_texts(folder / SAMPLES)]
+    if holding:
+        raise UsageError(
+            f"board.yaml forbids texts (texts: false), and {', '.join(holding)} hold some; add these runs again with "
+            "'evalharness leaderboard add', which leaves texts out"
+        )
 
 
 def _may_be_replaced(target: Path) -> bool:

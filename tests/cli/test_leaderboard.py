@@ -72,10 +72,28 @@ def test_a_folder_that_is_no_run_does_not_keep_others_out(made: Path, board: Pat
     assert told.out == f"added good: {board}/records/good\n"
 
 
+def test_a_board_may_be_named_by_its_file(made: Path, board: Path) -> None:
+    assert leaderboard("add", board / "board.yaml", made / "good") == 0
+    assert (board / "records" / "good").is_dir()
+
+
+def test_texts_that_the_board_forbids_are_not_published(made: Path, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leaderboard("add", board, made / "good") == 0
+    file = board / "board.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "texts: false\n", encoding="utf-8")
+    assert leaderboard("build", board) == 2
+    assert "board.yaml forbids texts" in capsys.readouterr().err
+    assert not (board / "site").exists()
+    assert leaderboard("add", board, made / "good") == 0
+    assert leaderboard("build", board) == 0
+
+
 def test_wrong_input_is_told_with_exit_code_2(made: Path, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard("add", board) == 2
     assert leaderboard("add", made, made / "good") == 2
-    assert f"{made}/board.yaml: cannot read the file" in capsys.readouterr().err
+    assert f"{made} is no board: a board is a folder with board.yaml" in capsys.readouterr().err
+    assert leaderboard("add", made / "good", board) == 2
+    assert "good is a run; the board comes first" in capsys.readouterr().err
     (board / "board.yaml").write_text("title: 1\n", encoding="utf-8")
     assert leaderboard("check", board) == 2
     assert "board.yaml:1:8: 'title' must be a string, not 1." in capsys.readouterr().err
