@@ -15,7 +15,7 @@ import numpy
 from evalharness import registry
 from evalharness.contract import Batch, Failure, File, Passage, Sample, Spec, canonical
 from evalharness.errors import DataError
-from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK
+from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, folder_of
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates
 from evalharness.results.samples import read_answers, read_batches
@@ -74,7 +74,7 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
     again. Metrics that run an encoder agree within their stated tolerance. Raises DataError where a file is missing or
     cannot be read.
     """
-    folder = Path(folder)
+    folder = folder_of(Path(folder))
     for name in (RECORD, REPLICATES, SAMPLES, TASK):
         if not (folder / name).is_file():
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")

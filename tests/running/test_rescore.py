@@ -300,6 +300,10 @@ def test_changed_replicates_are_found(finished: Path) -> None:
     assert rescore(finished).differences == (("table", "replicates", "stored", "different"),)
 
 
+def test_a_record_file_stands_for_its_folder(finished: Path) -> None:
+    assert rescore(finished / "record.json", statistics_only=True) == rescore(finished, statistics_only=True)
+
+
 def test_a_folder_that_is_no_run_is_explained(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is no finished run: it has no record\.json"):
         rescore(tmp_path)
