@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evalharness.errors import DataError, EvalharnessError, shown
 from evalharness.results import Record, read_record
 from evalharness.results.differing import differing
-from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, folder_of
+from evalharness.results.folder import REPLICATES, SAMPLES, TASK, folder_of
 from evalharness.results.replicates import read_replicates
 
 _KEYS_SHOWN = 5
@@ -49,8 +49,6 @@ class Result:
 def read_result(path: str | Path) -> Result:
     """Return the result in a run folder, or of a record file with what lies beside it; DataError where there is none."""
     place = Path(path)
-    if not place.exists():
-        raise DataError(f"{place} does not exist. Give the folder that 'evalharness run TASK' wrote, or its {RECORD}.")
     record = read_record(place)
     folder = folder_of(place)
     return Result(label=str(record.system.get("name", folder.name)), folder=folder, record=record)
