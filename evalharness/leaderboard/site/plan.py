@@ -94,9 +94,23 @@ class Plan:
         unranked = self.places[system.name].rank_low is None
         return unranked or any(score is not None and self.short(score, column) for score, column in scores)
 
+    @property
+    def value_shown(self) -> bool:
+        """Whether the value that ranks is that of a column which the board shows."""
+        rank = self.board.rank
+        return rank.kind == "by" and len(rank.columns) == 1 and rank.columns[0] in self.board.columns
+
     def columns(self, task: Task) -> list[Column]:
         """Return the columns of one task."""
         return [column for column in self.board.columns if column.task == task.name]
+
+
+def value_title(plan: Plan) -> str:
+    """Return what the ranking value is, shortly: the score's name where one score ranks."""
+    columns = plan.board.rank.columns
+    if plan.board.rank.kind == "by" and len(columns) == 1:
+        return f"{columns[0].title} ({columns[0].unit})" if columns[0].unit else columns[0].title
+    return plan.standings.rule.removeprefix("by ").partition(", in ")[0]
 
 
 def rank_text(row: Standing) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.leaderboard.board import Submission, System
-from evalharness.leaderboard.site.plan import Plan
+from evalharness.leaderboard.site.plan import Plan, value_title
 from evalharness.leaderboard.standing import Standing
 from evalharness.pages import charts
 
@@ -46,14 +46,6 @@ def _ranks(rows: list[Standing]) -> Iterator[Plot]:
 
 def _first(count: int) -> str:
     return f" The first {MOST_ROWS} of {count:,} systems." if count > MOST_ROWS else ""
-
-
-def value_title(plan: Plan) -> str:
-    """Return what the ranking value is, shortly: the score's name where one score ranks."""
-    columns = plan.board.rank.columns
-    if plan.board.rank.kind == "by" and len(columns) == 1:
-        return f"{columns[0].title} ({columns[0].unit})" if columns[0].unit else columns[0].title
-    return plan.standings.rule.removeprefix("by ").partition(", in ")[0]
 
 
 def _costs(plan: Plan, rows: list[Standing]) -> Iterator[Plot]:

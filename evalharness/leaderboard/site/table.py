@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import System
 from evalharness.leaderboard.cells import coverage
 from evalharness.leaderboard.columns import Column
-from evalharness.leaderboard.site.plan import Plan, plain_column
+from evalharness.leaderboard.site.plan import Plan, plain_column, value_title
+from evalharness.leaderboard.standing import Standing
 from evalharness.results.wording import notes
 from evalharness.scoring import Score
 
@@ -20,12 +21,27 @@ _SHARE_DIGITS = 4
 def table(plan: Plan) -> dict[str, Any]:
     """Return columns, rows and notes of the table. A cell is [value, low, high, coverage, errors, note], null without a record.
 
+    The value that ranks is the first column, unless it is that of a column anyhow.
+
     A note is a place in the list of notes, -1 for none: most cells have none, and many have the same.
     """
     told: dict[str, int] = {}
-    columns = [_column(plan, column) for column in plan.board.columns]
+    columns = [*_ranking_column(plan), *(_column(plan, column) for column in plan.board.columns)]
     rows = [_row(plan, system, told) for system in plan.ranked]
     return {"columns": columns, "rows": rows, "notes": list(told), "rule": plan.standings.rule}
+
+
+def _ranking_column(plan: Plan) -> Iterator[dict[str, Any]]:
+    if plan.value_shown:
+        return
+    ends = [end for row in plan.standings.rows for end in (row.low, row.value, row.high) if end is not None]
+    extent = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    yield {"title": value_title(plan), "better": plan.board.rank.better, "unit": "", "extent": extent, "covered": 1.0}
+
+
+def _ranking_cell(plan: Plan, place: Standing) -> Iterator[list[Any]]:
+    if not plan.value_shown:
+        yield [rounded(place.value), rounded(place.low), rounded(place.high), 1.0, 0, -1]
 
 
 def _column(plan: Plan, column: Column) -> dict[str, Any]:
@@ -40,7 +56,7 @@ def _row(plan: Plan, system: System, told: dict[str, int]) -> dict[str, Any]:
         "name": system.name, "slug": plan.slugs[system.name], "baseline": system.baseline,
         "ranks": [place.rank_low, place.rank_high], "letters": place.letters, "coverage": place.coverage, "bounds": bounds,
         "short": plan.wanting(system),
-        "marks": list(place.marks), "cells": _cells(system, plan.board.columns, told),
+        "marks": list(place.marks), "cells": [*_ranking_cell(plan, place), *_cells(system, plan.board.columns, told)],
     }  # fmt: skip
 
 

@@ -60,6 +60,7 @@
     const row = cell.getData();
     cell.getElement().setAttribute("role", "rowheader");
     const told = [];
+    if (row.ranks[0] === null) told.push(element("span", { className: "warn", dir: "auto" }, row.marks.find((mark) => mark.startsWith("not ranked")) ?? "not ranked"));
     if (row.baseline) told.push(element("span", { className: "tag" }, "baseline"));
     if (row.coverage < 1) told.push(element("span", { className: row.short ? "warn" : "" }, `${percent(row.coverage)} covered`));
     if (row.bounds) told.push(element("span", {}, `bounds ${number(row.bounds[0])} to ${number(row.bounds[1])}`));
@@ -92,9 +93,12 @@
   // Those without a value come last, whichever way is sorted.
   const emptyLast = { alignEmptyValues: "bottom" };
 
+  // A narrow window has room for one column that stays; the library lets it stay at the left only where it is the first.
+  const rankColumn = { field: "place", title: "Rank", titleFormatter: header("Rank"), width: NARROW ? 92 : 100, sorter: "number", formatter: rankCell, frozen: !NARROW };
+  const nameColumn = { field: "name", title: "System", titleFormatter: header("System"), minWidth: NARROW ? 168 : 250, widthGrow: 2, sorter: "string", formatter: systemCell, frozen: true };
+
   const columns = () => [
-    { field: "place", title: "Rank", titleFormatter: header("Rank"), width: NARROW ? 92 : 100, sorter: "number", formatter: rankCell, frozen: !NARROW },
-    { field: "name", title: "System", titleFormatter: header("System"), minWidth: NARROW ? 168 : 250, widthGrow: 2, sorter: "string", formatter: systemCell, frozen: true },
+    ...(NARROW ? [nameColumn, rankColumn] : [rankColumn, nameColumn]),
     ...data.columns.map((column, place) => ({
       field: `c${place}`, title: markup(column.title), titleFormatter: header(column.title, column), minWidth: 132, sorter: "number",
       sorterParams: emptyLast, headerSortStartingDir: column.better === "higher" ? "desc" : "asc", formatter: scoreCell({ ...column, place }),
@@ -218,6 +222,12 @@
     }
   };
 
+  // A shadow at the right says that there are columns beyond it.
+  const showEdge = () => {
+    const holder = document.querySelector("#board .tabulator-tableholder");
+    byId("board").classList.toggle("beyond", holder.scrollLeft + holder.clientWidth < holder.scrollWidth - 1);
+  };
+
   const whenReady = () => {
     byId("board").setAttribute("aria-rowcount", rows.length);
     // Inside a grid only rows may take the focus; headers and links do, and bring into view what they stand in.
@@ -225,6 +235,9 @@
     headersByKey();
     restore();
     table.on("dataSorted", () => remember());
+    for (const event of ["scrollHorizontal", "renderComplete", "columnVisibilityChanged"]) table.on(event, showEdge);
+    addEventListener("resize", showEdge);
+    showEdge();
     find.addEventListener("input", () => { filter(); remember(false); });
     rowChoice.addEventListener("change", () => { filter(); remember(); });
     reset.addEventListener("click", () => { hash.write({}); restore(); find.focus(); });
