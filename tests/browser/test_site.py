@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import pytest
 from evalharness.comparison import Line, compare
 from evalharness.comparison.words import notes_of, p_value, verdict
 from evalharness.leaderboard import Board, read_board
+from evalharness.leaderboard.board import System
+from evalharness.leaderboard.columns import RankRule, RuleKind
 from evalharness.leaderboard.site import build
 from evalharness.leaderboard.site.plan import slug
+from evalharness.leaderboard.standing import standings
 from evalharness.results.wording import number
 from tests.browser.conftest import Visit
 from tests.leaderboard.site.boards import HOSTILE, LAKE, MILL, SHARES, write_board
@@ -80,6 +85,42 @@ def test_a_click_on_a_header_sorts_and_a_second_one_turns_round(see: Callable[..
     header(page, "bleu").click()
     assert header(page, "bleu").get_attribute("aria-sort") == "ascending"
     assert values(page, "bleu") == sorted(down)
+
+
+def without_replicates(system: System, folder: Path) -> System:
+    submission = system.submissions["mills"]
+    shutil.copytree(submission.folder, folder)
+    (folder / "replicates.npz").unlink()
+    return replace(system, submissions={"mills": replace(submission, folder=folder)})
+
+
+def test_a_row_that_is_not_ranked_says_why(visit: Visit, mills: Board, tmp_path: Path) -> None:
+    systems = [each if each.name != "weak" else without_replicates(each, tmp_path / "weak") for each in mills.systems]
+    build(replace(mills, systems=tuple(systems)), tmp_path / "site")
+    page = visit(tmp_path / "site" / "index.html")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    row = page.locator(f"{ROWS}:has(a[href='systems/weak.html'])")
+    assert row.locator("[tabulator-field='place'] .num").inner_text() == "–"
+    assert row.locator(".marks .warn").first.inner_text().startswith("not ranked: ")
+
+
+def test_columns_beyond_the_edge_are_hinted_at_until_they_are_seen(see: Callable[..., Any]) -> None:
+    page = see("index.html", width=700)
+    page.locator("#board.beyond").wait_for()
+    page.locator("#board .tabulator-tableholder").evaluate("each => { each.scrollLeft = each.scrollWidth; }")
+    page.locator("#board:not(.beyond)").wait_for()
+
+
+@pytest.mark.parametrize(("rank", "title"), [("mean_win_rate", "mean win rate"), ("bradley_terry", "Bradley-Terry strength")])
+def test_the_value_that_ranks_is_the_first_score(visit: Visit, mills: Board, tmp_path: Path, rank: RuleKind, title: str) -> None:
+    ruled = replace(mills, rank=RankRule(kind=rank, columns=mills.rank.columns))
+    build(ruled, tmp_path / "site")
+    page = visit(tmp_path / "site" / "index.html")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    assert page.get_by_role("columnheader").nth(2).inner_text().replace("\n", " ").startswith(title)
+    ranking = [float(number(row.value)) for row in standings(ruled).rows if row.value is not None]
+    assert values(page, title) == ranking
+    assert "95 % interval" in page.locator(f"{ROWS} [tabulator-field='c0'] .line").first.get_attribute("title")
 
 
 def test_a_search_and_a_choice_leave_out_rows(see: Callable[..., Any]) -> None:
@@ -243,6 +284,15 @@ def test_changed_samples_stand_side_by_side_with_passages_and_evidence(see: Call
     page.wait_for_function("document.querySelector('#shown').textContent.endsWith('samples')")
 
 
+def test_samples_that_changed_begin_with_the_score_that_ranks(see: Callable[..., Any]) -> None:
+    page = see("compare.html#a=weak&b=strong")
+    page.locator("article").first.wait_for()
+    assert page.locator("#score").input_value() == "token_f1"
+    assert not page.locator("article details[open]").count()
+    page.locator("#score").select_option("faithfulness")
+    page.locator("article details[open] .passages").first.wait_for()
+
+
 def focused(page: Any) -> str:
     return page.evaluate("document.activeElement.textContent || document.activeElement.id")
 
@@ -291,7 +341,8 @@ def test_on_a_phone_the_table_scrolls_in_its_own_box(see: Callable[..., Any]) ->
     box = page.locator("#board .tabulator-tableholder")
     assert box.evaluate("each => each.scrollWidth > each.clientWidth")
     box.evaluate("each => { each.scrollLeft = each.scrollWidth; }")
-    assert page.get_by_role("link", name="strong").is_visible()
+    assert page.get_by_role("link", name="strong").bounding_box()["x"] >= 0
+    assert not page.locator("#board.beyond").count()
 
 
 @pytest.mark.parametrize("address", ["compare.html#a=weak&b=strong", "systems/strong.html"])

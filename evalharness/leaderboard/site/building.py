@@ -121,9 +121,11 @@ def _short(name: str) -> str:
 def _compared(plan: Plan, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the comparison page must know before it loads anything: systems in the order of the spreads, columns."""
     systems = [_compared_system(plan, system, values.get(system.name, {})) for system in plan.board.systems]
-    columns = [plain_column(column) for column in plan.board.columns]
+    of_passages = {task.name: task_pages.scores_of_passages(task) for task in plan.board.tasks}
+    columns = [{**plain_column(each), "of_passages": each.score in of_passages[each.task]} for each in plan.board.columns]
     ranked = [plan.slugs[row.system] for row in plan.standings.rows]
-    return {"systems": systems, "columns": columns, "tasks": dict(plan.task_slugs), "ranked": ranked}
+    ranking = [column.title for column in plan.board.rank.columns]
+    return {"systems": systems, "columns": columns, "tasks": dict(plan.task_slugs), "ranked": ranked, "ranking": ranking}
 
 
 def _compared_system(plan: Plan, system: System, values: Mapping[str, Any]) -> dict[str, Any]:

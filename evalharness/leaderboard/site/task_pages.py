@@ -15,6 +15,8 @@ from evalharness.scoring import Entry
 from evalharness.task import Task
 from evalharness.task.writing import plain_yaml, task_yaml
 
+_PASSAGES = {"contexts", "relevant"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
@@ -64,6 +66,11 @@ def _entries(task: Task) -> Sequence[Entry]:
         return build_chain(task, registry.installed()).entries
     except FaultsFound:
         return ()
+
+
+def scores_of_passages(task: Task) -> set[str]:
+    """Return the scores that are measured on passages, which a reader must see to understand them."""
+    return {score for entry in _entries(task) if _PASSAGES & set(entry.metric.reads) for score in entry.scores}
 
 
 def _meaning(entry: Entry, shown: set[str]) -> Meaning:

@@ -132,7 +132,7 @@
       return element("li", { className: "passage" }, element("strong", { dir: "auto" }, id), " ", element("span", { dir: "auto" }, evidence.marked(text, spans, false)));
     });
 
-  const side = (name, letter, value, file, common, place) => {
+  const side = (name, letter, value, file, common, place, unfolded) => {
     const title = element("h4", {}, `${letter} `, element("span", { className: "dim", dir: "auto" }, name), " ", element("span", { className: "num note" }, number(value)));
     const at = file ? file.places.indexOf(place) : -1;
     if (at < 0) return element("div", { className: "side" }, title, element("p", { className: "dim" }, "The texts of this system are not shown here."));
@@ -140,16 +140,16 @@
     const text = element("p", { className: "response", dir: "auto" }, said ? evidence.marked(said, items, true) : element("em", { className: "dim" }, "no text"));
     const failed = failure ? element("p", { className: "note bad", dir: "auto" }, failure.kind ?? "failure") : null;
     const count = contexts?.length ? `${contexts.length} ${contexts.length === 1 ? "passage" : "passages"}` : null;
-    const shown = count ? element("details", {}, element("summary", {}, count), element("ol", { className: "passages" }, passages(contexts, common, items))) : null;
+    const shown = count ? element("details", { open: unfolded }, element("summary", {}, count), element("ol", { className: "passages" }, passages(contexts, common, items))) : null;
     const made = element("div", { className: "side" }, title, text, failed, shown);
     evidence.link(made);
     return made;
   };
 
-  const sampleCard = (pair, now, files, common) => {
+  const sampleCard = (pair, now, files, common, unfolded) => {
     const head = element("h3", {}, "Sample ", element("bdi", {}, common.ids[pair.place]), " ",
       element("span", { className: `num ${pair.gain > 0 ? "good" : pair.gain < 0 ? "bad" : "dim"}` }, `${pair.change > 0 ? "+" : ""}${number(pair.change)}`));
-    const sides = element("div", { className: "sides" }, side(now.a.name, "a", pair.a, files[0], common, pair.place), side(now.b.name, "b", pair.b, files[1], common, pair.place));
+    const sides = element("div", { className: "sides" }, side(now.a.name, "a", pair.a, files[0], common, pair.place, unfolded), side(now.b.name, "b", pair.b, files[1], common, pair.place, unfolded));
     return element("article", { className: "card sample" }, head, element("dl", { className: "facts" }, ...fieldsOf(common.fields[pair.place])), sides);
   };
 
@@ -165,7 +165,7 @@
     const common = await load(`samples/${data.tasks[task]}`, `data/samples/${data.tasks[task]}.js`);
     const files = await Promise.all([texts(task, now.a), texts(task, now.b)]);
     if (current !== now) return;
-    byId("samples").replaceChildren(...kept.slice(0, count).map((pair) => sampleCard(pair, now, files, common)));
+    byId("samples").replaceChildren(...kept.slice(0, count).map((pair) => sampleCard(pair, now, files, common, line.column.of_passages)));
     byId("shown").textContent = `${Math.min(count, kept.length)} of ${kept.length} samples`;
     byId("more").hidden = count >= kept.length;
     byId("more").onclick = () => showSamples(now, count + SHOWN);
@@ -176,7 +176,7 @@
     byId("changed").hidden = offered.length === 0;
     const before = byId("score").value;
     byId("score").replaceChildren(...offered.map(({ column }) => element("option", { value: column.title }, column.title)));
-    const told = offered.find((line) => ["better", "worse"].includes(line.verdict)) ?? offered[0];
+    const told = offered.find(({ column }) => data.ranking.includes(column.title)) ?? offered[0];
     byId("score").value = offered.some(({ column }) => column.title === before) ? before : told?.column.title ?? "";
     return offered.length ? showSamples(now) : null;
   };
