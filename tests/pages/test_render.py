@@ -83,3 +83,28 @@ def test_scripts_never_set_markup_from_data() -> None:
     for path in (ASSETS / "js").rglob("*.js"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"innerHTML\s*\+?=|insertAdjacentHTML|document\.write|\beval\(|new Function", text), path.name
+
+
+USAGE = {"requests": 0, "from_store": 180, "input_tokens": 0, "output_tokens": 0, "seconds": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (
+            {**USAGE, "responses": {"input_tokens": 87760, "output_tokens": 1119}},
+            "180 answered from the store · responses of 87,760 tokens in, 1,119 out",
+        ),
+        (
+            {**USAGE, "requests": 20, "from_store": 160, "responses": {"input_tokens": 9, "output_tokens": 8}},
+            "20 requests, 160 answered from the store · responses of 9 tokens in, 8 out",
+        ),
+        (
+            {"requests": 5, "from_store": 0, "input_tokens": 4, "output_tokens": 3},
+            "5 requests · responses of 4 tokens in, 3 out",
+        ),
+    ],
+)
+def test_tokens_are_those_of_all_responses_whoever_asked_for_them(usage: dict[str, object], said: str) -> None:
+    template = environment().from_string('{% from "macros.html" import spent %}{{ spent(usage) }}')
+    assert " ".join(re.sub(r"<[^>]+>", "", template.render(usage=usage)).split()) == said
