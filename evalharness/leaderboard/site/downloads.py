@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from evalharness.leaderboard.aligned import score_of
 from evalharness.leaderboard.board import System
 from evalharness.leaderboard.cells import coverage
-from evalharness.leaderboard.site.plan import Plan, rank_text
+from evalharness.leaderboard.site.plan import Plan, rank_text, value_title
 from evalharness.results.export import latex, markdown
 from evalharness.results.wording import ARROWS, number
 from evalharness.scoring import Score
@@ -23,13 +23,20 @@ def as_csv(plan: Plan) -> str:
     """Return one line a system, with value, ends of the interval, and coverage of each column, unrounded."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
+    ranking = [f"{title}{part}" for title in _ranking_title(plan) for part in ("", " low", " high")]
     titles = [f"{column.title}{part}" for column in plan.board.columns for part in ("", " low", " high", " coverage")]
-    writer.writerow(["system", "rank low", "rank high", "ties", *titles])
+    writer.writerow(["system", "rank low", "rank high", "ties", *ranking, *titles])
     for system in plan.ranked:
         row = plan.places[system.name]
         cells = [each for column in plan.board.columns for each in _numbers(score_of(system, column))]
-        writer.writerow([no_formula(system.name), row.rank_low, row.rank_high, row.letters, *cells])
+        value = [] if plan.value_shown else [row.value, row.low, row.high]
+        writer.writerow([no_formula(system.name), row.rank_low, row.rank_high, row.letters, *value, *cells])
     return file.getvalue()
+
+
+def _ranking_title(plan: Plan) -> list[str]:
+    """Return the title of the value that ranks, where it is not that of a column anyhow."""
+    return [] if plan.value_shown else [value_title(plan)]
 
 
 def _numbers(score: Score | None) -> list[float | None]:
@@ -58,7 +65,8 @@ def _plain(plan: Plan, system: System) -> dict[str, object]:
     found = {column.title: score_of(system, column) for column in plan.board.columns}
     scores = {title: _plain_score(score) for title, score in found.items() if score is not None}
     ranks = [row.rank_low, row.rank_high]
-    return {"name": system.name, "ranks": ranks, "ties": row.letters, "baseline": system.baseline, "scores": scores}
+    value = {"value": row.value, "low": row.low, "high": row.high}
+    return {"name": system.name, "ranks": ranks, "ties": row.letters, "baseline": system.baseline, **value, "scores": scores}
 
 
 def _plain_score(score: Score) -> dict[str, object]:
@@ -70,14 +78,14 @@ def as_markdown(plan: Plan) -> str:
     """Return a Markdown table: values with their intervals."""
     lines = [[markdown.escaped(cell) for cell in line] for line in _lines(plan, "–")]
     head, *rows = (f"| {' | '.join(line)} |" for line in lines)
-    rule = f"| --- | --- |{' ---: |' * len(plan.board.columns)}"
+    rule = f"| --- | --- |{' ---: |' * len([*_ranking_title(plan), *plan.board.columns])}"
     return "\n".join([head, rule, *rows, "", markdown.escaped(_caption(plan))]) + "\n"
 
 
 def as_latex(plan: Plan) -> str:
     """Return a LaTeX table for the packages booktabs and fontspec."""
     head, *rows = (" & ".join(map(latex.escaped, line)) + r" \\" for line in _lines(plan, "–"))
-    columns = "ll" + "r" * len(plan.board.columns)
+    columns = "ll" + "r" * len([*_ranking_title(plan), *plan.board.columns])
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", f"% {_caption(plan)}"]) + "\n"
 
@@ -87,19 +95,25 @@ def _caption(plan: Plan) -> str:
 
 
 def _lines(plan: Plan, none: str) -> Iterator[list[str]]:
-    yield ["system", "rank", *(f"{column.title} {ARROWS[column.better]}" for column in plan.board.columns)]
+    ranking = [f"{title} {ARROWS[plan.board.rank.better]}" for title in _ranking_title(plan)]
+    yield ["system", "rank", *ranking, *(f"{column.title} {ARROWS[column.better]}" for column in plan.board.columns)]
     for system in plan.ranked:
         row = plan.places[system.name]
         rank = f"{rank_text(row)} {row.letters}".strip()
-        yield [system.name, rank, *(_cell(score_of(system, column), none) for column in plan.board.columns)]
+        value = [] if plan.value_shown else [_value(row.value, row.low, row.high, none)]
+        yield [system.name, rank, *value, *(_cell(score_of(system, column), none) for column in plan.board.columns)]
 
 
 def _cell(score: Score | None, none: str) -> str:
     if score is None or score.value is None:
         return none
-    interval = "" if score.low is None or score.high is None else f" ({number(score.low)} to {number(score.high)})"
     share = coverage(score)
-    return f"{number(score.value)}{interval}" + (f" on {100 * share:.0f} % of samples" if share < 1 else "")
+    return _value(score.value, score.low, score.high, none) + (f" on {100 * share:.0f} % of samples" if share < 1 else "")
+
+
+def _value(value: float | None, low: float | None, high: float | None, none: str) -> str:
+    interval = "" if low is None or high is None else f" ({number(low)} to {number(high)})"
+    return none if value is None else f"{number(value)}{interval}"
 
 
 FORMATS: Mapping[str, Callable[[Plan], str]] = {

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evalharness.leaderboard import Board
-from evalharness.leaderboard.site.downloads import no_formula
+from evalharness.leaderboard.columns import RankRule
+from evalharness.leaderboard.site.downloads import as_csv, as_json, as_latex, as_markdown, no_formula
+from evalharness.leaderboard.site.plan import Plan, value_title
+from evalharness.leaderboard.standing import standings
 from tests.leaderboard.site.boards import HOSTILE, SHARES
 
 
@@ -49,3 +53,14 @@ def test_the_latex_is_a_whole_tabular(site: Path) -> None:
     assert found.startswith(r"\begin{tabular}{ll")
     assert found.count(r" \\") == 1 + len(SHARES) + len(HOSTILE)
     assert r"C:\textbackslash{}x" in found or r"C:\textbackslash x" in found
+
+
+def test_a_value_that_no_column_shows_is_in_every_table(mills: Board) -> None:
+    ruled = replace(mills, rank=RankRule(kind="bradley_terry", columns=mills.rank.columns))
+    plan = Plan(board=ruled, standings=standings(ruled))
+    best, title = plan.standings.rows[0], value_title(plan)
+    first = next(csv.DictReader(as_csv(plan).splitlines(keepends=True)))
+    assert (float(first[title]), float(first[f"{title} low"])) == (best.value, best.low)
+    assert json.loads(as_json(plan))["systems"][0]["value"] == best.value
+    assert as_markdown(plan).startswith(f"| system | rank | {title} ↑ |")
+    assert all(line.count(" & ") == 2 + len(mills.columns) for line in as_latex(plan).splitlines() if line.endswith(r" \\"))
