@@ -80,6 +80,9 @@
   // Names of scores may break after their joints.
   const breakable = (title) => title.split(/(?<=[_.@/])/).flatMap((part) => [part, element("wbr")]);
 
+  // So wide that a title, also one with the name of its task, has room on three lines.
+  const roomFor = (title) => Math.max(132, Math.min(220, 44 + 3.5 * title.length));
+
   const header = (title, column) => () => {
     const made = element("span", { dir: "auto", title: column ? `${title}, ${column.better} is better` : title }, ...breakable(title));
     if (!column) return made;
@@ -100,7 +103,7 @@
   const columns = () => [
     ...(NARROW ? [nameColumn, rankColumn] : [rankColumn, nameColumn]),
     ...data.columns.map((column, place) => ({
-      field: `c${place}`, title: markup(column.title), titleFormatter: header(column.title, column), minWidth: 132, sorter: "number",
+      field: `c${place}`, title: markup(column.title), titleFormatter: header(column.title, column), minWidth: roomFor(column.title), sorter: "number",
       sorterParams: emptyLast, headerSortStartingDir: column.better === "higher" ? "desc" : "asc", formatter: scoreCell({ ...column, place }),
     })),
   ];
