@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evalharness.errors import FaultsFound
+from evalharness.errors import FaultsFound, UsageError
 from evalharness.leaderboard.checking import check_board
 from evalharness.leaderboard.publishing import build_site
 from tests.leaderboard.conftest import BOARD, TASK, write_task
@@ -93,8 +93,10 @@ def test_a_damaged_record_is_a_fault_of_its_own_and_the_others_are_checked(built
 
 
 def test_texts_that_a_board_forbids_are_told(board: Path) -> None:
-    (board / "board.yaml").write_text(BOARD + "texts: false\n", encoding="utf-8")
     build_site(board)
+    (board / "board.yaml").write_text(BOARD + "texts: false\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="forbids texts"):
+        build_site(board)
     found = told(board)
     assert len([fault for fault in found if "it holds texts, which board.yaml forbids" in fault]) == 4
 
