@@ -24,7 +24,9 @@ FEW_GROUPS = 50
 CHANGES_SHOWN = 5
 STOPPED = "{} was stopped early; intervals and p-values of a pair do not allow for looking on the way"
 DECIDED = "the interval is that of the confidence sequence by which {} was stopped"
-EXACT_NEEDS = "with {} groups only, the exact label-swap test is worth a look; it needs the samples of both runs"
+EXACT_NEEDS = (
+    "with {} groups only, the exact label-swap test is worth a look; it needs the whole run folders of both, samples and task"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -194,7 +194,7 @@ def test_few_groups_without_samples_say_what_the_exact_test_needs(make: Make, tm
     task = write_task(tmp_path, TASK.replace("name: sums", "name: few"), samples=48, topics=8)
     a, b = (make(name, answers(*given, samples=48), task=task) for name, given in (("few3", (0.4, 2)), ("few4", (0.7, 4))))
     found = line(alone(a, tmp_path / "a"), alone(b, tmp_path / "b"))
-    assert any("needs the samples of both runs" in note for note in found.notes)
+    assert any("needs the whole run folders of both" in note for note in found.notes)
 
 
 def test_many_systems_are_ranked_with_sets_and_letters(runs: Runs) -> None:
@@ -234,3 +234,23 @@ def test_a_run_that_was_stopped_early_is_told(make: Make, runs: Runs, tmp_path: 
     assert stopped.stopping["samples"] < SAMPLES
     found = line(runs["weak"], tmp_path / "stopped")
     assert any(note.startswith("all was stopped early") for note in found.notes)
+
+
+def test_a_run_that_was_stopped_by_this_very_comparison_is_judged_by_its_sequence(runs: Runs, tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    responses = write_answers(tmp_path / "decided.jsonl", dict.fromkeys(answers(1.0, 2), "no such thing"))
+    record = eh.run(
+        task,
+        responses=responses,
+        out=tmp_path / "decided",
+        store=tmp_path / "store",
+        until_decided=f"{runs['strong']} on exact_match",
+    )
+    low, high = record.stopping["difference"]["interval"]
+    assert record.stopping["reached"]
+    assert record.stopping["samples"] < SAMPLES
+    ahead, behind = line(runs["strong"], tmp_path / "decided"), line(tmp_path / "decided", runs["strong"])
+    assert (ahead.difference.low, ahead.difference.high, ahead.difference.p) == (low, high, None)
+    assert (behind.difference.low, behind.difference.high) == (-high, -low)
+    assert (ahead.verdict, behind.verdict) == ("worse", "better")
+    assert any("confidence sequence by which decided was stopped" in note for note in ahead.notes)
