@@ -69,6 +69,8 @@ def _two(pair: Pair, named: Sequence[str]) -> Iterator[str]:
 def _many(comparison: Comparison, wanted: Sequence[str]) -> Iterator[str]:
     """Yield what is shown of each later run against the first, in the scores that were asked for or the first."""
     letters = _letters(comparison)
+    if len(wanted) < len(comparison.standings):
+        yield f"Below: {', '.join(wanted)}; --score NAME shows others."
     for letter, pair in zip(letters[1:], comparison.against_first, strict=True):
         lines = [line for line in pair.lines if line.score in wanted]
         told = [f"{line.score}: {verdict(line, letter)}" for line in lines]
