@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Message,
         Metric,
         Model,
+        Network,
         Parent,
         Passage,
         Request,
@@ -171,8 +172,8 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 __all__ = [
     "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
-    "Likelihood", "Loss", "Message", "Metric", "Model", "Parent", "Passage", "PluginError", "Request", "Response",
-    "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
+    "Likelihood", "Loss", "Message", "Metric", "Model", "Network", "Parent", "Passage", "PluginError", "Request",
+    "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
     "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss",
     "load_metric", "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run",
     "text_of", "weights_digest",

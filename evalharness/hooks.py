@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from evalharness.contract import Batch, Dataset, Loss, Metric, Model, Retriever, Transform
+from evalharness.contract import Batch, Dataset, Loss, Metric, Model, Network, Retriever, TrainingRule, Transform
 
 if TYPE_CHECKING:
     from evalharness.results import Record
@@ -54,6 +54,18 @@ def evalharness_datasets() -> list[type[Dataset]]:
 @hookspec
 def evalharness_transforms() -> list[type[Transform]]:
     """Return transform classes. Called once a process, at the first look-up of a plugin."""
+    return []
+
+
+@hookspec
+def evalharness_rules() -> list[type[TrainingRule]]:
+    """Return training rule classes. Called once a process, at the first look-up of a plugin."""
+    return []
+
+
+@hookspec
+def evalharness_networks() -> list[type[Network]]:
+    """Return classes of networks to train. Called once a process, at the first look-up of a plugin."""
     return []
 
 

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import pluggy
 
 from evalharness import hooks
-from evalharness.contract import Dataset, Loss, Metric, Model, Plugin, Retriever, Spec, Transform
+from evalharness.contract import Dataset, Loss, Metric, Model, Network, Plugin, Retriever, Spec, TrainingRule, Transform
 from evalharness.contract.options import convert_options
 from evalharness.errors import Fault, FaultsFound, PluginError, UnknownName, nearest
 
-Kind = Literal["metric", "loss", "model", "retriever", "dataset", "transform"]
+Kind = Literal["metric", "loss", "model", "retriever", "dataset", "transform", "rule", "network"]
 BASES: dict[Kind, type[Plugin]] = {
     "metric": Metric, "loss": Loss, "model": Model, "retriever": Retriever, "dataset": Dataset, "transform": Transform,
+    "rule": TrainingRule, "network": Network,
 }  # fmt: skip
 ONLY = "EVALHARNESS_PLUGINS"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

@@ -28,6 +28,8 @@ STATED = (
     "family",
     "needs",
     "tolerance",
+    "formula",
+    "gradient",
     "tags",
     "cite",
     "reference",
@@ -40,6 +42,8 @@ PLACES: dict[registry.Kind, str] = {
     "model": "system:\n  model: ",
     "retriever": "system:\n  retriever: ",
     "dataset": "dataset: ",
+    "rule": "arms:\n  ARM:\n    loss: supervised\n    rules:\n      - ",
+    "network": "model: ",
 }
 NOT_BARE = {"", "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"}
 

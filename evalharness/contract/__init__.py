@@ -18,11 +18,15 @@ Tensors that a loss may name as parameters of `measure` or `loss` (shape, dtype)
 | `query`, `positive`, `negative` | (batch, width); negatives (batch, n, width) | float |
 | `prediction`, `target` | (batch, ...) | float, or int64 classes |
 | `probabilities` | (batch, classes) | float, rows sum to 1 |
+| `progress` | () | float, the share of training that is done, 0 to 1 |
+
+`labels` stand under the tokens that they name: the logits at one place predict the label at the next. `logits` of classes
+are for `target`: (batch,) where the target is 0 or 1, (batch, classes) where it is one of several.
 """
 
 from __future__ import annotations
 
-from evalharness.contract.losses import Loss, TrainingRule, loss
+from evalharness.contract.losses import Loss, loss
 from evalharness.contract.metrics import Metric, Parent, metric
 from evalharness.contract.sample import (
     Answer,
@@ -44,9 +48,10 @@ from evalharness.contract.sample import (
 )
 from evalharness.contract.spec import File, Plugin, Spec, canonical, digest
 from evalharness.contract.systems import Dataset, Item, Model, Retriever, Transform
+from evalharness.contract.training import Network, TrainingRule
 
 __all__ = [
     "Answer", "Batch", "Choose", "Dataset", "Embed", "Failure", "File", "Generate", "Item", "Likelihood", "Loss", "Message",
-    "Metric", "Model", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows",
+    "Metric", "Model", "Network", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows",
     "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "canonical", "digest", "loss", "metric", "text_of",
 ]  # fmt: skip

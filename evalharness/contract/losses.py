@@ -1,23 +1,29 @@
-"""The loss contract: the same two functions as a metric, over tensors; nothing here imports torch."""
+"""The loss contract: the same two functions as a metric, over tensors; torch is imported only where gradients are taken."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from evalharness.contract.metrics import Metric, plugin_from_function
-from evalharness.contract.spec import Plugin
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_IGNORED = -100
+# Where a model of the transformers library keeps what losses call by these names.
+_FROM_OUTPUTS = {"logits": "logits", "router_logits": "router_logits", "hidden": "hidden_states"}
 
 
 class Loss(Metric):
     """A training loss: `measure(**tensors)` gives statistics with a leading sample axis, `score(**sums)` a scalar.
 
     The default `score` serves token-level losses, which return `loss` and `weight`: the weighted mean. `pool = "batch"`
-    is for losses coupled across the batch, which define `loss(**tensors)` instead. `tags` (convex, differentiable,
-    robust, bounded gradient) are checked by the conformance kit. Tensor names are listed in `evalharness.contract`.
+    is for losses coupled across the batch, which define `loss(**tensors)` instead. Tensor names are listed in
+    `evalharness.contract`.
+
+    - `formula`, `gradient`: the loss and its gradient as plain text, which `evalharness describe` shows.
+    - `tags`: convex, differentiable, robust, bounded gradient; each is checked by the conformance kit.
 
     Calling a loss computes the scalar of one batch, for a training loop:
 
@@ -32,6 +38,8 @@ class Loss(Metric):
     """
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
+    formula: ClassVar[str] = ""
+    gradient: ClassVar[str] = ""
     tags: ClassVar[tuple[str, ...]] = ()
 
     def score(self, *_: Any, **sums: Any) -> Any:
@@ -42,36 +50,115 @@ class Loss(Metric):
         """Return the scalar of one batch, for losses with `pool = "batch"`."""
         raise NotImplementedError(f"{type(self).__name__} does not define loss")
 
-    def __call__(self, **tensors: Any) -> Any:
-        """Return the loss of one batch of named tensors; names that the loss does not read are ignored."""
-        if self.pool == "batch":
-            return self.loss(**self._chosen(self.loss, tensors))
-        rows = self.measure(**self._chosen(self.measure, tensors))
-        statistics = rows if isinstance(rows, Mapping) else rows.statistics
-        return self.score(**{key: value.sum(0) for key, value in statistics.items()})
+    def count(self, **tensors: Any) -> Mapping[str, Any] | None:
+        """Return the statistics that follow from labels and weights alone, one row a sample; None where none do.
 
-    def _chosen(self, function: Callable[..., Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the tensors that a function takes: its named parameters, or those that `reads` names."""
+        A loss that returns some promises that `score` is linear in all its other statistics, so that the gradient at a
+        window's totals is known before the model runs. Names of tensors are those of `measure`.
+        """
+        return None
+
+    def learned(self) -> Mapping[str, Any]:
+        """Return the name and start value (a number or a list) of each tensor that is trained along with the model."""
+        return {}
+
+    def carried(self) -> Mapping[str, Any]:
+        """Return the name and start value of each tensor that is handed on from step to step; see `carry`."""
+        return {}
+
+    def carry(self, values: Mapping[str, float], **carried: Any) -> Mapping[str, Any]:
+        """Return what is carried to the next step, given the value of each component at this one."""
+        return carried
+
+    @property
+    def components(self) -> Mapping[str, Loss]:
+        """The losses that this one is made of, by name; a plain loss is its own only component."""
+        return {self.name: self}
+
+    def weights(self, **tensors: Any) -> Mapping[str, Any]:
+        """Return the weight of each component in the whole."""
+        return {self.name: 1.0}
+
+    @cached_property
+    def accepts(self) -> Mapping[str, bool]:
+        """The tensors that it reads by name, and whether each must be given."""
+        function = self.loss if self.pool == "batch" else self.measure
         named = [item for item in inspect.signature(function).parameters.values() if item.kind in _NAMED]
-        required = [item.name for item in named if item.default is inspect.Parameter.empty] if named else self.reads
-        missing = [name for name in required if name not in tensors]
+        optional = {item.name: item.default is inspect.Parameter.empty for item in named}
+        return {**{name: True for name in self.reads if name not in optional}, **optional}
+
+    def chosen(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the tensors that the loss reads; raises TypeError that names one which is missing."""
+        missing = [name for name, needed in self.accepts.items() if needed and tensors.get(name) is None]
         if missing:
-            given = ", ".join(tensors) or "none"
+            given = ", ".join(name for name, value in tensors.items() if value is not None) or "none"
             raise TypeError(f"loss '{self.name}' needs the tensor '{missing[0]}'; it was given: {given}")
-        return {name: tensors[name] for name in (*required, *(item.name for item in named)) if name in tensors}
+        return {name: tensors[name] for name in self.accepts if tensors.get(name) is not None}
+
+    def statistics(self, **tensors: Any) -> dict[str, Any]:
+        """Return the statistics of one batch, one row a sample; tensors that the loss does not read are ignored."""
+        rows = self.measure(**self.chosen(tensors))
+        return dict(rows if isinstance(rows, Mapping) else rows.statistics)
+
+    def share(self, totals: Mapping[str, Any], **tensors: Any) -> Any:
+        """Return a scalar whose gradient is this micro-batch's part of the gradient of the loss of a whole window.
+
+        The statistics are weighted by the gradient of `score` at the window's `totals`. Where `count` gives totals, the
+        others may be missing; the scalar is then the micro-batch's part of the loss itself. A loss that is coupled across
+        the batch has no totals: its share is its value.
+        """
+        if self.pool == "batch":
+            return self.loss(**self.chosen(tensors))
+        sums = {name: values.sum(0) for name, values in self.statistics(**tensors).items()}
+        slopes = self._slopes({name: totals.get(name, value.detach() * 0) for name, value in sums.items()})
+        return sum((value * slopes[name]).sum() for name, value in sums.items() if name in slopes)
+
+    def _slopes(self, totals: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the gradient of `score` at these totals, by statistic."""
+        import torch
+
+        with torch.enable_grad():
+            points = {name: torch.as_tensor(value).detach().clone() for name, value in totals.items()}
+            leaves = {name: value.requires_grad_() for name, value in points.items() if value.is_floating_point()}
+            found = torch.autograd.grad(self.score(**points), list(leaves.values()), allow_unused=True)
+        return {name: slope for name, slope in zip(leaves, found, strict=True) if slope is not None}
+
+    def __call__(self, outputs: Any = None, labels: Any = None, *, num_items_in_batch: Any = None, **tensors: Any) -> Any:
+        """Return the loss of one batch of named tensors; names that the loss does not read are ignored.
+
+        With a transformers model's `outputs` and `labels` it is what `Trainer(compute_loss_func=...)` calls: given
+        `num_items_in_batch`, the number of labelled tokens in the whole window, it returns this batch's share.
+        """
+        given = {**_of_outputs(outputs, self.accepts), "labels": labels, **tensors}
+        if num_items_in_batch is not None:
+            return self._share_of_items(num_items_in_batch, given)
+        if self.pool == "batch":
+            return self.loss(**self.chosen(given))
+        return self.score(**{name: values.sum(0) for name, values in self.statistics(**given).items()})
+
+    def _share_of_items(self, items: Any, tensors: Mapping[str, Any]) -> Any:
+        """Return the share of a window of so many labelled tokens: exact for a mean over tokens."""
+        counted = self.count(**self.chosen(tensors))
+        if counted is not None and set(counted) == {"weight"}:
+            return self.share({"weight": items}, **tensors)
+        labels = tensors.get("labels")
+        if labels is None:
+            raise TypeError(f"loss '{self.name}' needs the tensor 'labels' to know its share of the window")
+        return self(**tensors) * ((labels != _IGNORED).sum() / items)
 
 
-class TrainingRule(Plugin):
-    """What changes training but is no scalar: a router bias update, gradient surgery, embedding noise."""
+def _of_outputs(outputs: Any, wanted: Mapping[str, bool]) -> dict[str, Any]:
+    """Return the tensors that a transformers model's output holds under the names of the contract."""
+    if outputs is None:
+        return {}
+    found = {name: getattr(outputs, place, None) for name, place in _FROM_OUTPUTS.items() if name in wanted}
+    layers = found.get("hidden")
+    return {**found, "hidden": layers[-1]} if isinstance(layers, tuple) else found
 
-    def before_step(self, model: Any) -> None:
-        """Called before each optimiser step's forward passes."""
 
-    def after_backward(self, parts: Mapping[str, Any], model: Any) -> None:
-        """Called after the gradients of all parts are known and before the optimiser steps."""
-
-
-def loss(*, unit: str = "", tags: tuple[str, ...] = (), cite: str = "") -> Callable[[Callable[..., Any]], type[Loss]]:
+def loss(
+    *, unit: str = "", tags: tuple[str, ...] = (), cite: str = "", formula: str = "", gradient: str = "", reference: str = ""
+) -> Callable[[Callable[..., Any]], type[Loss]]:
     """Turn a function over tensors that returns `(loss, weight)` per sample into a loss.
 
     >>> @loss(unit="nats/token")
@@ -81,6 +168,9 @@ def loss(*, unit: str = "", tags: tuple[str, ...] = (), cite: str = "") -> Calla
     >>> token_nll.reads
     ('logprobs', 'token_weight')
     """
+    described = {
+        "unit": unit, "tags": tags, "cite": cite, "formula": formula, "gradient": gradient, "reference": reference, "range": None,
+    }  # fmt: skip
 
     def wrap(function: Callable[..., Any]) -> type[Loss]:
         parameters = inspect.signature(function).parameters.values()
@@ -91,7 +181,6 @@ def loss(*, unit: str = "", tags: tuple[str, ...] = (), cite: str = "") -> Calla
             total, weight = function(**{name: tensors[name] for name in reads}, **self.options())
             return {"loss": total, "weight": weight}
 
-        body = {"unit": unit, "tags": tags, "cite": cite, "range": None, "measure": measure, "reads": reads, **options}
-        return plugin_from_function(function, Loss, body)
+        return plugin_from_function(function, Loss, {**described, "measure": measure, "reads": reads, **options})
 
     return wrap

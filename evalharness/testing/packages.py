@@ -15,6 +15,7 @@ from evalharness.testing.models import model_outcomes
 from evalharness.testing.outcomes import Broken, Outcome, raise_failed
 from evalharness.testing.retrievers import retriever_outcomes
 from evalharness.testing.texts import dataset_outcomes, transform_outcomes
+from evalharness.testing.training import part_outcomes
 
 OUTCOMES: dict[registry.Kind, Callable[..., list[Outcome]]] = {
     "metric": metric_outcomes,
@@ -23,6 +24,8 @@ OUTCOMES: dict[registry.Kind, Callable[..., list[Outcome]]] = {
     "retriever": retriever_outcomes,
     "dataset": dataset_outcomes,
     "transform": transform_outcomes,
+    "rule": part_outcomes,
+    "network": part_outcomes,
 }
 ABSENT = (DataError.__name__, WeightsError.__name__)
 

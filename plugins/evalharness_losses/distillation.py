@@ -1,0 +1,7 @@
+"""Distillation from a teacher's logits."""
+
+from __future__ import annotations
+
+import evalharness as eh
+
+LOSSES: tuple[type[eh.Loss], ...] = ()

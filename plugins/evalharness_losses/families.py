@@ -1,0 +1,19 @@
+"""The families of losses; a module of this package whose losses stand in its `LOSSES`."""
+
+from __future__ import annotations
+
+import evalharness as eh
+from evalharness_losses import (
+    classification,
+    combining,
+    distillation,
+    instruction,
+    mixture,
+    preference,
+    regression,
+    retriever,
+    sequence,
+)
+
+FAMILIES = (instruction, mixture, preference, distillation, retriever, sequence, classification, regression, combining)
+LOSSES: tuple[type[eh.Loss], ...] = tuple(loss for family in FAMILIES for loss in family.LOSSES)

@@ -1,0 +1,7 @@
+"""Preference pairs: DPO and its relatives."""
+
+from __future__ import annotations
+
+import evalharness as eh
+
+LOSSES: tuple[type[eh.Loss], ...] = ()

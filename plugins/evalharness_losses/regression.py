@@ -1,0 +1,7 @@
+"""Regression losses over predictions and targets."""
+
+from __future__ import annotations
+
+import evalharness as eh
+
+LOSSES: tuple[type[eh.Loss], ...] = ()

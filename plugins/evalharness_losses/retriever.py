@@ -1,0 +1,7 @@
+"""Retriever training: contrastive and ranking losses over embeddings."""
+
+from __future__ import annotations
+
+import evalharness as eh
+
+LOSSES: tuple[type[eh.Loss], ...] = ()
