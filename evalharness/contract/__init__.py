@@ -13,15 +13,24 @@ Tensors that a loss may name as parameters of `measure` or `loss` (shape, dtype)
 | `attention_mask`, `document_ids` | (batch, tokens) | int64 |
 | `router_logits` | layers of (tokens, experts) | float |
 | `router_indices` | layers of (tokens, experts a token) | int64 |
-| `chosen_logps`, `rejected_logps`, `ref_chosen_logps`, `ref_rejected_logps` | (batch,) | float |
+| `chosen_logps`, `rejected_logps`, `ref_chosen_logps`, `ref_rejected_logps` | (batch,) | float, sums over tokens |
+| `chosen_tokens`, `rejected_tokens` | (batch,) | int64, how many tokens those sums are over |
+| `chosen_score`, `rejected_score`, `pair_margin` | (batch,) | float, of a reward model |
+| `logps`, `ref_logps`, `kl_logps`, `ref_kl_logps` | (batch,) | float, sums over tokens; `kl_` of a mismatched pair |
+| `desirable` | (batch,) | bool |
+| `rewards`, `baseline` | (batch,) | float |
+| `candidate_logps`, `candidate_costs` | (batch, candidates) | float |
 | `teacher_logits` | as `logits` | float |
 | `query`, `positive`, `negative` | (batch, width); negatives (batch, n, width) | float |
+| `teacher_scores` | (batch, 1 + n), of the positive, then of each negative | float |
+| `frames` | (batch,) | int64, how many rows of `logits` are real |
 | `prediction`, `target` | (batch, ...) | float, or int64 classes |
 | `probabilities` | (batch, classes) | float, rows sum to 1 |
 | `progress` | () | float, the share of training that is done, 0 to 1 |
 
 `labels` stand under the tokens that they name: the logits at one place predict the label at the next. `logits` of classes
-are for `target`: (batch,) where the target is 0 or 1, (batch, classes) where it is one of several.
+are for `target`: (batch,) where the target is 0 or 1, (batch, classes) where it is one of several. Beside `frames` the
+labels are a sequence of their own, (batch, length), which nothing aligns with the frames.
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 BATCH, TOKENS, VOCABULARY, WIDTH, EXPERTS, LAYERS = 5, 4, 6, 3, 4, 2
+FRAMES, NEGATIVES = 9, 2
 IGNORED = -100
 DIFFERENTIATED = frozenset({
     "logits", "hidden", "head_weight", "router_logits", "chosen_logps", "rejected_logps", "query", "positive", "negative",
-    "prediction",
+    "prediction", "logps", "chosen_score", "rejected_score", "candidate_logps",
 })  # fmt: skip
 SHARED = ("head_weight",)  # one for all samples
 LAYERED = ("router_logits", "router_indices")  # a tuple, one tensor a layer
@@ -18,8 +19,8 @@ LAYERED = ("router_logits", "router_indices")  # a tuple, one tensor a layer
 def default_tensors(names: Sequence[str]) -> dict[str, Any]:
     """Return tensors of the shapes that `evalharness.contract` lists, floats in float64, the same every time.
 
-    `logits` are (batch, classes) beside `target`, otherwise (batch, tokens, vocabulary); `target` holds classes beside
-    `logits` or `probabilities`, otherwise floats as `prediction`.
+    `logits` are (batch, classes) beside `target`, otherwise (batch, tokens, vocabulary), of which there are more
+    than labels beside `frames`; `target` holds classes beside `logits` or `probabilities`, otherwise floats as `prediction`.
     """
     import torch
 
@@ -32,8 +33,9 @@ def default_tensors(names: Sequence[str]) -> dict[str, Any]:
         return torch.randint(high, shape, generator=chance)
 
     per_class = "target" in names
-    shape = (BATCH, VOCABULARY) if per_class else (BATCH, TOKENS, VOCABULARY)
-    labels = whole(VOCABULARY, BATCH, TOKENS)
+    spelt = "frames" in names
+    shape = (BATCH, VOCABULARY) if per_class else (BATCH, FRAMES if spelt else TOKENS, VOCABULARY)
+    labels = whole(VOCABULARY - spelt, BATCH, TOKENS) + spelt  # 0 is the blank between frames
     labels[1, -1] = IGNORED
     made = {
         "logits": floats(*shape), "teacher_logits": floats(*shape), "labels": labels,
@@ -43,7 +45,13 @@ def default_tensors(names: Sequence[str]) -> dict[str, Any]:
         "router_logits": tuple(floats(BATCH, EXPERTS) for _ in range(LAYERS)),
         "router_indices": tuple(whole(EXPERTS, BATCH, 2) for _ in range(LAYERS)),
         **{name: -floats(BATCH).abs() for name in ("chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected_logps")},
-        "query": floats(BATCH, WIDTH), "positive": floats(BATCH, WIDTH), "negative": floats(BATCH, 2, WIDTH),
+        **{name: whole(4, BATCH) + 1 for name in ("chosen_tokens", "rejected_tokens")},
+        **{name: floats(BATCH) for name in ("chosen_score", "rejected_score", "pair_margin", "rewards", "baseline")},
+        **{name: -floats(BATCH).abs() for name in ("logps", "ref_logps", "kl_logps", "ref_kl_logps")},
+        "desirable": torch.arange(BATCH) % 2 == 0,
+        "candidate_logps": -floats(BATCH, 3).abs(), "candidate_costs": floats(BATCH, 3).sigmoid(),
+        "query": floats(BATCH, WIDTH), "positive": floats(BATCH, WIDTH), "negative": floats(BATCH, NEGATIVES, WIDTH),
+        "teacher_scores": floats(BATCH, 1 + NEGATIVES), "frames": FRAMES - whole(2, BATCH),
         "prediction": floats(BATCH), "probabilities": floats(BATCH, VOCABULARY).softmax(-1),
         "target": whole(VOCABULARY, BATCH) if {"logits", "probabilities"} & set(names) else floats(BATCH),
     }  # fmt: skip
