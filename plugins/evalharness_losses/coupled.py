@@ -1,0 +1,42 @@
+"""What losses that couple the samples of a batch have in common: one scalar of the whole batch, weighted by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import evalharness as eh
+from evalharness_losses.declaring import check_limits
+from evalharness_losses.tensors import check, check_range, filled, in_full
+
+
+class Coupled(eh.Loss):
+    """A loss of a whole batch. Under accumulation each micro-batch is a batch of its own: its share is its value."""
+
+    pool: ClassVar[Literal["sum", "rows", "batch"]] = "batch"
+    limits: ClassVar[Mapping[str, str]] = {}  # what options must be
+
+    def __post_init__(self) -> None:
+        check_limits(self, self.limits)
+
+    def prepared(self, sample_weight: Any, **tensors: Any) -> tuple[dict[str, Any], Any]:
+        """Return the tensors in float32 or better, checked and harmless where a sample weighs nothing, and the weights."""
+        import torch
+
+        given = {name: in_full(tensor) for name, tensor in tensors.items() if tensor is not None}
+        first = next(iter(given.values()))
+        if sample_weight is None:
+            weight = torch.ones(len(first), dtype=torch.float32, device=first.device)
+        else:
+            weight = in_full(sample_weight)
+            check_range(self.name, "sample_weight", weight, "count")
+            given = {name: filled(tensor, weight > 0) for name, tensor in given.items()}
+        check(self.name, given)
+        return given, weight.to(first.dtype)
+
+
+def mean(values: Any, weight: Any) -> Any:
+    """Return the weighted mean; 0 where nothing has a weight."""
+    import torch
+
+    return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
