@@ -40,7 +40,8 @@ def convert_options(
 ) -> tuple[dict[str, Any], list[OptionFault]]:
     """Return keyword arguments for `cls` and all faults of `options` (unknown, missing, wrong type) at once.
 
-    Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File.
+    Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File, and
+    frozen dataclasses of these.
     """
     declared = option_types(cls)
     kwargs: dict[str, Any] = {}
@@ -79,6 +80,8 @@ def describe_type(kind: Any) -> str:
         return " or ".join(describe_type(arg) for arg in args)
     if origin is tuple:
         return f"a list of ({describe_type(args[0])})"
+    if _is_section(kind):
+        return "a mapping with the keys " + ", ".join(item.name for item in dataclasses.fields(kind))
     names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
     return names.get(kind, {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path"}.get(kind, str(kind)))
 
@@ -101,6 +104,8 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
         return _convert_tuple(value, kind, args[0], folder)
     if kind is Spec:
         return to_spec(value, folder)
+    if _is_section(kind):
+        return _convert_section(value, kind, folder)
     if kind is File and isinstance(value, str):
         return value if isinstance(value, File) else File(str(Path(folder) / value), written=value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -108,6 +113,32 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
     if kind in (str, int, float, bool, type(None)) and type(value) is kind:
         return value
     raise WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not Spec
+
+
+def _convert_section(value: Any, kind: type[Any], folder: str) -> Any:
+    """Return a dataclass from a mapping of its fields."""
+    if isinstance(value, kind):
+        return value
+    hints, known = typing.get_type_hints(kind), {item.name: item for item in dataclasses.fields(kind)}
+    if not isinstance(value, Mapping):
+        raise WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")
+    values: dict[str, Any] = {}
+    for key, inner in value.items():
+        if key not in known:
+            raise WrongValue(f"has no key '{key}'.{nearest(str(key), known)} It has: {', '.join(known)}.", (key,))
+        try:
+            values[key] = convert_value(inner, hints[key], folder)
+        except WrongValue as wrong:
+            raise WrongValue(f"has a wrong '{key}': it {wrong.message}", (key, *wrong.path)) from None
+    needed = [name for name, item in known.items() if item.default is item.default_factory is dataclasses.MISSING]
+    missing = [name for name in needed if name not in values]
+    if missing:
+        raise WrongValue(f"needs the key '{missing[0]}'.")
+    return kind(**values)
 
 
 def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) -> Any:

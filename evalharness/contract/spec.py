@@ -130,8 +130,8 @@ def _written(value: Any) -> Any:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
-    if isinstance(value, Spec):
-        return canonical(value.plain())
+    if isinstance(value, Spec) or dataclasses.is_dataclass(value):
+        return canonical(value)
     if value is None or isinstance(value, bool):
         return canonical(value)
     return str(_written(value))

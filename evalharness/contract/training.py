@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from evalharness.contract.spec import Plugin
+from evalharness.contract.spec import Plugin, Spec
 
 
 class TrainingRule(Plugin):
@@ -30,11 +30,36 @@ class Network(Plugin):
     """A model that a training task trains: how it is built, and how what was trained is kept.
 
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
+    - `reads`: "text" for a language model, "table" for a network over the features of a row.
+
+    A network over a table takes `features` (rows, columns) and returns a mapping with `prediction` and `logits`, each
+    (rows,), or (rows, classes) where the target is one of several. One over text is a transformers model.
     """
 
     needs: ClassVar[str] = ""
+    reads: ClassVar[Literal["text", "table"]] = "text"
+
+    @property
+    def routed(self) -> bool:
+        """Whether it is a mixture of experts, which gives `router_logits` and `router_indices`; found without building it."""
+        return False
 
     @abstractmethod
     def build(self, data: Any, seed: int) -> Any:
-        """Return the torch module to train, for this training data; random weights follow from the seed alone."""
+        """Return the torch module to train, for this training data; random weights follow from the seed alone.
+
+        Of a table, `data` says `columns`, the number of features, and `classes`, 0 where the target is a number.
+        """
         raise NotImplementedError
+
+    def tokenizer(self) -> Any:
+        """Return the tokenizer of the transformers library that a network over text reads with."""
+        raise NotImplementedError(f"network '{self.name}' reads no text")
+
+    def start(self) -> Spec | None:
+        """Return the model plugin that answers as the network does before training; None where it must be saved first."""
+        return None
+
+    def save(self, module: Any, folder: str) -> Spec | None:
+        """Write what was trained to a folder and return the model plugin that answers with it; None where none does."""
+        return None

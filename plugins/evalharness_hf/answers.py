@@ -23,9 +23,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Local:
-    """Weights at work: their name, their tokenizer, and where and how precisely the network runs, loaded on use."""
+    """Weights at work: their name, their adapters and tokenizer, and where and how precisely the network runs, loaded on use."""
 
     weights: str
+    adapter: str | None
     tokens: Tokens
     dtype: str
     device: str
@@ -35,7 +36,7 @@ class Local:
         """Return the language model, loaded once a process."""
         from evalharness_hf.network import language_model
 
-        return language_model(self.weights, self.dtype, self.device)
+        return language_model(self.weights, self.adapter, self.dtype, self.device)
 
     def size(self, request: eh.Request) -> Size:
         """Return what a request takes; one that cannot be put into tokens gets a chunk of its own, where it fails."""
@@ -62,9 +63,9 @@ class Local:
             raise Refused("cut off", f"{what} are {length} tokens, but '{self.weights}' reads {context}; nothing was asked")
 
 
-def local(weights: str, use_template: bool, dtype: str, device: str, budget: int) -> Local:
+def local(weights: str, adapter: str | None, use_template: bool, dtype: str, device: str, budget: int) -> Local:
     """Return the weights of that name at work, as their files are now; the network is loaded when it is needed."""
-    return Local(weights, tokens(weights, use_template), dtype, device, budget)
+    return Local(weights, adapter, tokens(weights, use_template), dtype, device, budget)
 
 
 def _size(request: eh.Request, tokens: Tokens) -> Size:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import evalharness as eh
+from evalharness_hf.adapters import adapter_digest
 from evalharness_hf.answers import Local, failure_of, local
 from evalharness_hf.planning import chunks
 from evalharness_hf.tokens import Prompt, template_of
@@ -15,6 +16,7 @@ class HuggingFace(eh.Model):
     """A language model or sentence encoder of the transformers library, run on this machine.
 
     - `weights`: a pinned name (`evalharness weights list`), a local folder, or OWNER/NAME@REVISION on a hub.
+    - `adapter`: a folder of adapters that the peft library or a training task wrote for these weights; it is merged in.
     - `template`: `auto` applies the chat template that comes with the weights, `none` refuses it: prompts are plain text.
     - `dtype`: the numbers that the network computes in; log-likelihoods are float32 at the end in any case.
     - `device`: `auto` is the GPU if there is one, else the CPU; or a device of torch, such as `cuda:1`.
@@ -33,6 +35,7 @@ class HuggingFace(eh.Model):
     local = True
     needs = "hf"
     weights: str = "smollm2-135m-instruct"
+    adapter: eh.File | None = None
     template: Literal["auto", "none"] = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
@@ -47,7 +50,8 @@ class HuggingFace(eh.Model):
         return self.template == "auto" and template_of(eh.resolve_weights(self.weights)) is not None
 
     def identity(self) -> str:
-        return eh.digest([self.name, 1, eh.weights_digest(self.weights), self.template, self.dtype])
+        own = [self.name, 1, eh.weights_digest(self.weights), self.template, self.dtype]
+        return eh.digest(own if self.adapter is None else [*own, adapter_digest(self.adapter)])
 
     def rendered(self, prompt: Prompt) -> str:
         return self._local().tokens.rendered(prompt)
@@ -61,7 +65,7 @@ class HuggingFace(eh.Model):
             yield from _answered(local, chunk)
 
     def _local(self) -> Local:
-        return local(self.weights, self.template == "auto", self.dtype, self.device, self.token_budget)
+        return local(self.weights, self.adapter, self.template == "auto", self.dtype, self.device, self.token_budget)
 
 
 def _answered(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import evalharness as eh
+from evalharness_hf.adapters import adapter_digest, merged
 
 INSTALL = "Install with: pip install 'evalharness[hf]'"
 
@@ -35,28 +36,32 @@ def padded_left(rows: Sequence[Sequence[int]], device: Any) -> Padded:
 
 
 @functools.lru_cache(maxsize=2)
-def _language_model(folder: Path, digest: str, dtype: str, device: str) -> Any:
+def _language_model(folder: Path, adapter: str | None, digest: str, dtype: str, device: str) -> Any:
     torch = import_torch()
     from transformers import AutoModelForCausalLM
 
     with quiet():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+        if adapter is not None:
+            model = merged(model, adapter)
     return model.to(device).eval()
 
 
-def language_model(weights: str, dtype: str, device: str) -> Any:
-    """Return the language model of the weights of that name, ready on its device; loaded once.
+def language_model(weights: str, adapter: str | None, dtype: str, device: str) -> Any:
+    """Return the language model of the weights of that name, adapters merged in, ready on its device; loaded once.
 
     Raises WeightsError where it cannot be loaded or placed there.
     """
     folder, where = eh.resolve_weights(weights), place(device)
     try:
-        return _language_model(folder, eh.weights_digest(weights), dtype, where)
+        content = eh.digest([eh.weights_digest(weights), None if adapter is None else adapter_digest(adapter)])
+        return _language_model(folder, adapter, content, dtype, where)
     except eh.EvalharnessError:
         raise
     except Exception as error:  # transformers and torch raise many kinds
         reason = f"{type(error).__name__}: {error}"
-        raise eh.WeightsError(f"weights '{weights}' could not be loaded on device '{where}': {reason}") from error
+        what = f"weights '{weights}'" + ("" if adapter is None else f" with the adapter {adapter}")
+        raise eh.WeightsError(f"{what} could not be loaded on device '{where}': {reason}") from error
 
 
 def import_torch() -> Any:
