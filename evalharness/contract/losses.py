@@ -46,7 +46,7 @@ class Loss(Metric):
         """Return the weighted mean, `loss / weight`."""
         return sums["loss"] / sums["weight"]
 
-    def loss(self, **tensors: Any) -> Any:
+    def loss(self, *_: Any, **tensors: Any) -> Any:
         """Return the scalar of one batch, for losses with `pool = "batch"`."""
         raise NotImplementedError(f"{type(self).__name__} does not define loss")
 
@@ -57,6 +57,10 @@ class Loss(Metric):
         window's totals is known before the model runs. Names of tensors are those of `measure`.
         """
         return None
+
+    def example_tensors(self) -> Mapping[str, Any]:
+        """Return tensors, float64, that the conformance kit tries the loss on, where random ones of each name do not fit."""
+        return {}
 
     def learned(self) -> Mapping[str, Any]:
         """Return the name and start value (a number or a list) of each tensor that is trained along with the model."""

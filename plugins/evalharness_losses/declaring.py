@@ -3,59 +3,170 @@
     @per_sample(
         unit="squared target units", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
         formula="0.5 e^2 where |e| <= delta, else delta (|e| - delta / 2); e = prediction - target",
-        gradient="clip(e, -delta, delta)", reference="torch.nn.functional.huber_loss",
+        gradient="clip(e, -delta, delta)", reference="torch.nn.functional.huber_loss", above_zero=("delta",),
     )
     def huber(prediction, target, *, delta: float = 1.0):
         "Mean Huber loss ..."
         from torch.nn import functional
         return functional.huber_loss(prediction, target, reduction="none", delta=delta)
 
-The positional parameters are the tensors, float32 or better when they arrive, optional ones (`= None`) last; keyword-only
-ones are the options, and those named in `above_zero=("delta",)` are refused unless above 0.
+The positional parameters are the tensors, float32 or better when they arrive, checked, and harmless where a sample weighs
+nothing; optional ones (`= None`) come last. Keyword-only ones are the options; those named in `above_zero=("delta",)` are
+refused unless above 0, `limits` states other bounds. `target` says what the target holds: one of `DOMAINS`, "class" (class
+numbers) or "soft class" (class numbers, or the share of each class). `weigh` names a function of target and options that
+says how much a sample counts in the mean.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 import evalharness as eh
-from evalharness_losses.tensors import check, in_full
+from evalharness_losses.tensors import (
+    DOMAINS,
+    check,
+    check_classes,
+    check_probabilities,
+    check_range,
+    filled,
+    in_full,
+    refuse_shape,
+)
+
+ABOVE_0, AT_LEAST_0, AT_LEAST_1 = "above 0", "0 or more", "1 or more"
+SHARE, INSIDE = "between 0 and 1", "more than 0 and less than 1"
+_LIMITS: Mapping[str, Callable[[float], bool]] = {
+    ABOVE_0: lambda value: value > 0,
+    AT_LEAST_0: lambda value: value >= 0,
+    AT_LEAST_1: lambda value: value >= 1,
+    SHARE: lambda value: 0 <= value <= 1,
+    INSIDE: lambda value: 0 < value < 1,
+}
+_ROWS, _CLASSES = 6, 4  # of the example
 
 
 class PerSample(eh.Loss):
-    """A loss with one value for each sample, weighted by `sample_weight`: the weighted mean."""
+    """A loss with one value for each sample, weighted by `sample_weight`: the weighted mean.
+
+    Values of more than one dimension are averaged over all but the first. `probabilities` may stand in for `logits`
+    where `from_probabilities` says so; those of 0 count as the smallest number of their precision.
+    """
 
     value: ClassVar[Callable[..., Any]]
+    weigh: ClassVar[Callable[..., Any] | None] = None
+    target: ClassVar[str] = "number"
     may_miss: ClassVar[tuple[str, ...]] = ()  # the tensors that it can do without
     above_zero: ClassVar[tuple[str, ...]] = ()  # the options that must be above 0
+    limits: ClassVar[Mapping[str, str]] = {}  # what other options must be
+    from_probabilities: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name in self.above_zero:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"loss '{self.name}': {name} is {getattr(self, name)}, but must be above 0")
+        check_limits(self, {**dict.fromkeys(self.above_zero, ABOVE_0), **self.limits})
 
     @cached_property
     def accepts(self) -> Mapping[str, bool]:
-        return {**{name: name not in self.may_miss for name in self.reads}, "sample_weight": False}
+        """The tensors that it reads by name, and whether each must be given."""
+        own = {**{name: name not in self.may_miss for name in self.reads}, "sample_weight": False}
+        return {**own, "logits": False, "probabilities": False} if self.from_probabilities else own
+
+    def chosen(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the tensors that the loss reads; raises TypeError that names one which is missing."""
+        found = super().chosen(tensors)
+        if self.from_probabilities and "logits" not in found and "probabilities" not in found:
+            given = ", ".join(name for name, value in tensors.items() if value is not None) or "none"
+            raise TypeError(f"loss '{self.name}' needs the tensor 'logits', or 'probabilities'; it was given: {given}")
+        return found
 
     def measure(self, sample_weight: Any = None, **tensors: Any) -> dict[str, Any]:
-        check(self.name, tensors)
-        values = type(self).value(**{name: in_full(tensors[name]) for name in self.reads if name in tensors}, **self.options())
-        values = values.flatten(1).mean(1) if values.ndim > 1 else values
-        weight = self.count(sample_weight=sample_weight, **tensors)["weight"].to(values.dtype)
-        return {"loss": values * weight, "weight": weight}
-
-    def count(self, sample_weight: Any = None, **tensors: Any) -> dict[str, Any]:
         import torch
 
+        learned = {name: in_full(torch.as_tensor(tensors.pop(name, start))) for name, start in self.learned().items()}
+        given = {name: in_full(tensor) for name, tensor in tensors.items()}
+        if sample_weight is not None:
+            self._check_weight(sample_weight, given)
+            given = {name: filled(tensor, sample_weight > 0) for name, tensor in given.items()}
+        check(self.name, given)
+        if "logits" not in given and self.from_probabilities:
+            given["logits"] = _logits(self.name, given.pop("probabilities"), several="class" in self.target)
+        if "target" in given:
+            self._check_target(given)
+        read = {name: given[name] for name in self.reads if name in given}
+        values = type(self).value(**read, **learned, **self.options())
+        values = values.flatten(1).mean(1) if values.ndim > 1 else values
+        weight = self.count(sample_weight=sample_weight, **given)["weight"]
+        return {"loss": values * self._plain_weight(sample_weight, values).to(values.dtype), "weight": weight.to(values.dtype)}
+
+    def count(self, sample_weight: Any = None, **tensors: Any) -> dict[str, Any]:
+        weight = self._plain_weight(sample_weight, next(iter(tensors.values())))
+        weigh = type(self).weigh
+        return {"weight": weight if weigh is None else weight * weigh(tensors["target"], **self.options())}
+
+    @staticmethod
+    def _plain_weight(sample_weight: Any, like: Any) -> Any:
+        import torch
+
+        return torch.ones(len(like), device=like.device) if sample_weight is None else in_full(sample_weight)
+
+    def _check_weight(self, weight: Any, tensors: Mapping[str, Any]) -> None:
         first = next(iter(tensors.values()))
-        return {"weight": torch.ones(len(first), device=first.device) if sample_weight is None else in_full(sample_weight)}
+        if weight.shape != first.shape[:1]:
+            refuse_shape(self.name, {**tensors, "sample_weight": weight}, "sample_weight", "(batch,), one number a sample")
+        check(self.name, {"sample_weight": weight})
+        check_range(self.name, "sample_weight", weight, "count")
+
+    def _check_target(self, tensors: Mapping[str, Any]) -> None:
+        if "class" in self.target:
+            check_classes(self.name, tensors, soft=self.target == "soft class")
+            return
+        output = tensors[self.reads[0]]
+        if tensors["target"].shape != output.shape:
+            refuse_shape(self.name, tensors, "target", f"of the shape of '{self.reads[0]}'")
+        check_range(self.name, "target", tensors["target"], self.target)
+
+    def example_tensors(self) -> dict[str, Any]:
+        """Return random tensors whose target is one that the loss takes."""
+        if "target" not in self.reads:
+            return {}
+        import torch
+
+        chance = torch.Generator().manual_seed(0)
+        several = "class" in self.target
+        shape = (_ROWS, _CLASSES) if several else (_ROWS,)
+        output = torch.randn(*shape, generator=chance, dtype=torch.float64)
+        noise = torch.randn(_ROWS, generator=chance, dtype=torch.float64)
+        target = torch.arange(_ROWS) % _CLASSES if several else DOMAINS[self.target].draw(noise)
+        name = self.reads[0]
+        output = {"probabilities": output.softmax(-1) if several else output.sigmoid()}.get(name, output)
+        return {name: output, "target": target, "sample_weight": noise.abs()}
 
 
-def per_sample(**stated: Any) -> Callable[[Callable[..., Any]], type[PerSample]]:
+def check_limits(loss: Any, limits: Mapping[str, str]) -> None:
+    """Raise ValueError for an option, or an item of one, that is not what the limits say."""
+    for name, words in limits.items():
+        value = getattr(loss, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if not (math.isfinite(item) and _LIMITS[words](item)):
+                raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {words}")
+
+
+def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:
+    """Return logits that have these probabilities: of several classes (batch, classes), or of one class (batch, ...)."""
+    import torch
+
+    if several:
+        check_probabilities(loss, "probabilities", probabilities)
+    else:
+        check_range(loss, "probabilities", probabilities, "share")
+    least = torch.finfo(probabilities.dtype).tiny
+    log = probabilities.clamp_min(least).log()
+    return log if several else log - (1 - probabilities).clamp_min(least).log()
+
+
+def per_sample(*, weigh: Callable[..., Any] | None = None, **stated: Any) -> Callable[[Callable[..., Any]], type[PerSample]]:
     """Turn a function from tensors to one value a sample, (batch,) or (batch, ...), into a loss; see the module."""
 
     def wrap(function: Callable[..., Any]) -> type[PerSample]:
@@ -66,8 +177,8 @@ def per_sample(**stated: Any) -> Callable[[Callable[..., Any]], type[PerSample]]
         options = {item.name: item.default for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
         types = {name: function.__annotations__[name] for name in options}
         origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
-        body = {**stated, "value": staticmethod(function), "reads": reads, "may_miss": optional, **options}
-        body |= {"__annotations__": types, **origin}
-        return type(function.__name__, (PerSample,), {"name": function.__name__, **body})
+        functions = {"value": staticmethod(function), "weigh": staticmethod(weigh) if weigh else None}
+        body = {"name": function.__name__, **stated, **functions, "reads": reads, "may_miss": optional, **options}
+        return type(function.__name__, (PerSample,), {**body, "__annotations__": types, **origin})
 
     return wrap

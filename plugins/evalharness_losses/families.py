@@ -12,8 +12,22 @@ from evalharness_losses import (
     preference,
     regression,
     retriever,
+    robust,
+    routers,
     sequence,
 )
 
-FAMILIES = (instruction, mixture, preference, distillation, retriever, sequence, classification, regression, combining)
+FAMILIES = (
+    instruction,
+    mixture,
+    routers,
+    preference,
+    distillation,
+    retriever,
+    sequence,
+    classification,
+    regression,
+    robust,
+    combining,
+)
 LOSSES: tuple[type[eh.Loss], ...] = tuple(loss for family in FAMILIES for loss in family.LOSSES)

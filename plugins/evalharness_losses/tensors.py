@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import evalharness as eh
+
+# A class that is masked out has the logit -inf, which is a number like any other to a softmax.
+_MAY_BE_MINUS_INFINITE = "logits"
+_SUM_TO_ONE = 1e-2  # probabilities may come in half precision
 
 
 def in_full(tensor: Any) -> Any:
@@ -16,7 +21,7 @@ def in_full(tensor: Any) -> Any:
 
 
 def check(loss: str, tensors: Mapping[str, Any]) -> None:
-    """Raise DataError that names the loss, the tensor, its shape and the sample where a number is NaN.
+    """Raise DataError that names the loss, the tensor, its shape and the sample where a number is NaN or infinite.
 
     Nothing is checked while torch.compile traces, where a value cannot be looked at.
     """
@@ -25,10 +30,99 @@ def check(loss: str, tensors: Mapping[str, Any]) -> None:
     if torch.compiler.is_compiling():
         return
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and bool(torch.isnan(tensor.detach()).any()):
-            row = (
-                int(torch.isnan(tensor.detach()).flatten(1).any(1).nonzero()[0])
-                if tensor.ndim > 1
-                else int(torch.isnan(tensor.detach()).nonzero()[0])
-            )
-            raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensor.shape)} is NaN in sample {row} of the batch")
+        if isinstance(tensor, tuple):
+            check(loss, {f"{name}[{layer}]": values for layer, values in enumerate(tensor)})
+        elif tensor.is_floating_point() and not bool(torch.isfinite(tensor.detach().sum())):
+            values = tensor.detach()
+            refuse(loss, name, values, values.isnan(), "is NaN")
+            masked = values.isneginf() if _MAY_BE_MINUS_INFINITE in name else torch.zeros_like(values, dtype=torch.bool)
+            refuse(loss, name, values, values.isinf() & ~masked, "is infinite")
+
+
+def refuse(loss: str, name: str, tensor: Any, wrong: Any, words: str) -> None:
+    """Raise DataError that says in `words` what is wrong with the first sample in which `wrong` holds anywhere.
+
+    `wrong` is a bool tensor of the tensor's shape; `{value}` in the words is the number found there. Nothing is looked at
+    while torch.compile traces.
+    """
+    import torch
+
+    if torch.compiler.is_compiling() or not bool(wrong.any()):
+        return
+    place = tuple(wrong.nonzero()[0].tolist())
+    told = words.format(value=f"{tensor[place].item():g}")
+    where = f" in sample {place[0]} of the batch" if place else ""
+    raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensor.shape)} {told}{where}")
+
+
+def refuse_shape(loss: str, tensors: Mapping[str, Any], name: str, expected: str) -> None:
+    """Raise DataError that tells the shape of one tensor, what was expected of it, and the shapes of all."""
+    shapes = ", ".join(f"'{other}' {tuple(tensor.shape)}" for other, tensor in tensors.items())
+    raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensors[name].shape)} must be {expected}; it was given: {shapes}")
+
+
+def filled(tensor: Any, live: Any) -> Any:
+    """Return a tensor whose rows of weight 0 hold a harmless number, so that not even their NaN has an influence.
+
+    Multiplying by 0 is not enough: 0 times an infinite slope is a NaN gradient.
+    """
+    import torch
+
+    fair = 1 / tensor.shape[1] if tensor.ndim > 1 else 0.5  # a row of shares must add up to 1
+    neutral = fair if tensor.is_floating_point() else 0
+    return torch.where(live.view(-1, *[1] * (tensor.ndim - 1)), tensor, torch.full((), neutral, dtype=tensor.dtype).to(tensor))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What the numbers of a tensor may be: in words, as a test of the wrong ones, and how random ones are drawn."""
+
+    words: str
+    wrong: Callable[[Any], Any]
+    draw: Callable[[Any], Any]
+
+
+# By the word with which a loss declares its target; `draw` turns standard normal numbers into examples.
+DOMAINS: dict[str, Domain] = {
+    "number": Domain("a number", lambda values: values != values, lambda normal: normal),
+    "binary": Domain("0 or 1", lambda values: (values != 0) & (values != 1), lambda normal: (normal > 0).to(normal)),
+    "share": Domain("between 0 and 1", lambda values: ~((values >= 0) & (values <= 1)), lambda normal: normal.sigmoid()),
+    "count": Domain("0 or more", lambda values: ~(values >= 0), lambda normal: (normal.abs() * 3).floor()),
+    "positive": Domain("more than 0", lambda values: ~(values > 0), lambda normal: normal.exp()),
+}
+
+
+def check_range(loss: str, name: str, tensor: Any, domain: str) -> None:
+    """Raise DataError where a number lies outside the domain."""
+    refuse(loss, name, tensor, DOMAINS[domain].wrong(tensor), f"is {{value}}, which is not {DOMAINS[domain].words},")
+
+
+def check_classes(loss: str, tensors: Mapping[str, Any], *, soft: bool) -> None:
+    """Raise DataError unless `target` (batch,) holds class numbers for the columns of `logits` (batch, classes).
+
+    With `soft` it may also be (batch, classes), the share of each class.
+    """
+    logits, target = tensors["logits"], tensors["target"]
+    if logits.ndim != 2:
+        refuse_shape(loss, tensors, "logits", "(batch, classes)")
+    count = logits.shape[1]
+    if count < 2:
+        refuse_shape(loss, tensors, "logits", "(batch, classes) with more than one class only; one logit is for a binary loss")
+    if target.is_floating_point():
+        if not soft or target.shape != logits.shape:
+            soft_too = ", or shares (batch, classes)" if soft else ""
+            refuse_shape(loss, tensors, "target", f"class numbers (batch,), int64{soft_too}")
+        check_probabilities(loss, "target", target)
+    elif target.shape != logits.shape[:1]:
+        refuse_shape(loss, tensors, "target", "(batch,), one class a sample")
+    else:
+        outside = (target < 0) | (target >= count)
+        refuse(loss, "target", target, outside, f"is {{value}}, which is no class from 0 to {count - 1},")
+
+
+def check_probabilities(loss: str, name: str, tensor: Any) -> None:
+    """Raise DataError where a number is no share, or a row of a table does not add up to 1."""
+    check_range(loss, name, tensor, "share")
+    if tensor.ndim > 1:
+        total = tensor.detach().sum(1)
+        refuse(loss, name, total, (total - 1).abs() > _SUM_TO_ONE, "adds up to {value}, not to 1,")
