@@ -38,11 +38,15 @@ from evalharness_losses.tensors import (
 )
 
 ABOVE_0, AT_LEAST_0, AT_LEAST_1 = "above 0", "0 or more", "1 or more"
+AT_LEAST_MINUS_1, BELOW_0, UP_TO_1 = "-1 or more", "below 0", "above 0 and at most 1"
 SHARE, INSIDE = "between 0 and 1", "more than 0 and less than 1"
 _LIMITS: Mapping[str, Callable[[float], bool]] = {
     ABOVE_0: lambda value: value > 0,
     AT_LEAST_0: lambda value: value >= 0,
     AT_LEAST_1: lambda value: value >= 1,
+    AT_LEAST_MINUS_1: lambda value: value >= -1,
+    BELOW_0: lambda value: value < 0,
+    UP_TO_1: lambda value: 0 < value <= 1,
     SHARE: lambda value: 0 <= value <= 1,
     INSIDE: lambda value: 0 < value < 1,
 }
@@ -120,7 +124,7 @@ class PerSample(eh.Loss):
 
     def _check_target(self, tensors: Mapping[str, Any]) -> None:
         if "class" in self.target:
-            check_classes(self.name, tensors, soft=self.target == "soft class")
+            check_classes(self.name, tensors, self.reads[0], soft=self.target == "soft class")
             return
         output = tensors[self.reads[0]]
         if tensors["target"].shape != output.shape:
@@ -148,7 +152,7 @@ def check_limits(loss: Any, limits: Mapping[str, str]) -> None:
     """Raise ValueError for an option, or an item of one, that is not what the limits say."""
     for name, words in limits.items():
         value = getattr(loss, name)
-        for item in value if isinstance(value, tuple) else (value,):
+        for item in value if isinstance(value, tuple) else () if value is None else (value,):
             if not (math.isfinite(item) and _LIMITS[words](item)):
                 raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {words}")
 

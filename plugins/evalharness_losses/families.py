@@ -8,6 +8,7 @@ from evalharness_losses import (
     combining,
     distillation,
     instruction,
+    margins,
     mixture,
     preference,
     regression,
@@ -19,6 +20,7 @@ from evalharness_losses import (
 
 FAMILIES = (
     instruction,
+    margins,
     mixture,
     routers,
     preference,

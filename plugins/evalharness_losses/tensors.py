@@ -97,27 +97,26 @@ def check_range(loss: str, name: str, tensor: Any, domain: str) -> None:
     refuse(loss, name, tensor, DOMAINS[domain].wrong(tensor), f"is {{value}}, which is not {DOMAINS[domain].words},")
 
 
-def check_classes(loss: str, tensors: Mapping[str, Any], *, soft: bool) -> None:
-    """Raise DataError unless `target` (batch,) holds class numbers for the columns of `logits` (batch, classes).
+def check_classes(loss: str, tensors: Mapping[str, Any], name: str, *, soft: bool) -> None:
+    """Raise DataError unless `target` (batch,) holds class numbers for the columns of the output `name` (batch, classes).
 
     With `soft` it may also be (batch, classes), the share of each class.
     """
-    logits, target = tensors["logits"], tensors["target"]
-    if logits.ndim != 2:
-        refuse_shape(loss, tensors, "logits", "(batch, classes)")
-    count = logits.shape[1]
-    if count < 2:
-        refuse_shape(loss, tensors, "logits", "(batch, classes) with more than one class only; one logit is for a binary loss")
+    output, target = tensors[name], tensors["target"]
+    if output.ndim != 2:
+        refuse_shape(loss, tensors, name, "(batch, classes)")
+    if output.shape[1] < 2:
+        refuse_shape(loss, tensors, name, "(batch, classes) of more than one class; a single number is for a binary loss")
     if target.is_floating_point():
-        if not soft or target.shape != logits.shape:
+        if not soft or target.shape != output.shape:
             soft_too = ", or shares (batch, classes)" if soft else ""
             refuse_shape(loss, tensors, "target", f"class numbers (batch,), int64{soft_too}")
         check_probabilities(loss, "target", target)
-    elif target.shape != logits.shape[:1]:
+    elif target.shape != output.shape[:1]:
         refuse_shape(loss, tensors, "target", "(batch,), one class a sample")
     else:
-        outside = (target < 0) | (target >= count)
-        refuse(loss, "target", target, outside, f"is {{value}}, which is no class from 0 to {count - 1},")
+        outside = (target < 0) | (target >= output.shape[1])
+        refuse(loss, "target", target, outside, f"is {{value}}, which is no class from 0 to {output.shape[1] - 1},")
 
 
 def check_probabilities(loss: str, name: str, tensor: Any) -> None:
