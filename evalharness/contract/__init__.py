@@ -13,6 +13,7 @@ Tensors that a loss may name as parameters of `measure` or `loss` (shape, dtype)
 | `attention_mask`, `document_ids` | (batch, tokens) | int64 |
 | `router_logits` | layers of (tokens, experts) | float |
 | `router_indices` | layers of (tokens, experts a token) | int64 |
+| `router_weights` | layers of (experts, width) | float |
 | `chosen_logps`, `rejected_logps`, `ref_chosen_logps`, `ref_rejected_logps` | (batch,) | float, sums over tokens |
 | `chosen_tokens`, `rejected_tokens` | (batch,) | int64, how many tokens those sums are over |
 | `chosen_score`, `rejected_score`, `pair_margin` | (batch,) | float, of a reward model |
