@@ -80,8 +80,16 @@ class Loss(Metric):
         return {self.name: self}
 
     def weights(self, **tensors: Any) -> Mapping[str, Any]:
-        """Return the weight of each component in the whole."""
+        """Return the weight of each component in the whole, given `progress`, the learned and the carried tensors."""
         return {self.name: 1.0}
+
+    def combined(self, values: Mapping[str, Any], **tensors: Any) -> Any:
+        """Return the whole, given the value of each component and what `weights` is given: the weighted sum.
+
+        A loss with a term of its own beside the components, such as the price of a learned weight, adds it here.
+        """
+        weights = self.weights(**tensors)
+        return sum(weights[name] * value for name, value in values.items())
 
     @cached_property
     def accepts(self) -> Mapping[str, bool]:
@@ -114,6 +122,10 @@ class Loss(Metric):
         if self.pool == "batch":
             return self.loss(**self.chosen(tensors))
         sums = {name: values.sum(0) for name, values in self.statistics(**tensors).items()}
+        return self.share_of(sums, totals)
+
+    def share_of(self, sums: Mapping[str, Any], totals: Mapping[str, Any]) -> Any:
+        """Return what `share` does, given the summed statistics of a micro-batch."""
         slopes = self._slopes({name: totals.get(name, value.detach() * 0) for name, value in sums.items()})
         return sum((value * slopes[name]).sum() for name, value in sums.items() if name in slopes)
 
@@ -136,9 +148,13 @@ class Loss(Metric):
         given = {**_of_outputs(outputs, self.accepts), "labels": labels, **tensors}
         if num_items_in_batch is not None:
             return self._share_of_items(num_items_in_batch, given)
+        return self.whole(**given)
+
+    def whole(self, **tensors: Any) -> Any:
+        """Return the loss of one batch of named tensors, which is all of its window."""
         if self.pool == "batch":
-            return self.loss(**self.chosen(given))
-        return self.score(**{name: values.sum(0) for name, values in self.statistics(**given).items()})
+            return self.loss(**self.chosen(tensors))
+        return self.score(**{name: values.sum(0) for name, values in self.statistics(**tensors).items()})
 
     def _share_of_items(self, items: Any, tensors: Mapping[str, Any]) -> Any:
         """Return the share of a window of so many labelled tokens: exact for a mean over tokens."""
