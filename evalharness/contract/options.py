@@ -138,7 +138,10 @@ def _convert_section(value: Any, kind: type[Any], folder: str) -> Any:
     missing = [name for name in needed if name not in values]
     if missing:
         raise WrongValue(f"needs the key '{missing[0]}'.")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise WrongValue(f"is refused: {error}") from None
 
 
 def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) -> Any:

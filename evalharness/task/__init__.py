@@ -9,10 +9,12 @@ from evalharness.task.loading import load_task
 from evalharness.task.requests import is_prompted, request_kind
 from evalharness.task.task import DatasetSpec, FewShot, GenerateOptions, MetricEntry, System, Task
 from evalharness.task.template import Template
+from evalharness.task.training import Arm, Plant, TrainedSystem, TrainerOptions, TrainingTask
+from evalharness.task.training_loading import load_training
 from evalharness.task.writing import task_yaml
 
 __all__ = [
-    "DatasetSpec", "FewShot", "Finding", "GenerateOptions", "MetricEntry", "Prompter", "Shots", "System", "Task", "Template",
-    "Templates", "check_data", "check_task", "is_prompted", "load_task", "pool_dataset", "render_prompt", "request_kind",
-    "task_yaml",
+    "Arm", "DatasetSpec", "FewShot", "Finding", "GenerateOptions", "MetricEntry", "Plant", "Prompter", "Shots", "System", "Task",
+    "Template", "Templates", "TrainedSystem", "TrainerOptions", "TrainingTask", "check_data", "check_task", "is_prompted",
+    "load_task", "load_training", "pool_dataset", "render_prompt", "request_kind", "task_yaml",
 ]  # fmt: skip

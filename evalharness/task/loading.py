@@ -35,7 +35,7 @@ def load_task(
     model: str | None = None,
     responses: str | Path | None = None,
 ) -> Task:
-    """Return the task of a YAML file.
+    """Return the task of a YAML file, for `kind: training` a TrainingTask, which nothing can replace the system of.
 
     `system` is a YAML file that replaces the task's system, `model` the text of a plugin (`echo`, `{hf: {weights: x}}`)
     that replaces its model, `responses` a file of recorded responses that replaces the system altogether, and
@@ -44,6 +44,8 @@ def load_task(
     """
     faults: list[Fault] = []
     root = read_file(path, faults)
+    if is_training(root):
+        return only_training_task(root, Path(path), overrides, faults, replaced=(system, model, responses))
     _refuse_system(root, path)
     _replace_system(root, faults, system, model, responses)
     for override in overrides:
@@ -52,6 +54,26 @@ def load_task(
     if task is None or faults:
         raise FaultsFound(list(dict.fromkeys(faults)))
     return task
+
+
+def is_training(root: Node) -> bool:
+    """Return whether a file holds a training task: it says so."""
+    kind = root.content.get("kind") if isinstance(root.content, dict) else None
+    return kind is not None and kind.content == "training"
+
+
+def only_training_task(root: Node, path: Path, overrides: Sequence[str], faults: list[Fault], replaced: Sequence[Any]) -> Task:
+    """Return the training task of a file that holds one."""
+    from evalharness.task.training_loading import read_training
+
+    if any(value is not None for value in replaced):
+        raise FaultsFound([Fault("a training task makes its systems, its arms; none can be given to it", str(path))])
+    tasks = read_training(root, path, overrides, faults)
+    if len(tasks) > 1:
+        names = f"{tasks[0].name}, {tasks[1].name} and so on"
+        message = f"'vary' makes {len(tasks)} tasks of this file ({names}); name the task.yaml in the run folder of one of them"
+        raise FaultsFound([Fault(message, str(path))])
+    return tasks[0]
 
 
 def _refuse_system(root: Node, path: str | Path) -> None:
@@ -110,19 +132,19 @@ def _read_task(root: Node, path: Path, faults: list[Fault]) -> Task | None:
     values["name"] = read_name(children.get("name"), root, "a task", faults)
     if "version" in children:
         values["version"] = str(read_value(children["version"], str | int, "version", faults))
-    values["dataset"] = _read_dataset(children.get("dataset"), root, faults)
+    values["dataset"] = read_dataset(children.get("dataset"), root, faults)
     values["fewshot"] = _read_fewshot(children.get("fewshot"), str(values.get("output_type")), faults)
     values["transforms"] = tuple(
-        read_spec("transform", node, faults)[0] for node in _items(children.get("transforms"), "transforms", faults)
+        read_spec("transform", node, faults)[0] for node in list_items(children.get("transforms"), "transforms", faults)
     )
     values["system"] = _read_system(children.get("system"), root, faults)
-    values["metrics"] = _read_metrics(children.get("metrics"), root, faults)
+    values["metrics"] = read_metrics(children.get("metrics"), root, faults)
     if faults:
         return None
     return Task(**values, path=path, places=dict(root.places()))
 
 
-def _items(node: Node | None, name: str, faults: list[Fault]) -> list[Node]:
+def list_items(node: Node | None, name: str, faults: list[Fault]) -> list[Node]:
     if node is None:
         return []
     if not isinstance(node.content, list):
@@ -131,7 +153,7 @@ def _items(node: Node | None, name: str, faults: list[Fault]) -> list[Node]:
     return node.content
 
 
-def _read_dataset(node: Node | None, root: Node, faults: list[Fault]) -> DatasetSpec | None:
+def read_dataset(node: Node | None, root: Node, faults: list[Fault]) -> DatasetSpec | None:
     if node is None or not isinstance(node.content, dict):
         place = root.place if node is None else node.place
         faults.append(
@@ -193,7 +215,7 @@ def _read_fewshot(node: Node | None, output_type: str, faults: list[Fault]) -> F
         faults.append(Fault("fewshot takes its pool from 'path' or from 'split', not from both", str(node.at(("split",)).key)))
     if fewshot.samples and output_type == "likelihood":
         faults.append(Fault("the output type 'likelihood' has no answer to show, so fewshot.samples must be 0", str(node.place)))
-    _check_template(node.at(("answer",)), fewshot.answer, "the answer template", faults)
+    check_template(node.at(("answer",)), fewshot.answer, "the answer template", faults)
     return fewshot
 
 
@@ -216,18 +238,18 @@ def _read_system(node: Node | None, root: Node, faults: list[Fault]) -> System |
         values["generate"] = read_section(GenerateOptions, children["generate"], "generate", faults)
     if "prompt" in children:
         values["prompt"] = read_value(children["prompt"], str | None, "prompt", faults)
-        _check_template(children["prompt"], values["prompt"], "the prompt", faults)
+        check_template(children["prompt"], values["prompt"], "the prompt", faults)
     return System(**values)
 
 
-def _check_template(node: Node, text: str | None, title: str, faults: list[Fault]) -> None:
+def check_template(node: Node, text: str | None, title: str, faults: list[Fault]) -> None:
     wrong = "" if text is None else template_fault(text)
     if wrong:
         faults.append(Fault(f"{title} {wrong}", str(node.place)))
 
 
-def _read_metrics(node: Node | None, root: Node, faults: list[Fault]) -> tuple[MetricEntry, ...]:
-    items = _items(node, "metrics", faults)
+def read_metrics(node: Node | None, root: Node, faults: list[Fault]) -> tuple[MetricEntry, ...]:
+    items = list_items(node, "metrics", faults)
     if not items:
         place = root.place if node is None else node.place
         faults.append(Fault("a task needs 'metrics', a list with at least one metric", str(place)))

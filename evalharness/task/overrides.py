@@ -16,13 +16,17 @@ def set_value(root: Node, override: str, faults: list[Fault]) -> None:
     if not equals or not path.strip():
         faults.append(Fault("must be KEY.PATH=VALUE, for example system.generate.max_tokens=48", f"--set {override}"))
         return
-    value = read_argument(text, faults, name=where)
-    *parents, last = path.strip().split(".")
+    if not put_value(root, path.strip(), read_argument(text, faults, name=where)):
+        faults.append(Fault(f"nothing can be set there: '{path}' leads through a plain value or past the end of a list", where))
+
+
+def put_value(root: Node, path: str, value: Node) -> bool:
+    """Put a node at a dotted path; returns whether it could be done."""
+    *parents, last = path.split(".")
     node: Node | None = root
     for key in parents:
         node = _step(node, key, value) if node is not None else None
-    if node is None or not _put(node, last, value):
-        faults.append(Fault(f"nothing can be set there: '{path}' leads through a plain value or past the end of a list", where))
+    return node is not None and _put(node, last, value)
 
 
 def _step(node: Node, key: str, value: Node) -> Node | None:

@@ -16,6 +16,7 @@ MADE = {
     "generate": ("response",),
     "multiple_choice": ("response", "logprobs"),
     "likelihood": ("text", "logprobs"),
+    "predict": ("prediction", "probabilities"),
 }
 ONLY_MADE = frozenset(["response", "responses", "logprobs"])
 

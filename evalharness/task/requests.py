@@ -5,7 +5,12 @@ from __future__ import annotations
 from evalharness.contract import Answer, Choose, Generate, Likelihood, Model, Request
 from evalharness.task.task import Task
 
-REQUEST_OF: dict[str, type[Request]] = {"generate": Generate, "multiple_choice": Choose, "likelihood": Likelihood}
+REQUEST_OF: dict[str, type[Request]] = {
+    "generate": Generate,
+    "multiple_choice": Choose,
+    "likelihood": Likelihood,
+    "predict": Answer,
+}
 
 
 def request_kind(task: Task, model: Model) -> type[Request]:

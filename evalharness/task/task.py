@@ -60,7 +60,7 @@ class System:
         """Return the system as YAML writes it, with the paths that were written."""
         parts: dict[str, Any] = {"name": self.name}
         parts |= {"retriever": self.retriever, "prompt": self.prompt, "model": self.model, "generate": self.generate}
-        return _plain_mapping(parts)
+        return plain_mapping(parts)
 
     def digest(self) -> str:
         """Return the digest of everything that defines the system; its name does not."""
@@ -112,7 +112,7 @@ class Task:
         own["dataset"] = {"source": self.dataset.source, "fields": dict(self.dataset.fields)}
         own["metrics"] = [entry.plain() for entry in self.metrics]
         own["system"] = self.system.plain()
-        return _plain_mapping(own)
+        return plain_mapping(own)
 
     def digest(self) -> str:
         """Return the digest of everything that defines the task but not the system; description and repeats do not.
@@ -132,7 +132,7 @@ class Task:
         return next((self.places[key] for key in keys if key in self.places), str(self.path))
 
 
-def _plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what JSON and YAML know, without absent values."""
     shown = {key: _written(value) for key, value in values.items() if value is not None}
     plain: dict[str, Any] = json.loads(canonical(shown))
