@@ -50,7 +50,7 @@ class Loss(Metric):
         """Return the scalar of one batch, for losses with `pool = "batch"`."""
         raise NotImplementedError(f"{type(self).__name__} does not define loss")
 
-    def count(self, **tensors: Any) -> Mapping[str, Any] | None:
+    def count(self, *_: Any, **tensors: Any) -> Mapping[str, Any] | None:
         """Return the statistics that follow from labels and weights alone, one row a sample; None where none do.
 
         A loss that returns some promises that `score` is linear in all its other statistics, so that the gradient at a
