@@ -75,8 +75,8 @@ def load_metric(name: str, **options: Any) -> Metric:
     return _build("metric", name, options)
 
 
-def load_loss(name: str, **options: Any) -> Loss:
-    """Return the installed loss of that name with these options: a callable over named tensors."""
+def load_loss(name: str | Spec, **options: Any) -> Loss:
+    """Return the installed loss of that name with these options, or the one that a spec describes: a callable over tensors."""
     return _build("loss", name, options)
 
 

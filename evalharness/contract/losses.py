@@ -79,16 +79,16 @@ class Loss(Metric):
         """The losses that this one is made of, by name; a plain loss is its own only component."""
         return {self.name: self}
 
-    def weights(self, **tensors: Any) -> Mapping[str, Any]:
+    def weighting(self, **tensors: Any) -> Mapping[str, Any]:
         """Return the weight of each component in the whole, given `progress`, the learned and the carried tensors."""
         return {self.name: 1.0}
 
     def combined(self, values: Mapping[str, Any], **tensors: Any) -> Any:
-        """Return the whole, given the value of each component and what `weights` is given: the weighted sum.
+        """Return the whole, given the value of each component and what `weighting` is given: the weighted sum.
 
         A loss with a term of its own beside the components, such as the price of a learned weight, adds it here.
         """
-        weights = self.weights(**tensors)
+        weights = self.weighting(**tensors)
         return sum(weights[name] * value for name, value in values.items())
 
     @cached_property
