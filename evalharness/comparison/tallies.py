@@ -91,13 +91,7 @@ class Stored:
 def _chosen(columns: Columns, measured: dict[str, Measured], rows: Rows) -> tuple[Columns, dict[str, Measured]]:
     """Return some rows of a batch."""
     chosen = {name: [column[row] for row in rows] for name, column in columns.items()}
-    return chosen, {name: _rows_of(one, rows) for name, one in measured.items()}
-
-
-def _rows_of(measured: Measured, rows: Rows) -> Measured:
-    statistics = {name: column[rows] for name, column in measured.statistics.items()}
-    values = {name: column[rows] for name, column in measured.values.items()}
-    return Measured(statistics, [measured.statuses[row] for row in rows], values, measured.kept[rows])
+    return chosen, {name: one.take(rows) for name, one in measured.items()}
 
 
 def slices(stored: Stored, field: str) -> dict[str, Part]:

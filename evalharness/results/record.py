@@ -40,6 +40,7 @@ class Record:
     """One run's result. `scores` maps a score name to its `Score`, `makers` to the plugin that made it.
 
     `stopping` says what a run was to stop for, whether that was reached and what it saved; None where it had no goal.
+    `seeds`, of an arm of a training task: the numbers of its seeds, and by score name the value of each of them.
     Equal inputs give equal bytes but for `usage` and `provenance`.
     """
 
@@ -49,6 +50,7 @@ class Record:
     scores: Mapping[str, Score]
     makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     stopping: Mapping[str, Any] | None = None
+    seeds: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class Record:
         scores = {name: {**dataclasses.asdict(score), **self.makers.get(name, {})} for name, score in self.scores.items()}
         parts = {"task": self.task, "dataset": self.dataset, "system": self.system, "scores": scores}
         parts |= {} if self.stopping is None else {"stopping": self.stopping}
+        parts |= {} if self.seeds is None else {"seeds": self.seeds}
         return {"schema": SCHEMA, **parts, "usage": self.usage, "provenance": self.provenance}
 
     def to_json(self) -> str:

@@ -60,6 +60,12 @@ class _Stopping:
 
 
 @dataclass
+class _Seeds:
+    seeds: list[int]
+    scores: dict[str, list[float | None]]
+
+
+@dataclass
 class _Trouble:
     kind: str
     message: str
@@ -101,6 +107,7 @@ class _Record:
     system: _System
     scores: dict[str, Score]
     stopping: _Stopping | None = None
+    seeds: _Seeds | None = None
     usage: _Usage = field(default_factory=_Usage)
     provenance: _Provenance = field(default_factory=_Provenance)
 
@@ -122,6 +129,7 @@ def damage(plain: Mapping[str, Any]) -> str | None:
         _check(_Record)(plain)
         for name, score in plain["scores"].items():
             _check_ends(name, score)
+        _check_seeds(plain)
     except _Wrong as wrong:
         return f"{'.'.join(wrong.path).replace('.[', '[')} {wrong.message}"
     return None
@@ -137,6 +145,19 @@ def _check_ends(name: str, score: Mapping[str, Any]) -> None:
         int(score.get("fingerprint") or "0", 16)
     except ValueError:
         raise _Wrong(f"is {shown(score['fingerprint'])}, no hexadecimal number", "scores", name, "fingerprint") from None
+
+
+def _check_seeds(plain: Mapping[str, Any]) -> None:
+    """Check that every score has a value, or null, of each seed."""
+    section = plain.get("seeds")
+    if section is None:
+        return
+    if not section["seeds"] or len(set(section["seeds"])) < len(section["seeds"]):
+        raise _Wrong(f"is {shown(section['seeds'])}, not a list of different numbers", "seeds", "seeds")
+    for name in plain["scores"]:
+        values = section["scores"].get(name)
+        if values is None or len(values) != len(section["seeds"]):
+            raise _Wrong(f"is {shown(values)}, not a value of each of {len(section['seeds'])} seeds", "seeds", "scores", name)
 
 
 @functools.cache

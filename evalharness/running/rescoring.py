@@ -23,6 +23,7 @@ from evalharness.running.goals import bounded_means
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH, Answered, Row
+from evalharness.running.seeds import SeedScoring
 from evalharness.running.watching import Replay
 from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
 from evalharness.scoring.calls import PluginFault, call_score
@@ -80,11 +81,12 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
             raise DataError(f"{folder} is no finished run: it has no {name}. Give the folder that 'evalharness run' wrote.")
     record, replicates = read_record(folder), read_replicates(folder / REPLICATES)
     task = stored_task(folder, record)
-    again = _Again(task, build_chain(task, registry.installed()), record.stopping)
+    again = _Again(task, build_chain(task, registry.installed()), record)
     (again.add_statistics if statistics_only else again.add_samples)(folder / SAMPLES)
     differences = (
         *again.of_task(record),
         *again.of_stopping(record),
+        *again.of_seeds(record),
         *again.of_scores(record, replicates),
         *again.found.values(),
     )
@@ -122,9 +124,11 @@ def _moved(value: Any, folder: str) -> Any:
 class _Again:
     """The recomputation of one run; `found` holds the first difference of each kind in its samples."""
 
-    def __init__(self, task: Task, chain: Chain, stopping: Mapping[str, Any] | None) -> None:
+    def __init__(self, task: Task, chain: Chain, record: Record) -> None:
+        stopping, seeds = record.stopping, record.seeds
         self.task, self.chain, self.seed = task, chain, seed_of(task.name, task.version, task.group)
         self.replay = None if stopping is None else Replay(stopping, bounded_means(chain), self.seed)
+        self.by_seed = None if seeds is None else SeedScoring(chain, task.failures, len(seeds["seeds"]), task.repeats)
         self.scoring = Scoring(chain, task.failures, lambda entry, batch: batch.once(("answers", entry.name), list))
         self.samples = 0
         self.found: dict[tuple[str, str], Difference] = {}
@@ -147,15 +151,16 @@ class _Again:
         """Add the stored statistics again."""
         for columns, stored in read_batches(path, self.chain.entries, ROWS_A_BATCH, texts=("id", "group", "repeat")):
             for entry in self.chain.entries:
-                _refuse_without_statistics(entry, stored[entry.name], path)
+                refuse_without_statistics(entry, stored[entry.name], path)
                 self._compare(entry, columns["id"], stored[entry.name], _valued(entry, stored[entry.name]))
             self.scoring.add_measured(stored_rows(columns), stored)
             self._count(columns, stored)
 
     def _count(self, columns: dict[str, list[Any]], measured: Mapping[str, Measured]) -> None:
         self.samples += columns["repeat"].count(0)
-        if self.replay is not None:
-            self.replay.add(stored_rows(columns), measured)
+        for each in (self.replay, self.by_seed):
+            if each is not None:
+                each.add(stored_rows(columns), measured)
 
     def _compare(self, entry: Entry, ids: Sequence[str], stored: Measured, again: Measured) -> None:
         tolerance = self.tolerance[entry.name]
@@ -201,6 +206,20 @@ class _Again:
         for part, now in self.replay.found().items():
             if not _alike(record.stopping.get(part), now, self._tolerance(self.replay.entry, "interval")):
                 yield "stopping", part, record.stopping.get(part), now
+
+    def of_seeds(self, record: Record) -> Iterator[Difference]:
+        """Yield where an arm's record says otherwise what a seed reached."""
+        if self.by_seed is None or record.seeds is None:
+            return
+        count, repeats = len(record.seeds["seeds"]), self.task.repeats
+        if repeats % count:
+            yield "seeds", "number", count, f"{repeats} repeats in its task"
+        again = self.by_seed.values(seed=self.seed, clustered=self.task.group is not None)
+        tolerance = {name: self.tolerance[entry.name] for entry in self.chain.entries for name in entry.scores}
+        for name, values in again.items():
+            recorded = record.seeds["scores"].get(name)
+            if not _alike(recorded, values, tolerance[name]):
+                yield name, "values by seed", recorded, values
 
     def _tolerance(self, entry: Entry, part: str) -> float:
         """Return how far a part of a score may lie apart; an end of a sequence moves by whole cells."""
@@ -261,8 +280,8 @@ def stored_rows(columns: dict[str, list[Any]]) -> list[Row]:
     return [Row(Sample(name, {}, group), repeat) for name, group, repeat in parts]
 
 
-def _refuse_without_statistics(entry: Entry, stored: Measured, path: Path) -> None:
-    """Raise DataError where the file has no statistics of samples that were measured."""
+def refuse_without_statistics(entry: Entry, stored: Measured, path: Path) -> None:
+    """Raise DataError where a samples file has no statistics of samples that were measured."""
     if not stored.statistics and any(status in (None, UNDEFINED) for status in stored.statuses):
         raise DataError(
             f"{path} holds no statistics of '{entry.name}', which measured none of the first samples. "

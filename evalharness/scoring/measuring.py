@@ -51,6 +51,12 @@ class Measured:
     notes: tuple[str, ...] = ()
     evidence: Evidence = field(default_factory=dict)
 
+    def take(self, rows: NDArray[np.intp]) -> Measured:
+        """Return what was found in some rows, without notes and evidence."""
+        statistics = {name: column[rows] for name, column in self.statistics.items()}
+        values = {name: column[rows] for name, column in self.values.items()}
+        return Measured(statistics, [self.statuses[row] for row in rows], values, self.kept[rows])
+
 
 class ParentValues(list[float | None]):
     """One parent's per-sample values in this batch, as the argument `values` gives them by score name.
