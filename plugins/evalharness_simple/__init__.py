@@ -1,4 +1,4 @@
-"""Plugins that need nothing but other plugins: the metric `combine`."""
+"""Plugins that need nothing but other plugins: the metrics `combine` and `before`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from evalharness import Metric, hookimpl
 @hookimpl
 def evalharness_metrics() -> list[type[Metric]]:
     """Return the metrics of this package."""
+    from evalharness_simple.before import Before
     from evalharness_simple.combine import Combine
 
-    return [Combine]
+    return [Before, Combine]

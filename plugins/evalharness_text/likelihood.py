@@ -9,10 +9,11 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from evalharness import Likelihood, Metric, Request, Response, Rows, Spec
+from evalharness import Choose, Likelihood, Message, Metric, Request, Response, Rows, Spec
 
 _SPACE = re.compile(r"\s+")
 _MISSING = {"response": "empty response", "references": "no reference", "text": "empty text"}
+Given = Literal["nothing", "prompt"]
 
 
 class _TextLikelihood(Metric):
@@ -23,17 +24,19 @@ class _TextLikelihood(Metric):
     family: ClassVar[str] = "perplexity"
 
     of: Literal["response", "references", "text"] = "response"
+    given: Given = "nothing"
     model: Spec | None = dataclasses.field(default=None, metadata={"kind": "model"})
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The field whose texts are scored."""
-        return (self.of,)
+        """The field whose texts are scored, and that of the prompt that they follow."""
+        return (self.of,) if self.given == "nothing" else (self.of, "prompt")
 
     def ask(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> list[list[Request]]:
         """Return one request for each text that is not blank; nothing for rows that have their answers."""
-        rows = zip(self._texts(columns), answers, strict=True)
-        return [[] if replies else [Likelihood(text=text) for text in texts] for texts, replies in rows]
+        prompts = columns["prompt"] if self.given == "prompt" else [None] * len(answers)
+        rows = zip(self._texts(columns), prompts, answers, strict=True)
+        return [[] if replies else [_request(text, prompt) for text in texts] for texts, prompt, replies in rows]
 
     def measure(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> Rows:
         """Return each sample's negative log-likelihood and size, summed over its texts."""
@@ -48,6 +51,10 @@ class _TextLikelihood(Metric):
             nll.append(-math.fsum(value for reply in replies for value in reply.logprobs or ()))
             size.append(sum(self._size(text, reply) for text, reply in zip(texts, replies, strict=True)))
         return Rows({"nll": nll, "size": size}, unmeasured)
+
+    def signature(self) -> str:
+        """Return the name and the options; `given` only where it is more than nothing."""
+        return super().signature().replace("|given:nothing", "")
 
     def _texts(self, columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
         column = columns[self.of]
@@ -64,8 +71,9 @@ class Perplexity(_TextLikelihood):
 
     `of` names the field that is scored; several references of a sample are texts of their own, whose sums add.
     `level`: "token" divides by the tokens that the model scored, so that values of two tokenizers do not compare;
-    "word" (split at white space, as the reference counts) and "byte" (UTF-8) do. `model`: the scoring model; null is
-    the system's own. Blank texts are not asked about; a sample with no other text is unmeasured.
+    "word" (split at white space, as the reference counts) and "byte" (UTF-8) do. `given`: "prompt" scores the texts as
+    continuations of the field `prompt`, which training tasks provide. `model`: the scoring model; null is the system's
+    own. Blank texts are not asked about; a sample with no other text is unmeasured.
 
     >>> from evalharness import Response
     >>> metric = Perplexity(of="text")
@@ -97,14 +105,14 @@ class Perplexity(_TextLikelihood):
 
     def _size(self, text: str, reply: Response) -> int:
         if self.level == "token":
-            return len(reply.logprobs or ())
+            return sum(reply.tokens or ()) or len(reply.logprobs or ())
         return len(_SPACE.split(text)) if self.level == "word" else _bytes(text)
 
 
 class BitsPerByte(_TextLikelihood):
     """Negative log-likelihood of the texts in bits per UTF-8 byte, 0 or more.
 
-    Values of models with different tokenizers compare. `of` and `model` as in `perplexity`.
+    Values of models with different tokenizers compare. `of`, `given` and `model` as in `perplexity`.
 
     >>> from evalharness import Response
     >>> metric = BitsPerByte(of="text")
@@ -123,6 +131,14 @@ class BitsPerByte(_TextLikelihood):
 
     def _size(self, text: str, reply: Response) -> int:
         return _bytes(text)
+
+
+def _request(text: str, prompt: Any) -> Request:
+    """Return the question for a text alone, or for the one continuation of a prompt, as text or as turns."""
+    if prompt is None:
+        return Likelihood(text=text)
+    turns = prompt if isinstance(prompt, str) else tuple(Message(turn["role"], turn["content"]) for turn in prompt)
+    return Choose(prompt=turns, choices=(text,), delimiter="")
 
 
 def _bytes(text: str) -> int:
