@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 import evalharness as eh
+from evalharness_losses.surgery import MGDA, PCGrad
 
-RULES: tuple[type[eh.TrainingRule], ...] = ()
+RULES: tuple[type[eh.TrainingRule], ...] = (PCGrad, MGDA)
