@@ -90,6 +90,11 @@ def load_retriever(name: str | Spec, **options: Any) -> Retriever:
     return _build("retriever", name, options)
 
 
+def load_dataset(name: str | Spec, **options: Any) -> Dataset:
+    """Return the installed data set of that name with these options, or the one that a spec describes."""
+    return _build("dataset", name, options)
+
+
 def _build(kind: Any, name: str | Spec, options: Mapping[str, Any]) -> Any:
     from evalharness import registry
     from evalharness.contract import Spec
@@ -172,9 +177,9 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 __all__ = [
     "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
-    "Likelihood", "Loss", "Message", "Metric", "Model", "Network", "Parent", "Passage", "PluginError", "Request",
-    "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
-    "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_loss",
-    "load_metric", "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights", "run",
-    "text_of", "weights_digest",
+    "Likelihood", "Loss", "Message", "Metric", "Model", "Network", "Parent", "Passage", "PluginError", "Request", "Response",
+    "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
+    "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_dataset",
+    "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights",
+    "run", "text_of", "weights_digest",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ KEYS = (
 )  # fmt: skip
 READ_APART = ("name", "version", "dataset", "fewshot", "transforms", "repeats", "system", "metrics", "seeds", "arms", "trainer")
 ARM_KEYS = ("loss", "rules", "model", "trainer")
-TABLE = "table"
+TABLE, PART = "table", "part"
 MADE = frozenset(["response", "logprobs", "prediction", "probabilities", "router_counts"])
 BEFORE = "before"
 
@@ -105,11 +105,10 @@ def _read_parts(node: Node | None, root: Node, faults: list[Fault]) -> tuple[Dat
     nothing = DatasetSpec(source=Spec("?"))
     content = None if node is None else node.content
     if node is not None and isinstance(content, str) and ":" in content:
-        named = Node({TABLE: Node({"name": node}, node.place, node.key)}, node.place, node.key)
-        return _of_one_source(named, {}, faults)
+        return _of_one_source(Node({TABLE: Node({"source": node}, node.place, node.key)}, node.place, node.key), faults)
     if node is not None and isinstance(content, dict) and "source" in content:
-        children = known_children(node, "dataset", ("source", "fields"), faults)
-        return _of_one_source(children["source"], {key: child for key, child in children.items() if key == "fields"}, faults)
+        known_children(node, "dataset", ("source",), faults)
+        return _of_one_source(content["source"], faults)
     if node is None or not isinstance(content, dict) or not {"train", "test"} <= content.keys():
         place = root.place if node is None else node.place
         example = "{train: train.jsonl, test: test.jsonl, fields: {input: question}}, or a table such as sklearn:diabetes"
@@ -121,22 +120,11 @@ def _read_parts(node: Node | None, root: Node, faults: list[Fault]) -> tuple[Dat
     return train, test
 
 
-def _of_one_source(source: Node, fields: Mapping[str, Node], faults: list[Fault]) -> tuple[DatasetSpec, DatasetSpec]:
-    """Return both parts of a dataset plugin that knows its parts: it has the option `part`."""
-    before = len(faults)
-    spec, plugin = read_spec("dataset", source, faults)
-    names = dict[str, str]()
-    if "fields" in fields:
-        names = {name: read_value(child, str, name, faults, "") for name, child in (fields["fields"].content or {}).items()}
-    if plugin is not None and "part" not in {item.name for item in plugin.option_fields()}:
-        message = (
-            f"the dataset '{spec.name}' knows no parts; give one for training and one for testing: {{train: ..., test: ...}}"
-        )
-        faults.append(Fault(message, str(source.place)))
-    if len(faults) > before:
-        return DatasetSpec(source=spec), DatasetSpec(source=spec)
-    parts = (Spec(spec.name, {**spec.options, "part": part}, spec.folder) for part in ("train", "test"))
-    train, test = (DatasetSpec(source=part, fields=names) for part in parts)
+def _of_one_source(source: Node, faults: list[Fault]) -> tuple[DatasetSpec, DatasetSpec]:
+    """Return both parts of a data set: those that the plugin `part` takes, of which one may be named."""
+    spec = read_spec("dataset", source, faults)[0]
+    of = spec.options.get("of", spec) if spec.name == PART else spec
+    train, test = (DatasetSpec(source=Spec(PART, {"of": of, "part": part}, spec.folder)) for part in ("train", "test"))
     return train, test
 
 

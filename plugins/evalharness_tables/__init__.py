@@ -7,7 +7,8 @@ import evalharness as eh
 
 @eh.hookimpl
 def evalharness_datasets() -> list[type[eh.Dataset]]:
-    """Return the data set of tables."""
+    """Return the data set of tables, and that of parts."""
+    from evalharness_tables.parts import Part
     from evalharness_tables.table import Table
 
-    return [Table]
+    return [Part, Table]
