@@ -158,7 +158,7 @@ def _slices(comparison: Comparison, wanted: Sequence[str]) -> str:
     told = (
         f"p BH is adjusted over the {tests:,} tests of all slices and scores; --score NAME shows others; "
         "– fewer than 5 groups, or nothing measured"
-    )
+    ) + ("; of arms, the samples' part of the interval only" if any(line.seeds for line in pairs[0].lines) else "")
     return "\n".join([aligned([titles, *rows], left=(0, 1, 2) if many else (0, 1)), _wrapped(told)])
 
 

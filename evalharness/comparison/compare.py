@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalharness.comparison.pairs import Line, Pair, gap_between, judged, line_of
 from evalharness.comparison.results import Result, read_results, same_system
+from evalharness.comparison.seeds import with_seeds
 from evalharness.comparison.standings import Standing, standing
 from evalharness.comparison.values import Change, changes, common, count
 from evalharness.errors import UsageError, nearest
@@ -118,6 +119,7 @@ class _Side:
 
 
 def _pair(a: _Side, b: _Side, by: str | None, lines: Sequence[Line]) -> Pair:
+    lines = [with_seeds(line, a.result.record, b.result.record) for line in lines]
     lines = judged([_of_stopped(a.result, b.result, line) for line in lines], holm)
     changed: Mapping[str, Sequence[Change]] = {}
     if a.values is not None and b.values is not None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from evalharness.comparison.seeds import SeedParts
 from evalharness.comparison.values import Change, Counts
 from evalharness.scoring import Score
 from evalharness.scoring.paired import Difference, difference
@@ -22,7 +23,8 @@ class Line:
     """One score of two systems. `verdict` says what is shown of the second at the level after `p_adjusted`.
 
     `exact_p` is that of the label-swap test, given for few groups; `bounds` where the difference would lie whatever the
-    lost samples had been; `notes` say what to know before trusting the line.
+    lost samples had been; `notes` say what to know before trusting the line. Of arms, `difference` has the wider of the
+    intervals that `seeds` holds.
     """
 
     score: str
@@ -34,6 +36,7 @@ class Line:
     counts: Counts | None = None
     exact_p: float | None = None
     bounds: tuple[float, float] | None = None
+    seeds: SeedParts | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from evalharness.scoring.paired import why_unusable
 from evalharness.scoring.ranks import rank, tie_groups
 
 OTHER_SAMPLES = "not all systems are over the same samples; a pair is compared over those that both measured"
+SEEDS = "ranks and letters allow for the samples, not for the seeds of arms; the differences below allow for both"
 LOST = "samples were lost to errors, so ranks allow for whatever those had given"
 
 
@@ -67,7 +68,7 @@ def _ranked(name: str, ranked: Sequence[Result], first: Score, left_out: Mapping
         letters=tuple(tie_groups(values.tolist(), found, first.better)),
         better=tuple(map(tuple, found.better.tolist())),
         left_out=left_out,
-        notes=_notes(scores),
+        notes=(*_notes(scores), *([SEEDS] if any(one.record.seeds for one in ranked) else [])),
     )
 
 

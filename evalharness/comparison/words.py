@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from evalharness.comparison.pairs import Line
+from evalharness.comparison.seeds import SeedParts
 from evalharness.results.wording import FEW_GROUPS, number
 from evalharness.scoring import Score
 from evalharness.scoring.power import detectable, samples_needed
@@ -113,26 +114,49 @@ def _alone(line: Line) -> str:
 
 
 def more_samples(line: Line) -> str:
-    """Return how many more samples would show a step's difference, or what these can show."""
+    """Return how many more samples, or seeds, would show a step's difference, or what these can show."""
     found = line.difference
     if not found.se or found.df is None:
         return "these samples say nothing of how many would"
     step, name = step_of(line.a, line.b)
-    samples = min(line.a.samples, line.b.samples)
-    needed = samples_needed(samples, found.se, step) if step > 0 else samples
-    if needed > samples:
-        return f"{needed - samples:,} more samples would detect one of {name}"
+    count, noun = _basis(line)
+    needed = samples_needed(count, found.se, step) if step > 0 else count
+    if needed > count:
+        return f"{needed - count:,} more {noun} would detect one of {name}"
     return f"one of {amount(detectable(found.se, found.df), line.a)} would have been detected"
+
+
+def _basis(line: Line) -> tuple[int, str]:
+    """Return what the interval rests on, and how many: samples, or the seeds where their part is the wider one."""
+    if line.seeds is not None and line.seeds.wider == "seed":
+        return line.seeds.seed.groups, "seeds"
+    return min(line.a.samples, line.b.samples), "samples"
 
 
 def notes_of(line: Line) -> list[str]:
     """Return what to know before trusting a line: other samples, lost ones, few groups, runs that were stopped."""
     found = list(line.notes)
+    if line.seeds is not None:
+        found.append(seeds_in_words(line.seeds))
     if line.bounds is not None:
         found.append(f"whatever the lost samples were, the difference lies between {_ends(line.bounds)}")
     if line.difference.p is not None and line.difference.groups < FEW_GROUPS:
         found.append(f"rests on {line.difference.groups} groups only")
     return found
+
+
+def seeds_in_words(parts: SeedParts) -> str:
+    """Return both parts of the uncertainty of a difference between two arms, and which of them is shown."""
+    sample = _part(parts.sample.low, parts.sample.high, parts.sample.reason)
+    if parts.seed.low is None and parts.seed.se != 0:
+        return f"the interval is of the samples alone: {parts.seed.reason}"
+    seed = _part(parts.seed.low, parts.seed.high, parts.seed.reason)
+    shown = "" if parts.sample.low is None else f"; shown is the wider, of the {parts.wider}s"
+    return f"the samples leave {sample}, the {parts.seed.groups} seeds {seed}{shown}"
+
+
+def _part(low: float | None, high: float | None, reason: str | None) -> str:
+    return f"no interval ({reason})" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def _ends(bounds: tuple[float, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -23,12 +23,12 @@ class SeedScoring:
         self.each = max(1, repeats // seeds)
         self.parts = [Scoring(chain, policy, lambda entry, batch: []) for _ in range(seeds)]
 
-    def add(self, rows: Sequence[Row], measured: dict[str, Measured]) -> None:
+    def add(self, rows: Sequence[Row], measured: Mapping[str, Measured]) -> None:
         """Take in a measured batch of the arm's rows; rows of a repeat that no seed has are passed over."""
         places = np.array([row.repeat // self.each for row in rows])
         for place in np.unique(places[places < len(self.parts)]).tolist():
             chosen = np.flatnonzero(places == place)
-            own = [dataclasses.replace(rows[row], repeat=rows[row].repeat % self.each) for row in chosen]
+            own = [dataclasses.replace(rows[row], repeat=rows[row].repeat % self.each) for row in chosen.tolist()]
             self.parts[place].add_measured(own, {name: one.take(chosen) for name, one in measured.items()})
 
     def values(self, *, seed: int, clustered: bool) -> dict[str, list[float | None]]:

@@ -24,7 +24,10 @@ Arm = Callable[..., Path]
 
 def write_task(folder: Path, text: str = TASK, samples: int = SAMPLES) -> Path:
     """Write the task and its data; return the task file."""
-    rows = [{"id": f"q{n:03}", "question": f"{n} plus {n}?", "answers": [f"the sum is {2 * n}"]} for n in range(samples)]
+    rows = [
+        {"id": f"q{n:03}", "question": f"{n} plus {n}?", "answers": [f"the sum is {2 * n}"], "kind": "odd" if n % 2 else "even"}
+        for n in range(samples)
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     (folder / "task.yaml").write_text(text, encoding="utf-8")
