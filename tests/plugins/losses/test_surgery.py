@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from evalharness_losses.surgery import MGDA, PCGrad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import evalharness as eh
-from evalharness_losses.surgery import MGDA, PCGrad
 
 torch = pytest.importorskip("torch")
 VECTOR = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=3, max_size=3)
