@@ -17,13 +17,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.routed import Chosen, Layer, Routed, Scores, product, ratio
+from evalharness_losses.routed import Chosen, Layer, Scored, Scores, product, ratio
 
 _BOUNDED = ("differentiable", "bounded gradient")
 _PULL = "p_e (w_e - sum_j p_j w_j) a token, p its probabilities, w_e = dL/dP_e; f has none"
 
 
-class Window(Routed):
+class Window(Scored):
     """A loss over all tokens at once, of a batch or of a whole window of micro-batches."""
 
     def measure(self, router_logits: Any, router_indices: Any = None, attention_mask: Any = None) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class Window(Routed):
         return product(counts, tokens, probabilities, tokens).mean(-1)
 
 
-class PerSequence(Routed):
+class PerSequence(Scored):
     """A loss of each sequence by itself, which its mask tells apart; the mean over sequences."""
 
     def measure(self, router_logits: Any, attention_mask: Any, router_indices: Any = None) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Switch(Window):
     reference = "transformers.models.switch_transformers.modeling_switch_transformers.load_balancing_loss_func"
 
 
-class TopK(Window, Chosen):
+class TopK(Chosen, Window):
     """Balance loss of all k choices, 0 to E: 1 where they are uniform ("megatron"), or k ("transformers").
 
     - `convention`: f sums to 1 ("megatron"), or to k ("transformers": k times that, one layer at a time, where
@@ -101,7 +101,7 @@ class TopK(Window, Chosen):
         return product(counts, choices, probabilities, tokens).mean(-1)
 
 
-class TopKPooled(Window, Chosen):
+class TopKPooled(Chosen, Window):
     """Balance loss of all k choices with the layers pooled before the product, k where uniform: that of transformers.
 
     An expert that is busy in one layer and idle in another counts as balanced, since f and P are means over layers.
@@ -148,7 +148,7 @@ class GShard(PerSequence):
         return value if self.convention == "unit" else value / counts.shape[-1] ** 2
 
 
-class Sequence(PerSequence, Chosen):
+class Sequence(Chosen, PerSequence):
     """Sequence-wise balance loss, 0 to E: 1 where each sequence by itself is balanced; the mean over sequences.
 
     DeepSeek-V3's with the scores "sigmoid", normalised to sum 1 over experts (its weight: 1e-4); with "softmax"
@@ -170,7 +170,7 @@ class Sequence(PerSequence, Chosen):
     scores: Scores = "sigmoid"
 
 
-class Grouped(PerSequence, Chosen):
+class Grouped(Chosen, PerSequence):
     """Balance of the devices that hold the experts in equal groups, 0 to D: 1 where uniform; DeepSeek-V2's two losses.
 
     - `groups`: D, of E / D experts each, in their order.

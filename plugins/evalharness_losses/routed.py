@@ -185,13 +185,9 @@ def product(counts: Any, choices: Any, probabilities: Any, tokens: Any) -> Any:
 
 
 class Routed(eh.Loss):
-    """A loss over counts of choices and sums of probabilities by layer and expert.
-
-    - `scores`: what the router makes of its logits: "softmax", or "sigmoid" over the sum of all.
-    """
+    """A loss over the routers of a model."""
 
     family = "moe"
-    scores: Scores = "softmax"
 
     def taken(self) -> int | None:
         """Return how many of the largest logits stand for the choices where no `router_indices` are given."""
@@ -204,13 +200,6 @@ class Routed(eh.Loss):
     def counts(self, layer: Layer) -> Any:
         """Return (samples, width), the choices of a layer: here of the first choice of each token."""
         return layer.count(layer.first_choice(), layer.experts)
-
-    def sums(self, router_logits: Any, router_indices: Any, attention_mask: Any) -> dict[str, Any]:
-        """Return `counts` and `probabilities` (samples, layers, width) and `tokens` (samples, layers)."""
-        layers = self.layers(router_logits, router_indices, attention_mask)
-        sums = [layer.layout.total(layer.probabilities(self.scores)) for layer in layers]
-        counts = [self.counts(layer) for layer in layers]
-        return stacked(self.name, layers, {"counts": counts, "probabilities": sums})
 
 
 class Chosen(Routed):
@@ -230,3 +219,19 @@ class Chosen(Routed):
 
     def counts(self, layer: Layer) -> Any:
         return layer.count(layer.chosen, layer.experts)
+
+
+class Scored(Routed):
+    """A loss over probabilities.
+
+    - `scores`: what the router makes of its logits: "softmax", or "sigmoid" over the sum of all.
+    """
+
+    scores: Scores = "softmax"
+
+    def sums(self, router_logits: Any, router_indices: Any, attention_mask: Any) -> dict[str, Any]:
+        """Return `counts` and `probabilities` (samples, layers, width) and `tokens` (samples, layers)."""
+        layers = self.layers(router_logits, router_indices, attention_mask)
+        sums = [layer.layout.total(layer.probabilities(self.scores)) for layer in layers]
+        counts = [self.counts(layer) for layer in layers]
+        return stacked(self.name, layers, {"counts": counts, "probabilities": sums})

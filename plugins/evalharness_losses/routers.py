@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.routed import Chosen, Layer, Routed, layers_of, ratio, stacked
+from evalharness_losses.routed import Chosen, Layer, Scored, layers_of, ratio, stacked
 from evalharness_losses.tensors import in_full
 
 
@@ -42,7 +42,7 @@ class RouterZ(eh.Loss):
         return None if attention_mask is None else {"weight": (attention_mask != 0).sum(1).float()}
 
 
-class MutualInformation(Routed):
+class MutualInformation(Scored):
     """Minus the mutual information of experts and tokens, -log E to 0: sure choices, each expert used as much.
 
     A first-choice loss needs counts; this one reads probabilities alone. Not linear in its sums, so that micro-batches
@@ -120,13 +120,33 @@ def _off_orthonormal(weight: Any) -> Any:
     return (weight @ weight.T - torch.eye(len(weight), dtype=weight.dtype, device=weight.device)).abs().sum()
 
 
-class Importance(Chosen):
+class Even(Chosen):
+    """A loss that wants something to be equal among experts: its squared coefficient of variation.
+
+    - `variance`: "population" (as in tensor2tensor), or "sample", E - 1 in place of E, as in most PyTorch ports.
+    """
+
+    variance: Literal["population", "sample"] = "population"
+
+    def measure(self, router_logits: Any, router_indices: Any = None, attention_mask: Any = None) -> dict[str, Any]:
+        layers = self.layers(router_logits, router_indices, attention_mask)
+        return stacked(self.name, layers, {"use": [self.of_layer(layer) for layer in layers]})
+
+    def of_layer(self, layer: Layer) -> Any:
+        """Return (samples, experts), what is to be equal, summed over tokens."""
+        raise NotImplementedError
+
+    def score(self, use: Any, tokens: Any) -> Any:
+        spread = use.var(-1, correction=0 if self.variance == "population" else 1)
+        return ratio(spread, use.mean(-1).square()).mean(-1)
+
+
+class Importance(Even):
     """Shazeer's importance loss, 0 or more: the squared coefficient of variation of the experts' summed gate values.
 
-    - `variance`: "population" (tensor2tensor) or "sample" (E - 1 in place of E: most PyTorch ports).
-
-    Gates are the softmax over the chosen experts alone, so balance says nothing of how many tokens an expert gets:
-    `moe_load` does. The paper's weight is 0.1.
+    Gates are the softmax over the chosen experts alone. Equal sums say nothing of how many tokens an expert gets, which
+    is what `moe_load` is for. The paper's weight is 0.1. Options `top_k` and `variance` ("population": that of
+    tensor2tensor; "sample": E - 1 in place of E, that of most PyTorch ports).
 
     >>> import torch
     >>> logits = (torch.tensor([[9.0, 0.0], [9.0, 0.0]]),)
@@ -139,24 +159,14 @@ class Importance(Chosen):
     formula = "var_e(I) / mean_e(I)^2, I_e = sum over tokens of the gate of e, softmax over the chosen; mean over layers"
     gradient = "g_e (w_e - sum_j g_j w_j) a token, g its gates, w_e = 2 (I_e - mean I) / (E mean(I)^2)"
     cite = "Shazeer et al., Outrageously Large Neural Networks, 2017, equations 6 and 7"
-    reference = "tutel.impls.losses.load_importance_loss (all experts chosen); tensor2tensor expert_utils.cv_squared"
-    variance: Literal["population", "sample"] = "population"
-
-    def measure(self, router_logits: Any, router_indices: Any = None, attention_mask: Any = None) -> dict[str, Any]:
-        layers = self.layers(router_logits, router_indices, attention_mask)
-        return stacked(self.name, layers, {"importance": [self.of_layer(layer) for layer in layers]})
+    reference = "tutel.impls.losses.load_importance_loss, for all experts chosen"
 
     def of_layer(self, layer: Layer) -> Any:
-        """Return (samples, experts), what is to be equal among experts, summed over tokens."""
         gates = layer.logits.gather(1, layer.chosen).softmax(-1)
         return layer.layout.scattered(layer.chosen, gates, layer.experts)
 
-    def score(self, importance: Any, tokens: Any) -> Any:
-        spread = importance.var(-1, correction=0 if self.variance == "population" else 1)
-        return ratio(spread, importance.mean(-1).square()).mean(-1)
 
-
-class Load(Importance):
+class Load(Even):
     """Shazeer's load loss, 0 or more: the squared coefficient of variation of the experts' expected numbers of tokens.
 
     An expert's share of a token is the chance that it is among the k best once noise on its own logit is drawn again.
@@ -164,7 +174,7 @@ class Load(Importance):
     - `noise`: the standard deviation of that noise, above 0.
 
     The logits are taken as they are for the noisy ones, one noise for all experts. k is the number of `router_indices` a
-    token, fewer than experts. The paper's weight is 0.1.
+    token (or `top_k`), fewer than experts. `variance` as in `moe_importance`. The paper's weight is 0.1.
 
     >>> import torch
     >>> round(float(Load(top_k=1)(router_logits=(torch.tensor([[1.0, 0.0], [1.0, 0.0]]),))), 4)   # Phi(1) and Phi(-1)
@@ -174,9 +184,9 @@ class Load(Importance):
     name, unit, range = "moe_load", "", (0, None)
     tags = ("differentiable", "bounded gradient")
     formula = "var_e(N) / mean_e(N)^2, N_e = sum over tokens of Phi((l_e - kth best of the others) / noise); mean over layers"
-    gradient = "phi(z_e) w_e / noise at l_e, minus it at the threshold's logit, w_e = dL/dN_e"
+    gradient = "phi(z_e) w_e / noise at l_e, minus it at the logit that z_e is held against, w_e = dL/dN_e"
     cite = "Shazeer et al., Outrageously Large Neural Networks, 2017, equations 8 to 11"
-    reference = "tensor2tensor expert_utils._prob_in_top_k and cv_squared"
+    reference = "the _prob_in_top_k and cv_squared of public ports of tensor2tensor"
     noise: float = 1.0
 
     def __post_init__(self) -> None:
