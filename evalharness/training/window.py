@@ -1,0 +1,116 @@
+"""One accumulation window: the totals of its statistics, and the exact share of a micro-batch in value and gradient.
+
+Each component of a loss is a function of sums over all samples of the window, on all processes. A micro-batch is
+back-propagated through its own sums, weighted by the gradient of that function at the window's totals.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalharness.contract import Loss
+
+Totals = dict[str, Any]
+Reduce = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component of a loss as sums over a window and a function of them.
+
+    A loss that is coupled across the batch is the mean over the micro-batches of the window.
+    """
+
+    name: str
+    loss: Loss
+
+    @property
+    def coupled(self) -> bool:
+        """Whether its samples are coupled across the batch."""
+        return self.loss.pool == "batch"
+
+    def sums(self, tensors: Mapping[str, Any]) -> Totals:
+        """Return the sums of its statistics over one micro-batch, with their gradient."""
+        if self.coupled:
+            value = self.loss.loss(**self.loss.chosen(tensors))
+            return {"loss": value, "batches": value.detach() * 0 + 1}
+        return {name: values.sum(0) for name, values in self.loss.statistics(**tensors).items()}
+
+    def counted(self, known: Mapping[str, Any]) -> Totals | None:
+        """Return the sums that follow from labels and weights alone, None where the model must run for some."""
+        if self.coupled:
+            return {"batches": 1.0}
+        given = {name: value for name, value in known.items() if name in self.loss.accepts}
+        needed = [item.name for item in inspect.signature(self.loss.count).parameters.values() if item.default is item.empty]
+        if not given or any(name not in given for name in needed if name != "tensors"):
+            return None
+        counts = self.loss.count(**given)
+        return None if counts is None else {name: values.sum(0) for name, values in counts.items()}
+
+    def share(self, sums: Totals, totals: Totals) -> Any:
+        """Return a scalar with this micro-batch's part of the window's gradient."""
+        return sums["loss"] / totals["batches"] if self.coupled else self.loss.share_of(sums, totals)
+
+    def value(self, totals: Totals) -> Any:
+        """Return the component's value at these totals."""
+        return totals["loss"] / totals["batches"] if self.coupled else self.loss.score(**totals)
+
+
+def components_of(loss: Loss) -> list[Component]:
+    """Return the components of a loss; a plain loss is its own only one."""
+    return [Component(name, component) for name, component in loss.components.items()]
+
+
+@dataclass
+class Window:
+    """The micro-batches of one optimiser step, what is known of their totals, and what has been summed so far.
+
+    - `totals`: by component; one that is missing is taken from the only micro-batch that there is.
+    - `parts`: by component, its weighted gradient of each trained parameter by name.
+    """
+
+    batches: Sequence[Mapping[str, Any]] = ()
+    totals: dict[str, Totals] = field(default_factory=dict)
+    seen: dict[str, Totals] = field(default_factory=dict)
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: int = 0
+
+    def see(self, component: str, sums: Totals) -> None:
+        """Add the sums of a micro-batch to what has been seen."""
+        self.seen[component] = added(self.seen.get(component), detached(sums))
+
+    def add_part(self, component: str, gradients: Mapping[str, Any]) -> None:
+        """Add the gradients of a micro-batch to those of a component."""
+        part = self.parts.setdefault(component, {})
+        for name, gradient in gradients.items():
+            if gradient is not None:
+                part[name] = part[name] + gradient if name in part else gradient
+
+
+def detached(sums: Totals) -> Totals:
+    """Return the sums without their gradient."""
+    return {name: value.detach() for name, value in sums.items()}
+
+
+def added(sums: Totals | None, others: Totals) -> Totals:
+    """Return the sums of two parts of a window."""
+    return others if sums is None else {name: value + others[name] for name, value in sums.items()}
+
+
+def cosines(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Return the cosine of the angle between the gradients of each two components, by `a.b`; those without gradient left out."""
+    found: dict[str, float] = {}
+    names = list(parts)
+    norms = {name: _dot(parts[name], parts[name]) ** 0.5 for name in names}
+    for place, one in enumerate(names):
+        for other in names[place + 1 :]:
+            if norms[one] > 0 and norms[other] > 0:
+                found[f"{one}.{other}"] = _dot(parts[one], parts[other]) / (norms[one] * norms[other])
+    return found
+
+
+def _dot(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    return sum(float((gradient.double() * other[name].double()).sum()) for name, gradient in one.items() if name in other)
