@@ -1,71 +1,76 @@
-"""Gradients of a loss that couples a whole batch, through an encoder that sees a few samples at a time."""
+"""A loss that couples a whole batch, through an encoder that sees a few samples at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+Encode = Callable[[Any], Any]
+RandomState = tuple[Any, list[Any]]
 
 
-def cached_gradients(
-    encode: Callable[[Any], Any], inputs: Mapping[str, Sequence[Any]], loss: Callable[..., Any], **tensors: Any
-) -> Any:
-    """Add to the parameters' gradients those of `loss` over the whole batch, and return its value, detached.
+def cached_loss(encode: Encode, inputs: Mapping[str, Sequence[Any]], loss: Callable[..., Any], **tensors: Any) -> Any:
+    """Return the loss of a whole batch as a scalar whose backward pass goes through the encoder by micro-batches.
 
     `inputs` holds for each tensor that the loss reads ("query", "positive", ...) the micro-batches that `encode` turns into
     it, each with a leading axis of its samples; `tensors` are handed to the loss as they are. Everything is encoded once
-    without gradients, the loss is taken at these embeddings, and each micro-batch is encoded again to pass its part on, with
-    the random numbers of the first time, so that dropout is the same: gradients are those of one large batch, in the memory
-    of a micro-batch (Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup).
+    without gradients, and the gradients of the loss by these embeddings are kept. The backward pass encodes each micro-batch
+    again, with the random numbers of the first time, so that dropout is the same: gradients are those of one large batch, in
+    the memory of a micro-batch (Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup).
 
     >>> import torch
     >>> encoder = torch.nn.Linear(1, 1, bias=False)
-    >>> parts = {"query": torch.ones(4, 1).split(2)}
-    >>> value = cached_gradients(encoder, parts, lambda query: (query ** 2).sum())
+    >>> cached_loss(encoder, {"query": torch.ones(4, 1).split(2)}, lambda query: (query ** 2).sum()).backward()
     >>> bool(torch.allclose(encoder.weight.grad, 8 * encoder.weight))
     True
     """
     import torch
 
-    states: dict[str, list[Any]] = {name: [] for name in inputs}
-    found: dict[str, list[Any]] = {name: [] for name in inputs}
     with torch.no_grad():
-        for name, parts in inputs.items():
-            for part in parts:
-                states[name].append(_random_state(torch))
-                found[name].append(encode(part))
-    leaves = {name: torch.cat(parts).requires_grad_() for name, parts in found.items()}
-    value = loss(**leaves, **tensors)
+        first = {name: [(part, _random_state(), encode(part)) for part in parts] for name, parts in inputs.items()}
+    leaves = {name: torch.cat([embedded for *_, embedded in done]) for name, done in first.items()}
+    if not torch.is_grad_enabled():
+        return loss(**leaves, **tensors)
+    value = loss(**{name: leaf.requires_grad_() for name, leaf in leaves.items()}, **tensors)
     value.backward()
-    for name, parts in inputs.items():
-        slopes = leaves[name].grad.split([len(part) for part in found[name]])
-        for part, state, slope in zip(parts, states[name], slopes, strict=True):
-            with _random_numbers_of(torch, state):
+    kept = []
+    for name, done in first.items():
+        slopes = leaves[name].grad.split([len(embedded) for *_, embedded in done])
+        kept += [(part, state, slope) for (part, state, _), slope in zip(done, slopes, strict=True)]
+
+    def second_pass(slope: Any) -> None:
+        for part, state, of_embeddings in kept:
+            with torch.enable_grad(), _random_numbers_of(state):
                 again = encode(part)
-            again.backward(slope)
-    return value.detach()
+            again.backward(of_embeddings * slope)
 
-
-def _random_state(torch: Any) -> tuple[Any, list[Any]]:
-    """Return the state of the generators, of the processor and of each device that was used."""
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    found = value.detach().requires_grad_()
+    found.register_hook(second_pass)
+    return found
 
 
 @contextmanager
-def _random_numbers_of(torch: Any, state: tuple[Any, list[Any]]) -> Iterator[None]:
+def _random_numbers_of(state: RandomState) -> Iterator[None]:
     """Draw random numbers from a state within, and go on where they were afterwards."""
-    before = _random_state(torch)
-    _restore(torch, state)
+    before = _random_state()
+    _restore(state)
     try:
         yield
     finally:
-        _restore(torch, before)
+        _restore(before)
 
 
-def _restore(torch: Any, state: tuple[Any, list[Any]]) -> None:
+def _random_state() -> RandomState:
+    """Return the states of the generators, of the processor and of each device that is in use."""
+    import torch
+
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+
+
+def _restore(state: RandomState) -> None:
+    import torch
+
     torch.set_rng_state(state[0])
     if state[1]:
         torch.cuda.set_rng_state_all(state[1])

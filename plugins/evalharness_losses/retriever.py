@@ -22,7 +22,7 @@ class InfoNce(Coupled):
 
     Documents are the positives of all queries and, where `negative` is given, the negatives of all queries, as in
     sentence-transformers, whose `scale` is 1 / `temperature`. The table of similarities never exists as a whole, so that
-    thousands of pairs fit; an encoder that does not fit them goes through `evalharness.training.caching.cached_gradients`.
+    thousands of pairs fit; an encoder that does not fit them goes through `evalharness.training.caching.cached_loss`.
     A query of `sample_weight` 0 is not compared, and its documents are nobody's negatives. One pair alone gives 0. Computed
     in float32 or better; finite for all finite embeddings.
 
