@@ -127,7 +127,7 @@ def distributions(requirements: list[str]) -> set[str]:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions(EXTRAS["hf"])
+ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions([*EXTRAS["hf"], *EXTRAS["train"]])
 PROVIDERS = metadata.packages_distributions()
 # Imported only where what they need is there: fixtures by pytest, and the Trainer's subclass by who trains.
 LOADED_ON_USE = {CORE / "testing" / "fixtures.py", CORE / "training" / "trainer.py"}
