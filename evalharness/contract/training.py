@@ -31,6 +31,7 @@ class Network(Plugin):
 
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
     - `reads`: "text" for a language model, "table" for a network over the features of a row.
+    - `kept`: what the run folder calls the folder of what was trained.
 
     A network over a table takes `features` (rows, columns) and returns a mapping with `prediction` and `logits`, each
     (rows,), or (rows, classes) where the target is one of several. One over text is a transformers model.
@@ -38,6 +39,7 @@ class Network(Plugin):
 
     needs: ClassVar[str] = ""
     reads: ClassVar[Literal["text", "table"]] = "text"
+    kept: ClassVar[str] = "weights"
 
     @property
     def routed(self) -> bool:

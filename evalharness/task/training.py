@@ -57,7 +57,7 @@ class Outliers:
 
 @dataclass(frozen=True, kw_only=True)
 class Positives:
-    """Rows of the class 1 left out until it makes up a `share` of the rows."""
+    """Rows of one class left out until the class 1 makes up a `share` of the rows."""
 
     share: float
 

@@ -58,6 +58,10 @@ class Weights(eh.Network):
             raise ValueError(f"lora: 'layers' must be a list of numbers or such as 'last 10', not '{self.lora.layers}'")
 
     @property
+    def kept(self) -> str:  # type: ignore[override]
+        return "weights" if self.lora is None else "adapter"
+
+    @property
     def routed(self) -> bool:
         return routes(self._config())
 
