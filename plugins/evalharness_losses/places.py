@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
+
+from evalharness_losses.once import Once
 
 IGNORED = -100
 Normalise = Literal["token", "sample", "batch"]
@@ -73,7 +74,7 @@ class Earlier:
         self._labels, self._documents = labels, document_of_row(labels, document_ids)
         self._places, self._targets = places, targets
 
-    @cached_property
+    @Once
     def _first(self) -> Any:
         """Whether a label stands at its first place in its document, (batch, tokens)."""
         import torch

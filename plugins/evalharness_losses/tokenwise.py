@@ -47,6 +47,7 @@ class TokenLoss(eh.Loss):
 
     def __post_init__(self) -> None:
         check_limits(self, {"prompt_weight": SHARE, **self.limits})
+        _ = self.accepts  # computed now, because torch.compile cannot trace it
 
     def chosen(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """Return those of the tensors that the loss reads; raises TypeError that names one which is missing."""
@@ -110,8 +111,9 @@ class TokenLoss(eh.Loss):
 
     def _places(self, labels: Any, token_weight: Any, sample_weight: Any, document_ids: Any) -> Places:
         weights = {"token_weight": token_weight, "sample_weight": sample_weight, "document_ids": document_ids}
-        self._check_weights(labels, {name: tensor for name, tensor in weights.items() if tensor is not None})
-        return placed(labels, **weights, normalise=self.normalise)
+        constant = {name: None if tensor is None else tensor.detach() for name, tensor in weights.items()}
+        self._check_weights(labels, {name: tensor for name, tensor in constant.items() if tensor is not None})
+        return placed(labels, **constant, normalise=self.normalise)
 
     def _tokens(self, places: Places, labels: Any, document_ids: Any, **outputs: Any) -> Tokens:
         """Return the tokens that count; while torch.compile traces all tokens, those that do not count with harmless rows."""

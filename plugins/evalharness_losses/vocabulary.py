@@ -16,9 +16,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from evalharness_losses.once import Once
 from evalharness_losses.tensors import in_full
 
 CHUNK_BYTES = 48 * 2**20  # of one table of a chunk, tokens x vocabulary; two exist at a time
@@ -39,52 +39,52 @@ class Chunk:
     def __init__(self, logits: Any, labels: Any, negatives: Callable[[], Any] | None = None, room: Any = None) -> None:
         self.logits, self.labels, self._negatives, self._room = logits, labels, negatives, room
 
-    @cached_property
+    @Once
     def p(self) -> Any:
         import torch
 
         return torch.softmax(self.logits, -1, out=self._room)
 
-    @cached_property
+    @Once
     def _peak(self) -> Any:
         return self.logits.amax(-1)
 
-    @cached_property
+    @Once
     def _log_peak_p(self) -> Any:
         # The largest probability is at least 1 / vocabulary: its logarithm is as exact as a log-softmax, without its table.
         return self.p.amax(-1).log()
 
-    @cached_property
+    @Once
     def log_p(self) -> Any:
         return self.logits.gather(-1, self.labels[:, None])[:, 0] - self._peak + self._log_peak_p
 
-    @cached_property
+    @Once
     def log_norm(self) -> Any:
         return self._peak - self._log_peak_p
 
-    @cached_property
+    @Once
     def mean_log_p(self) -> Any:
         return self.logits.mean(-1) - self._peak + self._log_peak_p
 
-    @cached_property
+    @Once
     def entropy(self) -> Any:
         import torch
 
         return torch.special.entr(self.p).sum(-1)
 
-    @cached_property
+    @Once
     def negatives(self) -> Any:
         assert self._negatives is not None
         return self._negatives()
 
-    @cached_property
+    @Once
     def _log_p_of_negatives(self) -> Any:
         import torch
 
         log_p = self.logits.gather(-1, self.negatives.clamp_min(0)) - self._peak[:, None] + self._log_peak_p[:, None]
         return log_p.clamp_max(-torch.finfo(log_p.dtype).eps)
 
-    @cached_property
+    @Once
     def log_not_negatives(self) -> Any:
         import torch
 
