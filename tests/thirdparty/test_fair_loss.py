@@ -1,0 +1,48 @@
+"""The example of a loss in a package of its own: built, installed, listed, described, checked, and trained with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2] / "examples" / "evalharness-fair-loss"
+OWN = {"EVALHARNESS_PLUGINS": "fair_loss"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from tests.thirdparty.conftest import Environment
+
+    scratch = tmp_path_factory.mktemp("fair")
+    made = Environment.make(scratch / "environment")
+    made.install(PROJECT, scratch)
+    return made
+
+
+def test_it_is_listed_without_loading_torch(installed: Any) -> None:
+    shown = installed.evalharness("list", "losses", "--json", env=OWN)
+    assert shown.returncode == 0, shown.stderr
+    assert [item["name"] for item in json.loads(shown.stdout)] == ["fair"]
+    code = "import sys; from evalharness import registry; registry.installed().classes('loss'); print('torch' in sys.modules)"
+    assert installed.python("-c", code, env=OWN).stdout == "False\n"
+
+
+def test_it_is_described_with_formula_gradient_and_tags(installed: Any) -> None:
+    shown = installed.evalharness("describe", "fair", env=OWN)
+    assert shown.returncode == 0, shown.stderr
+    for part in ("c^2 (|e| / c - log(1 + |e| / c))", "e / (1 + |e| / c)", "convex", "bounded gradient", "1.4"):
+        assert part in shown.stdout
+
+
+def test_it_passes_the_conformance_kit(installed: Any) -> None:
+    done = installed.evalharness("plugin", "test", "evalharness-fair-loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_own_tests_pass_where_it_is_installed(installed: Any, tmp_path: Path) -> None:
+    done = installed.python("-m", "pytest", "-p", "no:cacheprovider", str(PROJECT / "tests"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
