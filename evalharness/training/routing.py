@@ -1,0 +1,198 @@
+"""What the routers of a mixture-of-experts model do: logits, weights and chosen experts, by forward hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from evalharness.errors import UsageError
+
+_NAMED = ("Router", "TopKGate", "MoEGate")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one router made of the tokens of one forward pass, a row a token, padding removed.
+
+    - `logits` (tokens, experts), with their gradient; `weights` (tokens, chosen) or None; `indices` (tokens, chosen).
+    - `samples` (tokens,), the row of the batch that each token stands in, None where no mask says.
+    """
+
+    logits: Any
+    weights: Any
+    indices: Any
+    samples: Any
+
+
+@dataclass(frozen=True)
+class Router:
+    """A router module, and at which place of its output the logits stand."""
+
+    name: str
+    module: Any
+    place: int
+
+    def read(self, output: Any) -> tuple[Any, Any, Any]:
+        """Return logits, weights and indices, a row a token; raises UsageError where the output does not tell them."""
+        parts = output if isinstance(output, tuple) else (output,)
+        logits = parts[self.place]
+        others = [part for place, part in enumerate(parts) if place != self.place and hasattr(part, "dtype")]
+        weights = next((part for part in others if part.is_floating_point()), None)
+        found = self._chosen(parts, logits, weights)
+        return tuple(None if part is None else part.reshape(-1, part.shape[-1]) for part in (logits, weights, found))  # type: ignore[return-value]
+
+    def _chosen(self, parts: tuple[Any, ...], logits: Any, weights: Any) -> Any:
+        whole = [part for part in parts if hasattr(part, "dtype") and not part.is_floating_point()]
+        if len(whole) == 1 and parts[0] is not whole[0]:
+            return whole[0]
+        if len(whole) == 1 and weights is not None and weights.shape[-1] == 1:
+            # One expert a token, given as a mask from which tokens beyond an expert's capacity are gone.
+            return logits.argmax(-1, keepdim=True)
+        if not whole and getattr(self.module, "top_k", None):
+            return logits.detach().topk(self.module.top_k, -1).indices
+        kind = type(self.module).__name__
+        raise UsageError(f"the router '{self.name}' ({kind}) does not say which experts it chose, so its balance is unknown")
+
+
+class Routing:
+    """Records what the routers of a model do in its forward passes, within a `with` block; no hook outlives the block.
+
+    Choices are those that the router made, also where a bias corrects its scores. The mask is the keyword argument
+    `attention_mask` (batch, tokens) of the model's forward; without one every token counts, and belongs to no known
+    sample. Tokens of a decoder behind an encoder have another mask, so all of theirs count.
+
+    >>> import torch
+    >>> class TinyRouter(torch.nn.Module):
+    ...     def forward(self, hidden):
+    ...         best = hidden.softmax(-1).topk(2)
+    ...         return hidden, best.values, best.indices
+    >>> model = torch.nn.Sequential(TinyRouter())
+    >>> with Routing(model) as routing:
+    ...     _ = model(torch.tensor([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0]]))
+    >>> routing.tensors()["router_indices"]
+    (tensor([[0, 1],
+            [1, 2]]),)
+
+    Raises UsageError where the model has no router.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.routers: tuple[Router, ...] = tuple(_routers(model))
+        if not self.routers:
+            raise UsageError(f"{_inner(model)} has no router: it is no mixture-of-experts model, so it has no 'router_logits'")
+        self.choices: dict[str, Choice] = {}
+        self.loads: dict[str, Any] = {}
+        self._mask: Any = None
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self.choices, self.loads = {}, {}
+        self._hooks = [self.model.register_forward_pre_hook(self._begin, with_kwargs=True)]
+        self._hooks += [router.module.register_forward_hook(self._taker(router)) for router in self.routers]
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+    def tensors(self) -> dict[str, tuple[Any, ...]]:
+        """Return `router_logits`, `router_indices` and `router_weights` of the last forward pass, as losses read them."""
+        found = [self.choices[router.name] for router in self._used()]
+        return {
+            "router_logits": tuple(choice.logits for choice in found),
+            "router_indices": tuple(choice.indices for choice in found),
+            "router_weights": tuple(_matrix(router, self.choices[router.name].logits.shape[-1]) for router in self._used()),
+        }
+
+    def counts(self) -> Any:
+        """Return how often each expert was chosen in the last forward pass, (batch, layers, experts), int64.
+
+        This is the column `router_counts`. Without a mask, or behind one of other tokens, the batch is one sample.
+        """
+        import torch
+
+        batch = 1 if self._mask is None else len(self._mask)
+        return torch.stack([_counted(self.choices[router.name], batch) for router in self._used()], 1)
+
+    def _used(self) -> list[Router]:
+        used = [router for router in self.routers if router.name in self.choices]
+        if not used:
+            raise UsageError(f"no router of {_inner(self.model)} ran: call the model within the with block first")
+        return used
+
+    def _begin(self, _: Any, __: Any, inputs: Mapping[str, Any]) -> None:
+        mask = inputs.get("attention_mask")
+        self._mask = mask if getattr(mask, "ndim", 0) == 2 else None
+        self.choices = {}
+
+    def _taker(self, router: Router) -> Any:
+        def take(_: Any, __: Any, output: Any) -> None:
+            logits, weights, indices = router.read(output)
+            kept = self._kept(router, len(logits))
+            if kept is not None:
+                logits, indices = logits[kept], indices[kept]
+                weights = None if weights is None else weights[kept]
+            samples = None if kept is None else self._mask.nonzero()[:, 0]
+            self.choices[router.name] = Choice(logits, weights, indices, samples)
+            load = indices.flatten().bincount(minlength=logits.shape[-1])
+            self.loads[router.name] = self.loads.get(router.name, 0) + load
+
+        return take
+
+    def _kept(self, router: Router, rows: int) -> Any:
+        """Return which rows are tokens, by number; None where no mask is theirs."""
+        behind = _inner_config(self.model, "is_encoder_decoder") and ".decoder." in f".{router.name}."
+        if self._mask is None or behind or self._mask.numel() != rows:
+            return None
+        return self._mask.flatten().nonzero()[:, 0]
+
+
+def _counted(choice: Choice, batch: int) -> Any:
+    """Return (batch, experts), the choices of one router by sample."""
+    experts = choice.logits.shape[-1]
+    if choice.samples is None:
+        return choice.indices.flatten().bincount(minlength=experts).view(1, experts)
+    return (choice.samples[:, None] * experts + choice.indices).flatten().bincount(minlength=batch * experts).view(batch, experts)
+
+
+def _routers(model: Any) -> Iterator[Router]:
+    """Yield the routers of a model: those that its library records, otherwise modules that are called so."""
+    recorded = list(_recorded(model))
+    if recorded:
+        yield from recorded
+        return
+    for name, module in model.named_modules():
+        if type(module).__name__.endswith(_NAMED):
+            yield Router(name, module, 0)
+
+
+def _recorded(model: Any) -> Iterator[Router]:
+    """Yield the routers that models of the transformers library name for recording, in the order of the layers."""
+    specs: list[Any] = []
+    for module in model.modules():
+        given = (getattr(module, "_can_record_outputs", None) or {}).get("router_logits", [])
+        specs += [spec for spec in (given if isinstance(given, list) else [given]) if getattr(spec, "target_class", None)]
+    for name, module in model.named_modules():
+        for spec in specs:
+            if isinstance(module, spec.target_class) and (not spec.layer_name or spec.layer_name in name):
+                yield Router(name, module, spec.index)
+                break
+
+
+def _matrix(router: Router, experts: int) -> Any:
+    """Return the matrix (experts, width) of a router."""
+    found = [item for item in router.module.parameters() if item.ndim == 2 and item.shape[0] == experts]
+    if len(found) != 1:
+        raise UsageError(f"the router '{router.name}' has {len(found)} matrices of {experts} rows, so none is its weights")
+    return found[0]
+
+
+def _inner(model: Any) -> str:
+    return type(getattr(model, "module", model)).__name__
+
+
+def _inner_config(model: Any, name: str) -> bool:
+    return bool(getattr(getattr(getattr(model, "module", model), "config", None), name, False))
