@@ -1,76 +1,26 @@
-"""The checks of a loss: a finite scalar, gradients that are right, and micro-batches that add up exactly."""
+"""The checks of a loss: a finite scalar, gradients that are right, micro-batches that add up exactly, honest tags."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import functools
 from typing import Any
 
-from evalharness.contract import Loss, Rows
+from evalharness.contract import Loss
 from evalharness.testing.every import EVERY, made, title
+from evalharness.testing.loss_subject import TOLERANCE, LossSubject, Tensors, copied, flat, leaf, only_sums, only_tagged
+from evalharness.testing.loss_tags import TAG_CHECKS
 from evalharness.testing.outcomes import Broken, NotApplicable, Outcome, raise_failed, run_checks
-from evalharness.testing.tensors import DIFFERENTIATED, changed_in_row, default_tensors, rows_of, sliced, weightless
+from evalharness.testing.tensors import DIFFERENTIATED, changed_in_row, in_precision, rows_of, spoilt_in_row, weightless
 
-Tensors = Mapping[str, Any]
-TOLERANCE = 1e-9
-
-
-@dataclass
-class LossSubject:
-    """A loss and the tensors that it is tried on, float64: those of the sample data where None."""
-
-    loss: Loss
-    given: Tensors | None = None
-    names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        function = self.loss.loss if self.loss.pool == "batch" else self.loss.measure
-        declared = [item for item in inspect.signature(function).parameters.values() if item.kind is not item.VAR_KEYWORD]
-        self.names = self.loss.reads or tuple(item.name for item in declared if item.kind is not item.VAR_POSITIONAL)
-
-    @cached_property
-    def tensors(self) -> dict[str, Any]:
-        """The tensors that it reads; raises NotApplicable without torch, which is the only way to try a loss."""
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            raise NotApplicable("torch is not installed") from None
-        known = default_tensors(self.names) if self.given is None else dict(self.given)
-        missing = [name for name in self.names if name not in known]
-        if missing:
-            mend = f"pass tensors={{'{missing[0]}': ...}}, a leading sample axis each"
-            raise Broken("tensors to try the loss on", f"no '{missing[0]}' among {', '.join(known)}", mend)
-        return {name: known[name] for name in self.names}
-
-    @property
-    def count(self) -> int:
-        """How many rows the tensors have."""
-        return rows_of(self.tensors)
-
-    def measure(self, tensors: Tensors) -> dict[str, Any]:
-        """Return the statistics of these tensors."""
-        measured = self.loss.measure(**tensors)
-        return dict(measured.statistics if isinstance(measured, Rows) else measured)
-
-    def scalar(self, tensors: Tensors) -> Any:
-        """Return the loss of these tensors."""
-        return self.loss(**tensors)
-
-    def gradients(self, compute: Callable[[Tensors], Any]) -> dict[str, Any]:
-        """Return the gradients by tensor name of what `compute` gives for fresh copies of the tensors."""
-        leaves = {name: _leaf(value) if name in DIFFERENTIATED else value for name, value in self.tensors.items()}
-        compute(leaves).backward()
-        return {name: tensor.grad for name, value in leaves.items() if name in DIFFERENTIATED for tensor in _flat(value)}
+_HALF = 1e-2
 
 
 def check_loss(loss: Loss | type[Loss], tensors: Tensors | None = None) -> list[Outcome]:
     """Check that a loss keeps its contract; return the outcome of each check.
 
-    `tensors` are what it is tried on, by name, in float64; without them small random ones of the shapes that
-    `evalharness.contract` lists. Gradients are checked where the loss is tagged "differentiable". Raises
-    ConformanceError.
+    `tensors` are what it is tried on, by name, in float64; without them its own `example_tensors`, or small random ones of
+    the shapes that `evalharness.contract` lists. Gradients are checked where the loss is tagged "differentiable", and each
+    tag is tried to be refuted. Raises ConformanceError.
     """
     return raise_failed(loss_outcomes(loss, tensors))
 
@@ -99,7 +49,7 @@ def gives_a_finite_scalar(subject: LossSubject) -> None:
 
 
 def returns_one_row_per_sample_of_each_statistic(subject: LossSubject) -> None:
-    _only_sums(subject)
+    only_sums(subject)
     for name, values in subject.measure(subject.tensors).items():
         if not getattr(values, "ndim", 0) or values.shape[0] != subject.count:
             mend = "reduce over tokens only, .sum(-1); the harness adds over samples"
@@ -109,58 +59,83 @@ def returns_one_row_per_sample_of_each_statistic(subject: LossSubject) -> None:
 def leaves_its_tensors_untouched(subject: LossSubject) -> None:
     import torch
 
-    copies = {name: _copy(value) for name, value in subject.tensors.items()}
+    copies = {name: copied(value) for name, value in subject.tensors.items()}
     subject.scalar(copies)
     for name, value in subject.tensors.items():
-        if any(not torch.equal(one, other) for one, other in zip(_flat(value), _flat(copies[name]), strict=True)):
+        if any(not torch.equal(one, other) for one, other in zip(flat(value), flat(copies[name]), strict=True)):
             raise Broken("tensors stay as they are", f"it changed '{name}' in place", "use the operations without a trailing _")
 
 
 def micro_batches_add_up(subject: LossSubject) -> None:
     import torch
 
-    _only_sums(subject)
+    only_sums(subject)
     whole = subject.measure(subject.tensors)
-    parts = [subject.measure(part) for part in _micro_batches(subject, subject.tensors)]
     mend = "let a row depend on its own sample only; divide in score"
-    for name, values in whole.items():
-        joined = torch.cat([part[name] for part in parts])
-        if not torch.allclose(values, joined, rtol=TOLERANCE, atol=TOLERANCE):
-            raise Broken(f"'{name}' of micro-batches is that of the whole batch", f"{joined} instead of {values}", mend)
+    for split in subject.splits():
+        parts = [subject.measure(subject.rows(chosen, subject.tensors)) for chosen in split]
+        for name, values in whole.items():
+            joined = torch.cat([part[name] for part in parts])
+            if not torch.allclose(values, joined, rtol=TOLERANCE, atol=TOLERANCE):
+                raise Broken(f"'{name}' of micro-batches is that of the whole batch", f"{joined} instead of {values}", mend)
 
 
 def micro_batches_give_the_same_gradient(subject: LossSubject) -> None:
-    """The rule of accumulation: statistics weighted by the gradient of score at the totals of the whole batch."""
+    """The rule of accumulation: shares at the totals of the whole batch, however it is cut."""
     import torch
 
-    _only_sums(subject)
-    _only_differentiable(subject)
+    only_sums(subject)
+    only_tagged(subject, "differentiable")
     totals = {name: values.sum(0).detach() for name, values in subject.measure(subject.tensors).items()}
-    slopes = {name: values.clone().requires_grad_(values.is_floating_point()) for name, values in totals.items()}
-    subject.loss.score(**slopes).backward()
-    weights = {name: torch.zeros_like(value) if value.grad is None else value.grad for name, value in slopes.items()}
+    whole = subject.gradients(subject.scalar)
+    for split in subject.splits():
+        together = subject.gradients(functools.partial(_shares, subject, totals, split))
+        for name, gradient in whole.items():
+            if not torch.allclose(gradient, together[name], rtol=1e-7, atol=TOLERANCE):
+                seen = f"gradients of '{name}' differ by up to {float((gradient - together[name]).abs().max())}"
+                raise Broken(
+                    "accumulated micro-batches have the gradient of the whole batch", seen, "return sums, and divide in score"
+                )
 
-    def accumulated(leaves: Tensors) -> Any:
-        parts = [subject.measure(part) for part in _micro_batches(subject, leaves)]
-        return torch.stack([(values.sum(0) * weights[name]).sum() for part in parts for name, values in part.items()]).sum()
 
-    whole, together = subject.gradients(subject.scalar), subject.gradients(accumulated)
-    for name, gradient in whole.items():
-        if not torch.allclose(_zero_if_none(gradient), _zero_if_none(together[name]), rtol=1e-7, atol=TOLERANCE):
-            seen = f"gradients of '{name}' differ by up to {float((gradient - together[name]).abs().max())}"
-            raise Broken(
-                "accumulated micro-batches have the gradient of the whole batch", seen, "return sums, and divide in score"
-            )
+def counts_what_measure_gives(subject: LossSubject) -> None:
+    """`count` needs no output of a model, agrees with `measure`, and leaves a score that is linear in the rest."""
+    import torch
+
+    counted = _counted(subject)
+    measured = subject.measure(subject.tensors)
+    for name, values in counted.items():
+        if name not in measured or not torch.allclose(values.double(), measured[name].double(), rtol=TOLERANCE, atol=TOLERANCE):
+            mend = "let measure call count, or leave this statistic out of count"
+            raise Broken(f"'{name}' of count is that of measure", f"{values} instead of {measured.get(name)}", mend)
+    fixed = {name: values.double().sum(0) for name, values in counted.items()}
+    rest = {name: values.double().sum(0) for name, values in measured.items() if name not in counted}
+    doubled = subject.loss.score(**fixed, **{name: 2 * values for name, values in rest.items()})
+    if not torch.allclose(doubled, 2 * subject.loss.score(**fixed, **rest), rtol=1e-7, atol=TOLERANCE):
+        mend = "let count return None: the gradient at the window's totals is not known beforehand"
+        raise Broken("score is linear in what count does not give", "twice the rest is not twice the score", mend)
+
+
+def shares_at_counted_totals_are_parts_of_the_value(subject: LossSubject) -> None:
+    import torch
+
+    totals = {name: values.double().sum(0) for name, values in _counted(subject).items()}
+    whole = subject.scalar(subject.tensors)
+    for split in subject.splits():
+        together = _shares(subject, totals, split, subject.tensors)
+        if not torch.allclose(whole, together, rtol=1e-7, atol=TOLERANCE):
+            seen = f"{float(together)} instead of {float(whole)}"
+            raise Broken("the shares of micro-batches add up to the loss of the window", seen, "leave share as it is inherited")
 
 
 def has_the_gradient_of_its_value(subject: LossSubject) -> None:
     import torch
 
-    _only_differentiable(subject)
-    names = [name for name in subject.names if name in DIFFERENTIATED and isinstance(subject.tensors[name], torch.Tensor)]
+    only_tagged(subject, "differentiable")
+    names = [name for name in subject.differentiated if isinstance(subject.tensors[name], torch.Tensor)]
     if not names:
-        raise NotApplicable(f"it reads none of {', '.join(sorted(DIFFERENTIATED))}")
-    leaves = [_leaf(subject.tensors[name]) for name in names]
+        raise NotApplicable("it reads layers only")
+    leaves = [leaf(subject.tensors[name]) for name in names]
     try:
         torch.autograd.gradcheck(
             lambda *values: subject.scalar({**subject.tensors, **dict(zip(names, values, strict=True))}), leaves
@@ -173,46 +148,92 @@ def has_the_gradient_of_its_value(subject: LossSubject) -> None:
 def gives_no_influence_to_weight_zero(subject: LossSubject) -> None:
     import torch
 
-    without = weightless(subject.tensors, row=0)
-    if without is None:
-        raise NotApplicable("it reads no weights and no labels")
+    without = _without_row(subject)
     one, other = subject.scalar(without), subject.scalar(changed_in_row(without, row=0))
     if not torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE):
         mend = "multiply by the weight, leave out labels of -100, and divide by the sum of weights"
         raise Broken("a sample of weight 0 changes nothing", f"{float(one)}, then {float(other)}", mend)
 
 
-def _micro_batches(subject: LossSubject, tensors: Tensors) -> Sequence[Tensors]:
-    cut = max(subject.count // 3, 1)
-    return [sliced(tensors, slice(0, cut)), sliced(tensors, slice(cut, subject.count))]
-
-
-def _only_sums(subject: LossSubject) -> None:
-    if subject.loss.pool == "batch":
-        raise NotApplicable("its samples are coupled across the batch")
-
-
-def _only_differentiable(subject: LossSubject) -> None:
-    if "differentiable" not in subject.loss.tags:
-        raise NotApplicable("it is not tagged differentiable")
-
-
-def _leaf(value: Any) -> Any:
-    return tuple(map(_leaf, value)) if isinstance(value, tuple) else value.detach().clone().requires_grad_()
-
-
-def _copy(value: Any) -> Any:
-    return tuple(map(_copy, value)) if isinstance(value, tuple) else value.clone()
-
-
-def _flat(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _zero_if_none(gradient: Any) -> Any:
+def gives_no_influence_to_nan_of_weight_zero(subject: LossSubject) -> None:
+    """0 times NaN is NaN, in the value and in the gradient: such rows must be replaced, not multiplied."""
     import torch
 
-    return torch.zeros(()) if gradient is None else gradient
+    without = _without_row(subject)
+    spoilt = spoilt_in_row(without, row=0)
+    mend = "replace what weighs nothing before computing, torch.where(weight > 0, tensor, 0.0)"
+    one, other = subject.scalar(without), subject.scalar(spoilt)
+    if not torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE):
+        raise Broken("NaN in a sample of weight 0 changes nothing", f"{float(one)}, then {float(other)}", mend)
+    if not one.requires_grad and not subject.differentiated:
+        return
+    for name, gradient in subject.gradients(subject.scalar, spoilt).items():
+        if not bool(torch.isfinite(gradient).all()):
+            raise Broken("NaN in a sample of weight 0 has no gradient", f"the gradient of '{name}' is not finite", mend)
+
+
+def gives_nothing_for_a_masked_row(subject: LossSubject) -> None:
+    only_sums(subject)
+    measured = subject.measure(_without_row(subject))
+    for name in ("loss", "weight"):
+        if name in measured and float(measured[name][0].detach().abs().sum()) != 0:
+            mend = "multiply by the weights before adding over tokens"
+            raise Broken(f"'{name}' of a sample that is masked throughout is 0", str(float(measured[name][0])), mend)
+
+
+def computes_half_precision_in_float32(subject: LossSubject) -> None:
+    import torch
+
+    names = [name for name in subject.tensors if name in DIFFERENTIATED]
+    if not names:
+        raise NotApplicable(f"it reads none of {', '.join(sorted(DIFFERENTIATED))}")
+    floats = [name for name, value in subject.tensors.items() if all(each.is_floating_point() for each in flat(value))]
+    half = in_precision(in_precision(subject.tensors, torch.float32, floats), torch.bfloat16, names)
+    full, value = subject.scalar(in_precision(half, torch.float32, names)), subject.scalar(half)
+    if value.dtype == torch.bfloat16 or abs(float(value) - float(full)) > _HALF * max(1.0, abs(float(full))):
+        mend = "turn half-precision tensors into float32 first, tensor.float()"
+        raise Broken(f"in bfloat16 the value of float32 within {_HALF}", f"{float(value)} ({value.dtype}), {float(full)}", mend)
+
+
+def components_make_the_whole(subject: LossSubject) -> None:
+    import torch
+
+    loss, tensors = subject.loss, subject.tensors
+    if set(loss.weighting(**tensors)) != set(loss.components):
+        seen = f"weights of {', '.join(loss.weighting(**tensors))}, components {', '.join(loss.components)}"
+        raise Broken("weighting names the components", seen, "give both the same names")
+    values = {name: part(**tensors) for name, part in loss.components.items()}
+    together, whole = loss.combined(values, **tensors), subject.scalar(tensors)
+    if not torch.allclose(torch.as_tensor(together, dtype=whole.dtype), whole, rtol=1e-7, atol=TOLERANCE):
+        mend = "let combined return what the loss is, given the values of its components"
+        raise Broken("the components make the loss", f"{float(together)} instead of {float(whole)}", mend)
+    carried = loss.carry({name: value.detach() for name, value in values.items()}, **loss.carried())
+    if set(carried) != set(loss.carried()):
+        raise Broken("carry returns what is carried", ", ".join(carried), f"return {', '.join(loss.carried())}")
+
+
+def _shares(subject: LossSubject, totals: Tensors, split: list[slice], tensors: Tensors) -> Any:
+    import torch
+
+    return torch.stack([subject.loss.share(totals, **subject.rows(chosen, tensors)) for chosen in split]).sum()
+
+
+def _counted(subject: LossSubject) -> dict[str, Any]:
+    """Return what `count` gives without anything that a model computes."""
+    only_sums(subject)
+    known = {name: value for name, value in subject.tensors.items() if name not in subject.differentiated}
+    counted = subject.loss.count(**known)
+    if counted is None:
+        raise NotApplicable("it counts nothing beforehand")
+    return dict(counted)
+
+
+def _without_row(subject: LossSubject) -> dict[str, Any]:
+    """Return the tensors with a first sample that weighs nothing."""
+    without = weightless(subject.tensors, row=0)
+    if without is None or rows_of(without) < 2:
+        raise NotApplicable("it reads no weights and no labels")
+    return without
 
 
 def _shown(value: Any) -> str:
@@ -221,5 +242,7 @@ def _shown(value: Any) -> str:
 
 CHECKS = (
     gives_a_finite_scalar, returns_one_row_per_sample_of_each_statistic, leaves_its_tensors_untouched, micro_batches_add_up,
-    micro_batches_give_the_same_gradient, has_the_gradient_of_its_value, gives_no_influence_to_weight_zero,
+    micro_batches_give_the_same_gradient, counts_what_measure_gives, shares_at_counted_totals_are_parts_of_the_value,
+    has_the_gradient_of_its_value, gives_no_influence_to_weight_zero, gives_no_influence_to_nan_of_weight_zero,
+    gives_nothing_for_a_masked_row, computes_half_precision_in_float32, components_make_the_whole, *TAG_CHECKS,
 )  # fmt: skip

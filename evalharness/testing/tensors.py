@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 BATCH, TOKENS, VOCABULARY, WIDTH, EXPERTS, LAYERS = 5, 4, 6, 3, 4, 2
@@ -10,7 +10,7 @@ FRAMES, NEGATIVES = 9, 2
 IGNORED = -100
 DIFFERENTIATED = frozenset({
     "logits", "hidden", "head_weight", "router_logits", "router_weights", "chosen_logps", "rejected_logps", "query", "positive",
-    "negative", "prediction", "logps", "chosen_score", "rejected_score", "candidate_logps",
+    "negative", "prediction", "probabilities", "logps", "chosen_score", "rejected_score", "candidate_logps",
 })  # fmt: skip
 SHARED = ("head_weight", "router_weights")  # one for all samples
 LAYERED = ("router_logits", "router_indices")  # a tuple, one tensor a layer
@@ -71,11 +71,11 @@ def rows_of(tensors: Mapping[str, Any]) -> int:
     return len(tensors[name][0] if name in LAYERED else tensors[name])
 
 
-def sliced(tensors: Mapping[str, Any], rows: slice) -> dict[str, Any]:
-    """Return the tensors of some samples."""
-    count = rows_of(tensors)
+def sliced(tensors: Mapping[str, Any], rows: slice, shared: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the tensors of some samples; `shared` names those that all samples share, beside those that always are."""
+    count, whole = rows_of(tensors), {*SHARED, *shared}
     return {
-        name: value if name in SHARED else tuple(_of(layer, rows, count) for layer in value) if name in LAYERED else value[rows]
+        name: value if name in whole else tuple(_of(layer, rows, count) for layer in value) if name in LAYERED else value[rows]
         for name, value in tensors.items()
     }
 
@@ -99,13 +99,49 @@ def weightless(tensors: Mapping[str, Any], row: int) -> dict[str, Any] | None:
 
 def changed_in_row(tensors: Mapping[str, Any], row: int) -> dict[str, Any]:
     """Return the tensors with other numbers in one sample of everything that a model would have computed."""
+    return _with_row(tensors, row, lambda values: values.flip(-1) * 2 + 1 if values.ndim else values * 2 - 1)
+
+
+def spoilt_in_row(tensors: Mapping[str, Any], row: int) -> dict[str, Any]:
+    """Return the tensors with NaN in one sample of everything that a model would have computed."""
+    return _with_row(tensors, row, lambda values: values * float("nan"))
+
+
+def _with_row(tensors: Mapping[str, Any], row: int, change: Callable[[Any], Any]) -> dict[str, Any]:
     changed = dict(tensors)
-    for name in DIFFERENTIATED.difference(SHARED, LAYERED).intersection(tensors):
-        changed[name] = tensors[name].clone()
-        changed[name][row] = tensors[name][row].flip(-1) * 2 + 1 if tensors[name].ndim > 1 else tensors[name][row] * 2 - 1
-    if "router_logits" in tensors:
-        layers = [layer.unflatten(0, (rows_of(tensors), -1)).clone() for layer in tensors["router_logits"]]
-        for layer in layers:
-            layer[row] = layer[row].flip(-1) * 2 + 1
-        changed["router_logits"] = tuple(layer.flatten(0, 1) for layer in layers)
+    for name in DIFFERENTIATED.difference(SHARED).intersection(tensors):
+        layers = tensors[name] if name in LAYERED else (tensors[name],)
+        per_sample = [layer.unflatten(0, (rows_of(tensors), -1)).clone() for layer in layers]
+        for layer in per_sample:
+            layer[row] = change(layer[row].squeeze(0)).reshape(layer[row].shape)
+        flat = tuple(layer.flatten(0, 1) for layer in per_sample)
+        changed[name] = flat if name in LAYERED else flat[0]
     return changed
+
+
+def moved(tensors: Mapping[str, Any], size: float, chance: Any) -> dict[str, Any]:
+    """Return the tensors with everything that a model would have computed a random step of this size away.
+
+    Weights that all samples share stay: what is asked of a loss is asked in the output of the model. Probabilities stay so.
+    """
+    changed = dict(tensors)
+    for name in DIFFERENTIATED.difference(SHARED).intersection(tensors):
+        found = [_stepped(name, value, size, chance) for value in (tensors[name] if name in LAYERED else (tensors[name],))]
+        changed[name] = tuple(found) if name in LAYERED else found[0]
+    return changed
+
+
+def _stepped(name: str, value: Any, size: float, chance: Any) -> Any:
+    import torch
+
+    step = size * torch.randn(value.shape, generator=chance, dtype=torch.float64).to(value.dtype)
+    return (value.log() + step).softmax(-1) if name == "probabilities" else value + step
+
+
+def in_precision(tensors: Mapping[str, Any], precision: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return the tensors with those of these names, and layers of them, in another floating-point precision."""
+
+    def turned(value: Any) -> Any:
+        return tuple(map(turned, value)) if isinstance(value, tuple) else value.to(precision)
+
+    return {**tensors, **{name: turned(tensors[name]) for name in names if name in tensors}}

@@ -82,7 +82,7 @@ class Combine(eh.Loss):
         return found
 
     @cached_property
-    def components(self) -> Mapping[str, eh.Loss]:  # type: ignore[override]
+    def components(self) -> Mapping[str, eh.Loss]:
         """The losses by name."""
         return {name: loss for name, (loss, _) in self._constants.items()}
 
@@ -109,7 +109,7 @@ class Combine(eh.Loss):
         return tuple(name for name, needed in self.accepts.items() if needed)
 
     @cached_property
-    def accepts(self) -> Mapping[str, bool]:  # type: ignore[override]
+    def accepts(self) -> Mapping[str, bool]:
         """The tensors that it reads by name, and whether each must be given."""
         found: dict[str, bool] = dict.fromkeys((*self._own_learned(), *self._own_carried()), False)
         if self.schedule != "constant":

@@ -101,19 +101,19 @@ class PerSample(eh.Loss):
         read = {name: given[name] for name in self.reads if name in given}
         values = type(self).value(**read, **learned, **self.options())
         values = values.flatten(1).mean(1) if values.ndim > 1 else values
-        weight = self.count(sample_weight=sample_weight, **given)["weight"]
-        return {"loss": values * self._plain_weight(sample_weight, values).to(values.dtype), "weight": weight.to(values.dtype)}
+        plain = _plain_weight(sample_weight, values).to(values.dtype)
+        return {"loss": values * plain, "weight": self._weight(plain, given).to(values.dtype)}
 
-    def count(self, sample_weight: Any = None, **tensors: Any) -> dict[str, Any]:
-        weight = self._plain_weight(sample_weight, next(iter(tensors.values())))
+    def count(self, *_: Any, sample_weight: Any = None, **tensors: Any) -> dict[str, Any] | None:
+        like = next(iter(tensors.values()), sample_weight)
+        if like is None or (self.weigh is not None and "target" not in tensors):
+            return None
+        return {"weight": self._weight(_plain_weight(sample_weight, like), tensors)}
+
+    def _weight(self, plain: Any, tensors: Mapping[str, Any]) -> Any:
+        """Return how much each sample counts in the mean."""
         weigh = type(self).weigh
-        return {"weight": weight if weigh is None else weight * weigh(tensors["target"], **self.options())}
-
-    @staticmethod
-    def _plain_weight(sample_weight: Any, like: Any) -> Any:
-        import torch
-
-        return torch.ones(len(like), device=like.device) if sample_weight is None else in_full(sample_weight)
+        return plain if weigh is None else plain * weigh(tensors["target"], **self.options())
 
     def _check_weight(self, weight: Any, tensors: Mapping[str, Any]) -> None:
         first = next(iter(tensors.values()))
@@ -146,6 +146,12 @@ class PerSample(eh.Loss):
         name = self.reads[0]
         output = {"probabilities": output.softmax(-1) if several else output.sigmoid()}.get(name, output)
         return {name: output, "target": target, "sample_weight": noise.abs()}
+
+
+def _plain_weight(sample_weight: Any, like: Any) -> Any:
+    import torch
+
+    return torch.ones(len(like), device=like.device) if sample_weight is None else in_full(sample_weight)
 
 
 def check_limits(loss: Any, limits: Mapping[str, str]) -> None:

@@ -13,6 +13,10 @@ from evalharness.testing.losses import loss_outcomes
 torch = pytest.importorskip("torch")
 
 
+def full(tensor: Any) -> Any:
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+
+
 class CrossEntropy(Loss):
     """Negative log-likelihood of the labels in nats per token, 0 or more."""
 
@@ -38,7 +42,7 @@ class Coupled(Loss):
     name, range, pool, tags = "coupled", (0, None), "batch", ("differentiable",)
 
     def loss(self, query: Any, positive: Any) -> Any:
-        return torch.nn.functional.cross_entropy(query @ positive.T, torch.arange(len(query)))
+        return torch.nn.functional.cross_entropy(full(query) @ full(positive).T, torch.arange(len(query)))
 
 
 class RootMean(Weighted):
@@ -54,7 +58,7 @@ class Balance(Loss):
     name, range, tags = "balance", (0, None), ("differentiable",)
 
     def measure(self, router_logits: Any) -> dict[str, Any]:
-        probabilities = torch.stack([layer.softmax(-1) for layer in router_logits], 1)
+        probabilities = torch.stack([full(layer).softmax(-1) for layer in router_logits], 1)
         return {"probability": probabilities, "count": torch.ones(len(probabilities), dtype=probabilities.dtype)}
 
     def score(self, probability: Any, count: Any) -> Any:
@@ -110,14 +114,81 @@ class Infinite(Weighted):
         return loss / (weight * 0)
 
 
-class Peculiar(Weighted):
+class Peculiar(Loss):
     """Reads a tensor of its own."""
+
+    name = "peculiar"
 
     def measure(self, temperature: Any) -> dict[str, Any]:
         return {"loss": temperature, "weight": temperature}
 
 
+class Counting(Weighted):
+    """Counts a weight that is not the one of measure."""
+
+    def count(self, sample_weight: Any = None, **_: Any) -> dict[str, Any]:
+        return {"weight": sample_weight * 2}
+
+
+class Rooted(Weighted):
+    """Promises by count a score that is linear, and takes a root."""
+
+    def count(self, sample_weight: Any = None, **_: Any) -> dict[str, Any]:
+        return {"weight": sample_weight}
+
+    def score(self, loss: Any, weight: Any) -> Any:
+        return (loss / weight) ** 0.5
+
+
+class Multiplied(Weighted):
+    """Multiplies by a weight of 0 what may be NaN."""
+
+
+class Masked(CrossEntropy):
+    """Gives a weight to a sample without labels."""
+
+    def measure(self, logits: Any, labels: Any) -> dict[str, Any]:
+        measured = super().measure(logits, labels)
+        return {**measured, "weight": measured["weight"] + 1}
+
+
+class Half(CrossEntropy):
+    """Computes in the precision that it is given."""
+
+    def measure(self, logits: Any, labels: Any) -> dict[str, Any]:
+        logs = logits.log_softmax(-1)
+        own = logs.gather(-1, labels.clamp_min(0).unsqueeze(-1)).squeeze(-1) * (labels != -100)
+        return {"loss": -own.sum(-1), "weight": (labels != -100).to(logs.dtype).sum(-1)}
+
+
+class Parted(Weighted):
+    """Names a component that makes half of it."""
+
+    def combined(self, values: Any, **tensors: Any) -> Any:
+        return sum(values.values()) / 2
+
+
+def claiming(tag: str, value: Any) -> type[Loss]:
+    """Return a loss with this tag and this value of an error."""
+
+    def measure(self: Loss, prediction: Any, target: Any) -> dict[str, Any]:
+        return {"loss": value(prediction - target), "weight": torch.ones_like(prediction)}
+
+    return type("Claiming", (Loss,), {"__doc__": "A claim.", "name": "claiming", "tags": (tag,), "measure": measure})
+
+
 BREACHES: list[tuple[Any, str, str]] = [
+    (Counting, "counts what measure gives", "'weight' of count is that of measure"),
+    (Rooted, "counts what measure gives", "twice the rest is not twice the score"),
+    (Rooted, "shares at counted totals are parts of the value", "add up to the loss of the window"),
+    (Multiplied, "gives no influence to nan of weight zero", "torch.where(weight > 0, tensor, 0.0)"),
+    (Masked, "gives nothing for a masked row", "'weight' of a sample that is masked throughout is 0"),
+    (Half, "computes half precision in float32", "tensor.float()"),
+    (Parted, "components make the whole", "let combined return what the loss is"),
+    (claiming("convex", lambda error: torch.log1p(error**2)), "is convex", "leave out the tag 'convex'"),
+    (claiming("robust", lambda error: error**2), "grows at most linearly", "leave out the tag 'robust'"),
+    (claiming("bounded gradient", lambda error: error**2), "has a bounded gradient", "leave out the tag 'bounded gradient'"),
+    (claiming("bounded gradient", lambda error: error.exp().log1p()), "stays finite far out", "softplus"),
     (Vector, "gives a finite scalar", "shape (3,)"),
     (Infinite, "gives a finite scalar", "inf"),
     (Reduced, "returns one row per sample of each statistic", "leading axis of 5 samples"),
@@ -130,7 +201,49 @@ BREACHES: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("loss", [CrossEntropy, Weighted, Coupled, RootMean, Balance])
+class Replaced(Weighted):
+    """Replaces what weighs nothing before it computes."""
+
+    def measure(self, prediction: Any, target: Any, sample_weight: Any) -> dict[str, Any]:
+        return super().measure(torch.where(sample_weight > 0, prediction, target), target, sample_weight)
+
+    def count(self, sample_weight: Any = None, **_: Any) -> dict[str, Any]:
+        return {"weight": sample_weight}
+
+
+class Masking(CrossEntropy):
+    """Replaces logits without a label before it computes."""
+
+    def measure(self, logits: Any, labels: Any) -> dict[str, Any]:
+        return super().measure(torch.where((labels != -100).unsqueeze(-1), full(logits), 0.0), labels)
+
+
+class ReplacedRoot(Replaced):
+    """Root of the weighted mean squared error, 0 or more; its score is no mean."""
+
+    def count(self, sample_weight: Any = None, **_: Any) -> Any:
+        return None
+
+    def score(self, loss: Any, weight: Any) -> Any:
+        return (loss / weight) ** 0.5
+
+
+class Absolute(Loss):
+    """Absolute error on examples of its own, 0 or more."""
+
+    name, range, tags = "absolute", (0, None), ("convex", "robust", "bounded gradient")
+
+    def measure(self, prediction: Any, scale: Any, slope: Any = 1.0) -> dict[str, Any]:
+        return {"loss": (slope * prediction / scale).abs(), "weight": torch.ones_like(prediction)}
+
+    def example_tensors(self) -> dict[str, Any]:
+        return {name: torch.arange(1.0, 6.0, dtype=torch.float64) for name in ("prediction", "scale")}
+
+    def learned(self) -> dict[str, Any]:
+        return {"slope": 1.0}
+
+
+@pytest.mark.parametrize("loss", [Masking, Replaced, Coupled, ReplacedRoot, Balance, Absolute])
 def test_a_loss_that_keeps_the_contract_passes(loss: Any) -> None:
     assert {outcome.status for outcome in check_loss(loss)} == {"passed", "skipped"}
 
