@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import evalharness as eh
+from evalharness_losses.noise import Neftune
 from evalharness_losses.surgery import MGDA, PCGrad
 
-RULES: tuple[type[eh.TrainingRule], ...] = (PCGrad, MGDA)
+RULES: tuple[type[eh.TrainingRule], ...] = (PCGrad, MGDA, Neftune)
