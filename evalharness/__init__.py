@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from evalharness.refusal import is_refusal
     from evalharness.results import Record
     from evalharness.scoring import Evaluation
+    from evalharness.training.routing import Routing
 
 __version__ = "0.1.0"
 
@@ -139,6 +140,16 @@ def corpus_digest(passages: Iterable[Passage]) -> str:
     from evalharness.systems import corpus
 
     return corpus.corpus_digest(passages)
+
+
+def routing(model: Any) -> Routing:
+    """Return what records which experts the routers of a torch model choose, within a `with` block.
+
+    Raises UsageError where the model has no router.
+    """
+    from evalharness.training.routing import Routing
+
+    return Routing(model)
 
 
 def cache_folder(*parts: str) -> Path:

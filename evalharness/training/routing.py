@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -54,6 +54,13 @@ class Router:
         kind = type(self.module).__name__
         raise UsageError(f"the router '{self.name}' ({kind}) does not say which experts it chose, so its balance is unknown")
 
+    def matrix(self, experts: int) -> Any:
+        """Return its matrix (experts, width); raises UsageError where it has none or several of that height."""
+        found = [item for item in self.module.parameters() if item.ndim == 2 and item.shape[0] == experts]
+        if len(found) != 1:
+            raise UsageError(f"the router '{self.name}' has {len(found)} matrices of {experts} rows, so none is its weights")
+        return found[0]
+
 
 class Routing:
     """Records what the routers of a model do in its forward passes, within a `with` block; no hook outlives the block.
@@ -84,6 +91,7 @@ class Routing:
             raise UsageError(f"{_inner(model)} has no router: it is no mixture-of-experts model, so it has no 'router_logits'")
         self.choices: dict[str, Choice] = {}
         self.loads: dict[str, Any] = {}
+        self.padding: Any = None  # a mask (batch, tokens) in the place of the model's, for packed rows, which have none
         self._mask: Any = None
         self._hooks: list[Any] = []
 
@@ -98,14 +106,18 @@ class Routing:
             hook.remove()
         self._hooks = []
 
-    def tensors(self) -> dict[str, tuple[Any, ...]]:
-        """Return `router_logits`, `router_indices` and `router_weights` of the last forward pass, as losses read them."""
-        found = [self.choices[router.name] for router in self._used()]
-        return {
-            "router_logits": tuple(choice.logits for choice in found),
-            "router_indices": tuple(choice.indices for choice in found),
-            "router_weights": tuple(_matrix(router, self.choices[router.name].logits.shape[-1]) for router in self._used()),
+    def tensors(self, wanted: Collection[str] = ("router_logits", "router_indices")) -> dict[str, tuple[Any, ...]]:
+        """Return those of `router_logits`, `router_indices`, `router_weights` that are wanted, a layer each, as losses read them.
+
+        They are those of the last forward pass; `router_weights` are the routers' matrices (experts, width).
+        """
+        used = [(router, self.choices[router.name]) for router in self._used()]
+        read: dict[str, Callable[[Router, Choice], Any]] = {
+            "router_logits": lambda _, choice: choice.logits,
+            "router_indices": lambda _, choice: choice.indices,
+            "router_weights": lambda router, choice: router.matrix(choice.logits.shape[-1]),
         }
+        return {name: tuple(take(router, choice) for router, choice in used) for name, take in read.items() if name in wanted}
 
     def counts(self) -> Any:
         """Return how often each expert was chosen in the last forward pass, (batch, layers, experts), int64.
@@ -124,7 +136,7 @@ class Routing:
         return used
 
     def _begin(self, _: Any, __: Any, inputs: Mapping[str, Any]) -> None:
-        mask = inputs.get("attention_mask")
+        mask = inputs.get("attention_mask") if self.padding is None else self.padding
         self._mask = mask if getattr(mask, "ndim", 0) == 2 else None
         self.choices = {}
 
@@ -180,14 +192,6 @@ def _recorded(model: Any) -> Iterator[Router]:
             if isinstance(module, spec.target_class) and (not spec.layer_name or spec.layer_name in name):
                 yield Router(name, module, spec.index)
                 break
-
-
-def _matrix(router: Router, experts: int) -> Any:
-    """Return the matrix (experts, width) of a router."""
-    found = [item for item in router.module.parameters() if item.ndim == 2 and item.shape[0] == experts]
-    if len(found) != 1:
-        raise UsageError(f"the router '{router.name}' has {len(found)} matrices of {experts} rows, so none is its weights")
-    return found[0]
 
 
 def _inner(model: Any) -> str:
