@@ -22,6 +22,7 @@ from benchmarks.statistics.figures import Cell, Compared, beyond_chance, compare
 from benchmarks.statistics.many import many
 from benchmarks.statistics.paired import paired
 from benchmarks.statistics.ranking import ranks
+from benchmarks.statistics.seeds import seeds
 from benchmarks.statistics.stopping import stopping
 from benchmarks.statistics.unscored import unscored
 
@@ -33,6 +34,7 @@ TABLES: dict[str, Callable[..., Iterator[Cell]]] = {
     "many": many,
     "ranks": ranks,
     "stopping": stopping,
+    "seeds": seeds,
 }
 HEAD = f"{'':62} {'here':>9} {'reference':>14} {'se':>8} {'its se':>8} {'z':>6}"
 

@@ -81,19 +81,19 @@ def compare(cell: Cell, figure: Figure) -> Compared:
     """Return both with their standard errors.
 
     Of shares they are those of the pooled share, with half a run added on either side so that none is 0; of other means
-    those of our runs, which stand in for the ones that the reference does not give.
+    those of our runs, which stand in for the ones that the reference does not give. What was calculated has none.
     """
     gap = figure.gap(cell.value)
-    if not figure.runs:
-        return Compared(cell, figure, 0.0, 0.0, math.inf if gap else 0.0)
     nearest = min(max(cell.value, figure.low), figure.high)
     variance = _pooled(cell, nearest, figure.runs) if cell.share else cell.sd**2
-    se, figure_se = math.sqrt(variance / cell.runs), math.sqrt(variance / figure.runs)
+    se, figure_se = math.sqrt(variance / cell.runs), math.sqrt(variance / figure.runs) if figure.runs else 0.0
     both = math.hypot(se, figure_se)
     return Compared(cell, figure, se, figure_se, gap / both if both else math.inf if gap else 0.0)
 
 
 def _pooled(cell: Cell, figure: float, runs: int) -> float:
+    if not runs:
+        return figure * (1 - figure)
     share = (cell.value * cell.runs + figure * runs + 0.5) / (cell.runs + runs + 1)
     return share * (1 - share)
 

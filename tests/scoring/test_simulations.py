@@ -6,6 +6,7 @@ errors of simulation; random numbers are the same each time.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -20,6 +21,8 @@ from benchmarks.statistics.figures import Cell, Figure, beyond_chance, compare, 
 from benchmarks.statistics.paired import by_replicates, rejections
 from benchmarks.statistics.pairs import KINDS, binary_difference
 from benchmarks.statistics.ranking import simulated
+from benchmarks.statistics.seeds import PARTS, RATIOS, SEEDS, calculated, name_of
+from benchmarks.statistics.seeds import covered as covered_over_seeds
 from benchmarks.statistics.shipped import Cost, MacroF1, Mcc, Share, entry, of_mean, scored
 from benchmarks.statistics.stopping import gaps, length, peeked
 from benchmarks.statistics.unscored import rejections as with_samples_lost
@@ -235,3 +238,17 @@ def test_a_cell_beyond_chance_is_found_and_rounding_is_no_difference():
     assert [one.cell.name for one in beyond_chance(compared)] == ["c"]
     assert compared[0].z == pytest.approx(0, abs=1e-9)
     assert compared[1].z == pytest.approx(0.0045 / math.sqrt(2 * 0.9525 * 0.0475 / 4000), rel=0.01)
+
+
+@pytest.mark.parametrize(("count", "ratio"), [(3, 16.0), (5, 0.0), (10, 1.0)])
+def test_the_wider_interval_of_two_arms_holds_the_truth_as_often_as_a_normal_model_says(count: int, ratio: float) -> None:
+    found = covered_over_seeds(count, ratio, RUNS).mean(0)
+    for share, part in zip(found, PARTS, strict=True):
+        assert within(share, calculated(part, count, ratio), RUNS), part
+    assert found[2] >= max(found[:2])
+
+
+def test_the_figures_of_the_seeds_are_those_that_are_calculated() -> None:
+    for part, count, ratio in itertools.product(PARTS, SEEDS, RATIOS):
+        figure = FIGURES["seeds", name_of(part, count, ratio)]
+        assert (figure.low, figure.runs) == (round(calculated(part, count, ratio), 3), 0)

@@ -1,0 +1,113 @@
+"""Draws what was logged in training: a panel for each loss part, norm and metric, and the load of each layer's experts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalharness.errors import DataError
+from evalharness.results.curves import Curve, Load, curves_of, loads_of, scalar_names
+from evalharness.results.folder import whole
+
+CURVES_PNG, LOADS_PNG = "curves.png", "router_load.png"
+COLUMNS = 3
+PANEL = (4.0, 2.6)
+DOTS = 110  # an inch
+FEW_POINTS = 40  # up to so many, each is marked
+
+
+def write_plots(folder: str | Path) -> list[Path]:
+    """Draw the curves of a seed's run folder, or of all seeds of an arm's, into PNG files there; return their paths.
+
+    `curves.png` has a panel for every name that was logged, a line a seed; `router_load.png` a heat map a layer of the
+    share of tokens that each expert got over the steps (the mean over the seeds), where routers were logged. Raises
+    DataError where nothing was logged. Needs matplotlib (the extra `train`).
+    """
+    folder = Path(folder)
+    seeds = curves_of(folder)
+    if not seeds:
+        raise DataError(f"{folder} holds no curves; a training task writes them while it trains")
+    written = []
+    if names := scalar_names(seeds.values()):
+        written.append(saved(folder / CURVES_PNG, panels(names, seeds)))
+    if loads := loads_of(list(seeds.values())):
+        written.append(saved(folder / LOADS_PNG, heat_maps({"": loads})))
+    return written
+
+
+def panels(names: Sequence[str], seeds: Mapping[int, Mapping[str, Curve]]) -> Any:
+    """Return a figure with a panel for each name, a line for each seed that logged it."""
+    with _figure(min(COLUMNS, len(names)), math.ceil(len(names) / COLUMNS)) as (figure, axes):
+        for axis, name in zip(axes.flat, names, strict=False):
+            for seed, curves in seeds.items():
+                if name in curves:
+                    draw(axis, curves[name], f"seed {seed}")
+            axis.set_title(name, fontsize=10, loc="left")
+            axis.set_xlabel("step")
+        for axis in list(axes.flat)[len(names) :]:
+            axis.set_visible(False)
+        if len(seeds) > 1:
+            axes.flat[0].legend(fontsize=7, frameon=False)
+        return figure
+
+
+def draw(axis: Any, curve: Curve, label: str) -> None:
+    """Draw one curve; values that are not finite leave a gap, and a lone point is a mark."""
+    marker = "." if len(curve.steps) <= FEW_POINTS else None
+    axis.plot(curve.steps, np.where(np.isfinite(curve.values), curve.values, np.nan), label=label, linewidth=1.2, marker=marker)
+
+
+def heat_maps(rows: Mapping[str, Sequence[Load]]) -> Any:
+    """Return a figure with a heat map for each layer in a column, and a row for each name (an arm, say), on one scale.
+
+    Twice the even share and more have the brightest colour, so that maps of other layers and runs can be compared.
+    """
+    columns = max(len(loads) for loads in rows.values())
+    with _figure(columns, len(rows)) as (figure, axes):
+        for line, (name, loads) in zip(axes, rows.items(), strict=True):
+            for axis, load in zip(line, loads, strict=False):
+                image = _heat_map(axis, load, f"{name} · layer {load.layer}".removeprefix(" · "))
+            for axis in line[len(loads) :]:
+                axis.set_visible(False)
+        figure.colorbar(image, ax=axes, label="share of tokens, in even shares", fraction=0.03, pad=0.01)
+        return figure
+
+
+def _heat_map(axis: Any, load: Load, title: str) -> Any:
+    edges = np.append(load.steps, load.steps[-1] + (np.diff(load.steps[-2:]) if len(load.steps) > 1 else 1))
+    experts = np.arange(len(load.shares) + 1) - 0.5
+    image = axis.pcolormesh(edges, experts, load.shares / load.even, vmin=0, vmax=2, cmap="viridis", rasterized=True)
+    axis.grid(False)
+    axis.set_title(title, fontsize=10, loc="left")
+    axis.set_xlabel("step")
+    axis.set_ylabel("expert")
+    axis.yaxis.get_major_locator().set_params(integer=True)
+    return image
+
+
+@contextmanager
+def _figure(columns: int, rows: int) -> Iterator[tuple[Any, Any]]:
+    """Give a figure with a table of axes (rows, columns), made without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+    yield figure, axes
+
+
+def saved(path: Path, figure: Any) -> Path:
+    """Write a figure as a PNG whose bytes follow from what it shows, and return its path."""
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DOTS, metadata={"Software": None})
+    return path
