@@ -12,6 +12,10 @@ IGNORED = -100
 NAMED = 8  # samples that a message names
 
 
+class BatchError(DataError):
+    """A fault of a batch whose samples are named."""
+
+
 def named(samples: Sequence[Sequence[str]]) -> str:
     """Return the samples of some rows as a message names them.
 
@@ -30,14 +34,14 @@ def with_samples(error: DataError, batch: Mapping[str, Any]) -> DataError:
     "'logits' is NaN in sample 'b' (row 1 of the batch)"
     """
     samples = batch.get("samples")
-    if samples is None:
+    if samples is None or isinstance(error, BatchError):
         return error
     found = re.search(r"sample (\d+) of the batch", str(error))
     if found is None or int(found[1]) >= len(samples):
-        return DataError(f"{error} (samples of the batch: {named(samples)})")
+        return BatchError(f"{error} (samples of the batch: {named(samples)})")
     row = int(found[1])
     kind = "sample" if len(samples[row]) == 1 else "one of the samples"
-    return DataError(str(error).replace(found[0], f"{kind} {named([samples[row]])} (row {row} of the batch)"))
+    return BatchError(str(error).replace(found[0], f"{kind} {named([samples[row]])} (row {row} of the batch)"))
 
 
 def refuse_unknown_tokens(batch: Mapping[str, Any], sizes: Mapping[str, int | None]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -11,8 +12,9 @@ from evalharness.contract import Loss
 from evalharness.errors import UsageError
 from evalharness.training.heads import Head, head_of
 from evalharness.training.logps import sequence_logps, sequence_logps_of_hidden
+from evalharness.training.routing import Routing
 
-ROUTED = ("router_logits", "router_indices")
+ROUTED = ("router_logits", "router_indices", "router_weights")
 PREDICTED = ("prediction", "logits")  # what a network gives that returns a bare tensor
 ANSWERS = ("chosen", "rejected")
 
@@ -30,6 +32,7 @@ class Supply:
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._parameters = inspect.signature(inner.forward).parameters
         self._inner = type(inner).__name__
+        self._recording = False
         self._refuse_what_the_model_lacks()
 
     def _refuse_what_the_model_lacks(self) -> None:
@@ -39,6 +42,33 @@ class Supply:
                 f"loss '{self.loss.name}' needs the tensor 'hidden', but the output of {self._inner} is not hidden states times "
                 f"one matrix (no output layer, a bias, an adapter on it, or a cap on logits). Use a loss that reads 'logits'."
             )
+        routed = next((name for name in ROUTED if name in needed), None)
+        if routed is not None and self.routing is None:
+            raise UsageError(
+                f"loss '{self.loss.name}' needs the tensor '{routed}', but {self._inner} has no router: it is no "
+                f"mixture-of-experts model"
+            )
+
+    @cached_property
+    def routing(self) -> Routing | None:
+        """The recorder of the model's routers, None for a dense model."""
+        try:
+            return Routing(self.model)
+        except UsageError:
+            return None
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record routers within; hooks that stay for a whole training are no reason to compile a model anew."""
+        if self.routing is None or self._recording:
+            yield
+            return
+        self._recording = True
+        try:
+            with self.routing:
+                yield
+        finally:
+            self._recording = False
 
     @cached_property
     def head(self) -> Head | None:
@@ -70,7 +100,12 @@ class Supply:
     def __call__(self, model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Return the tensors of one batch; `model` is the model to run, wrapped or not."""
         tensors = self.known(batch)
-        outputs = self._run(model, batch)
+        with self.recording():
+            if self.routing is not None:
+                self.routing.padding = batch.get("attention_mask") if "document_ids" in batch else None
+            outputs = self._run(model, batch)
+        if self.routing is not None and any(name in self.accepts for name in ROUTED):
+            outputs |= self.routing.tensors()
         tensors.update(self._of_outputs(outputs, batch))
         if self.reference is not None:
             tensors.update(self._of_reference(batch, tensors))
@@ -101,7 +136,8 @@ class Supply:
         if "sides" not in batch:
             return {name: value for name, value in outputs.items() if name in self.accepts}
         rows = len(batch["input_ids"]) // len(batch["sides"])
-        tokens = {name: value if name == "head_weight" else value[:rows] for name, value in outputs.items()}
+        whole = ("head_weight", *ROUTED)
+        tokens = {name: value if name in whole else value[:rows] for name, value in outputs.items()}
         answers: dict[str, Any] = {}
         if self._sides_read(self.accepts):
             answers |= self._joined(_logps_by_side(outputs, batch), batch)

@@ -18,7 +18,7 @@ from evalharness.training import faults
 from evalharness.training.checkpoints import quietly, restored, write_state
 from evalharness.training.processes import Processes
 from evalharness.training.supplying import Supply
-from evalharness.training.window import Component, Totals, Window, added, components_of, cosines, detached
+from evalharness.training.window import Component, Totals, Window, added, components_of, cosines
 
 
 class LossTrainer(Trainer):  # type: ignore[misc]
@@ -71,6 +71,11 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def _tensor(self, value: Any) -> torch.Tensor:
         return torch.as_tensor(value, dtype=torch.float32, device=self.args.device).clone()
 
+    def train(self, *given: Any, **named: Any) -> Any:
+        """Train as the Trainer does; see there."""
+        with self._supply.recording():
+            return super().train(*given, **named)
+
     # One step: get_batch_samples, then training_step for each micro-batch.
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], None]:
@@ -106,7 +111,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
         for component in self._components:
             totals = self._counted(component)
             if totals is not None:
-                window.totals[component.name] = totals
+                window.counted[component.name] = totals
             elif self._running and component.name in self._previous:
                 window.totals[component.name] = self._previous[component.name]
             else:
@@ -125,7 +130,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
         """Return the totals over the window that labels and weights alone give."""
         totals: Totals | None = None
         for batch in self._window.batches:
-            counts = component.counted(self._given(self._supply.known(batch)))
+            counts = component.counted(self._supply.known(batch))
             if counts is None:
                 return None
             totals = added(totals, {name: torch.as_tensor(value, device=self.args.device) for name, value in counts.items()})
@@ -141,7 +146,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
                 with self._named(batch):
                     tensors = self._tensors_of(model, batch)
                     for one in components:
-                        totals[one.name] = added(totals.get(one.name), self._sums(one, tensors, batch))
+                        totals[one.name] = added(totals.get(one.name), one.sums(tensors))
         return {name: self._reduced(sums) for name, sums in totals.items()}
 
     def _tensors_of(self, model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,24 +160,20 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def _steps(self) -> int:
         return max(self.state.max_steps, 1)
 
-    def _sums(self, component: Component, tensors: Mapping[str, Any], batch: Mapping[str, Any]) -> Totals:
-        with self.accelerator.autocast():
-            sums = component.sums(tensors)
-        faults.refuse_infinite(component.name, sums, tensors, batch)
-        return sums
-
     def _reduced(self, totals: Totals) -> Totals:
         return {name: self._processes.added(value) for name, value in totals.items()}
 
     def _back_propagate(self, model: Any, batch: Mapping[str, Any]) -> None:
         window = self._window
         tensors = self._tensors_of(model, batch)
+        self._record_loads()
         weights = self.loss.weighting(**self._given_beside())
         shares = {}
         for component in self._components:
-            sums = self._sums(component, tensors, batch)
-            window.see(component.name, sums)
-            share = component.share(sums, window.totals.get(component.name, detached(sums)))
+            with self.accelerator.autocast():
+                share, seen = window.share(component, tensors)
+            faults.refuse_infinite(component.name, seen, tensors, batch)
+            window.see(component.name, seen)
             shares[component.name] = torch.as_tensor(weights[component.name]).detach() * share
         if self._splits or (self._is_logged and len(shares) > 1):
             self._add_parts(shares)
@@ -181,6 +182,12 @@ class LossTrainer(Trainer):  # type: ignore[misc]
             self._add_gradients_of_learned(whole)
         else:
             self.accelerator.backward(whole)
+
+    def _record_loads(self) -> None:
+        """Add how often each expert was chosen, at the steps that are logged."""
+        if self._supply.routing is not None and self._is_logged:
+            loads = self._supply.routing.counts().sum(0)
+            self._window.loads = loads if self._window.loads is None else self._window.loads + loads
 
     def _given_beside(self) -> dict[str, Any]:
         return self._given({})
@@ -215,9 +222,9 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def _finish(self) -> float:
         """Complete the gradients of the window; return its loss."""
         window = self._window
-        totals = {name: self._reduced(sums) for name, sums in window.seen.items()}
-        self._previous = totals
-        values = {one.name: one.value(totals[one.name]).detach() for one in self._components}
+        seen = {name: self._reduced(sums) for name, sums in window.seen.items()}
+        self._previous = {name: sums for name, sums in seen.items() if name not in window.counted}
+        values = {one.name: one.value(seen[one.name]).detach() for one in self._components}
         whole = self.loss.combined(values, **self._given_beside())
         self._add_up_gradients()
         if torch.is_tensor(whole) and whole.requires_grad:
@@ -254,6 +261,10 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def _show(self, whole: float, values: Mapping[str, float]) -> None:
         self._shown = {"loss": whole, **{f"loss.{name}": value for name, value in values.items()}}
         self._shown |= {f"cosine.{pair}": value for pair, value in cosines(self._window.parts).items()}
+        if self._window.loads is not None:
+            loads = self._processes.added(self._window.loads).double()
+            shares = (loads / loads.sum(-1, keepdim=True)).tolist()
+            self._shown |= {f"router.{layer}.{e}": value for layer, row in enumerate(shares) for e, value in enumerate(row)}
         self._shown |= {f"learned.{name}": float(value) for name, value in self._learned.items() if value.numel() == 1}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -298,9 +309,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """Return the loss of one batch by itself, as an evaluation during training shows it."""
         tensors = self._tensors_of(model, inputs)
-        values = {}
-        for component in self._components:
-            values[component.name] = component.value(self._sums(component, tensors, inputs))
+        values = {one.name: one.loss.whole(**tensors) for one in self._components}
         whole = self.loss.combined(values, **self._given_beside())
         return (whole, {"loss": whole}) if return_outputs else whole
 
@@ -310,4 +319,4 @@ class LossTrainer(Trainer):  # type: ignore[misc]
         try:
             yield
         except DataError as error:
-            raise (error if "samples" in str(error) else faults.with_samples(error, batch)) from None
+            raise faults.with_samples(error, batch) from None

@@ -7,56 +7,51 @@ back-propagated through its own sums, weighted by the gradient of that function 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evalharness.contract import Loss
 
 Totals = dict[str, Any]
-Reduce = Callable[[Any], Any]
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
 class Component:
-    """One component of a loss as sums over a window and a function of them.
+    """One component of a loss: sums over a window and a function of them.
 
-    A loss that is coupled across the batch is the mean over the micro-batches of the window.
+    Where labels and weights alone give the totals (`counted`), a micro-batch's share is its part of the value too. A loss
+    that is coupled across the batch is the mean over the micro-batches of the window.
     """
 
     name: str
     loss: Loss
 
-    @property
-    def coupled(self) -> bool:
-        """Whether its samples are coupled across the batch."""
-        return self.loss.pool == "batch"
-
-    def sums(self, tensors: Mapping[str, Any]) -> Totals:
-        """Return the sums of its statistics over one micro-batch, with their gradient."""
-        if self.coupled:
-            value = self.loss.loss(**self.loss.chosen(tensors))
-            return {"loss": value, "batches": value.detach() * 0 + 1}
-        return {name: values.sum(0) for name, values in self.loss.statistics(**tensors).items()}
-
     def counted(self, known: Mapping[str, Any]) -> Totals | None:
-        """Return the sums that follow from labels and weights alone, None where the model must run for some."""
-        if self.coupled:
+        """Return the sums over a micro-batch that follow from labels and weights alone, None where the model must run."""
+        if self.loss.pool == "batch":
             return {"batches": 1.0}
         given = {name: value for name, value in known.items() if name in self.loss.accepts}
-        needed = [item.name for item in inspect.signature(self.loss.count).parameters.values() if item.default is item.empty]
-        if not given or any(name not in given for name in needed if name != "tensors"):
+        named = [item for item in inspect.signature(self.loss.count).parameters.values() if item.kind in NAMED]
+        if not given or any(item.default is item.empty and item.name not in given for item in named):
             return None
         counts = self.loss.count(**given)
         return None if counts is None else {name: values.sum(0) for name, values in counts.items()}
 
-    def share(self, sums: Totals, totals: Totals) -> Any:
-        """Return a scalar with this micro-batch's part of the window's gradient."""
-        return sums["loss"] / totals["batches"] if self.coupled else self.loss.share_of(sums, totals)
+    def sums(self, tensors: Mapping[str, Any]) -> Totals:
+        """Return the sums of its statistics over one micro-batch, with their gradient."""
+        return {name: values.sum(0) for name, values in self.loss.statistics(**tensors).items()}
 
-    def value(self, totals: Totals) -> Any:
-        """Return the component's value at these totals."""
-        return totals["loss"] / totals["batches"] if self.coupled else self.loss.score(**totals)
+    def share_of_counted(self, totals: Totals, tensors: Mapping[str, Any]) -> Any:
+        """Return the micro-batch's part of the window's value, and so of its gradient."""
+        if self.loss.pool == "batch":
+            return self.loss.loss(**self.loss.chosen(tensors)) / totals["batches"]
+        return self.loss.share(totals, **tensors)
+
+    def value(self, seen: Totals) -> Any:
+        """Return the component's value, given the sums over the window, or the sum of its shares."""
+        return seen["share"] if "share" in seen else self.loss.score(**seen)
 
 
 def components_of(loss: Loss) -> list[Component]:
@@ -68,19 +63,32 @@ def components_of(loss: Loss) -> list[Component]:
 class Window:
     """The micro-batches of one optimiser step, what is known of their totals, and what has been summed so far.
 
-    - `totals`: by component; one that is missing is taken from the only micro-batch that there is.
+    - `counted`, `totals`: the totals by component, those that labels and weights give and the others; one that is in
+      neither is taken from the only micro-batch that there is.
     - `parts`: by component, its weighted gradient of each trained parameter by name.
+    - `loads`: how often each expert was chosen, (layers, experts), None for a dense model.
     """
 
     batches: Sequence[Mapping[str, Any]] = ()
+    counted: dict[str, Totals] = field(default_factory=dict)
     totals: dict[str, Totals] = field(default_factory=dict)
     seen: dict[str, Totals] = field(default_factory=dict)
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    loads: Any = None
     done: int = 0
 
+    def share(self, component: Component, tensors: Mapping[str, Any]) -> tuple[Any, Totals]:
+        """Return a scalar with a micro-batch's part of the window's gradient, and what adds up to the window's value."""
+        if component.name in self.counted:
+            share = component.share_of_counted(self.counted[component.name], tensors)
+            return share, {"share": share.detach()}
+        sums = component.sums(tensors)
+        seen = detached(sums)
+        return component.loss.share_of(sums, self.totals.get(component.name, seen)), seen
+
     def see(self, component: str, sums: Totals) -> None:
-        """Add the sums of a micro-batch to what has been seen."""
-        self.seen[component] = added(self.seen.get(component), detached(sums))
+        """Add what was seen of a micro-batch."""
+        self.seen[component] = added(self.seen.get(component), sums)
 
     def add_part(self, component: str, gradients: Mapping[str, Any]) -> None:
         """Add the gradients of a micro-batch to those of a component."""
