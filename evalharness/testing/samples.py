@@ -55,6 +55,9 @@ def default_columns() -> dict[str, list[Any]]:
         "choices": [["Paris", "The Alps", "東京"] for _ in ROWS],
         "target": [row % 3 for row in range(count)],
         "prediction": [row % 5 / 2 for row in range(count)],
+        "prompt": inputs,
+        "chosen": responses,
+        "rejected": ["It is not known.", *responses[:-1]],
         "logprobs": [tuple(-math.log(2 + (row + choice) % 4) for choice in range(3)) for row in range(count)],
         "probabilities": [tuple((1 + (row + choice) % 3) / 6 for choice in range(3)) for row in range(count)],
     }

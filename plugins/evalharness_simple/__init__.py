@@ -1,4 +1,4 @@
-"""Plugins that need nothing but other plugins: the metrics `combine` and `before`."""
+"""Plugins that need nothing but other plugins: the metrics `combine`, `before` and `drift`."""
 
 from __future__ import annotations
 
@@ -10,5 +10,6 @@ def evalharness_metrics() -> list[type[Metric]]:
     """Return the metrics of this package."""
     from evalharness_simple.before import Before
     from evalharness_simple.combine import Combine
+    from evalharness_simple.drift import Drift
 
-    return [Before, Combine]
+    return [Before, Combine, Drift]
