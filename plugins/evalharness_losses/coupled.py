@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import check_limits
+from evalharness_losses.declaring import Limit, check_limits
 from evalharness_losses.tensors import check, check_range, filled, in_full
 
 
@@ -14,7 +14,7 @@ class Coupled(eh.Loss):
     """A loss of a whole batch. Under accumulation each micro-batch is a batch of its own: its share is its value."""
 
     pool: ClassVar[Literal["sum", "rows", "batch"]] = "batch"
-    limits: ClassVar[Mapping[str, str]] = {}  # what options must be
+    limits: ClassVar[Mapping[str, Limit]] = {}  # what options must be
 
     def __post_init__(self) -> None:
         check_limits(self, self.limits)

@@ -66,6 +66,10 @@ class TokenLoss(eh.Loss):
         places = self._places(labels, token_weight, sample_weight, document_ids)
         tokens = self._tokens(places, labels, document_ids, **outputs)
         found = values(tokens, self._function)
+        return self._by_row(found, tokens, places, labels)
+
+    def _by_row(self, found: Any, tokens: Tokens, places: Places, labels: Any) -> dict[str, Any]:
+        """Return the statistics of each row, given the value of each token that counts."""
         self._check_values(found, tokens, labels)
         shares = places.shares.flatten()[tokens.places].to(found.dtype)
         rows = found.new_zeros(labels.numel()).index_add(0, tokens.places, found * shares)
