@@ -32,8 +32,9 @@ class Progress:
         if self._bars is None:
             return
         if work.name not in self._tasks:
-            self._tasks[work.name] = self._bars.add_task(work.name, total=work.total, stored=0, errors=0)
-        self._bars.update(self._tasks[work.name], total=work.total, completed=work.done, stored=work.stored, errors=work.errors)
+            self._tasks[work.name] = self._bars.add_task(work.name, total=work.total, told="")
+        told = work.note or f"{work.stored} stored, {work.errors} errors"
+        self._bars.update(self._tasks[work.name], total=work.total, completed=work.done, told=told)
 
 
 def _bars() -> Any:
@@ -51,7 +52,7 @@ def _bars() -> Any:
         TextColumn("{task.description:<12}"),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[stored]} stored, {task.fields[errors]} errors"),
+        TextColumn("{task.fields[told]}"),
         Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -79,7 +79,7 @@ class Spec:
 
     def plain(self) -> Any:
         """Return the YAML form: the bare name, or `{name: options}`; files as they were written."""
-        return {self.name: {key: _written(value) for key, value in self.options.items()}} if self.options else self.name
+        return {self.name: {key: _yaml(value) for key, value in self.options.items()}} if self.options else self.name
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -125,6 +125,15 @@ def _written(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _written(item) for key, item in value.items()}
     return list(map(_written, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _yaml(value: Any) -> Any:
+    """Return an option as YAML writes it, plugins and sections in it as well."""
+    if isinstance(value, Mapping):
+        return {key: _yaml(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_yaml(item) for item in value]
+    return _yaml(plain(value)) if dataclasses.is_dataclass(value) and not isinstance(value, type) else _written(value)
 
 
 def _shown(value: Any) -> str:

@@ -57,13 +57,15 @@ def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[]
 
 
 class Execution:
-    """One run; `record` does everything."""
+    """One run; `record` does everything. `reader` gives the samples where they hold more than the task's data."""
 
-    def __init__(self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log) -> None:
+    def __init__(
+        self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log, reader: SampleReader | None = None
+    ) -> None:
         self.run, self.parts, self.registry, self.watch, self.log = run, parts, registry, watch, log
         self.engine = Engine(store, watch)
         self.listeners: list[str] = []
-        self.reader: SampleReader = read_samples(run.task, limit=run.limit, strict=run.strict)
+        self.reader: SampleReader = reader or read_samples(run.task, limit=run.limit, strict=run.strict)
         self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
         self.pipeline = make_pipeline(run.task, parts, self.engine, self.stages.samples, watch)
 

@@ -48,13 +48,17 @@ class Usage:
 
 @dataclass
 class Work:
-    """What a progress display shows of one piece of work: `done` of `total`, of which `stored` were stored already."""
+    """What a progress display shows of one piece of work: `done` of `total`, of which `stored` were stored already.
+
+    `note` is shown in place of what was stored and what failed, where that says nothing.
+    """
 
     name: str
     total: int
     stored: int = 0
     done: int = 0
     errors: int = 0
+    note: str = ""
 
 
 @dataclass

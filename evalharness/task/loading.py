@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -248,25 +248,30 @@ def check_template(node: Node, text: str | None, title: str, faults: list[Fault]
         faults.append(Fault(f"{title} {wrong}", str(node.place)))
 
 
-def read_metrics(node: Node | None, root: Node, faults: list[Fault]) -> tuple[MetricEntry, ...]:
+def read_metrics(
+    node: Node | None,
+    root: Node,
+    faults: list[Fault],
+    completed: Callable[[Sequence[MetricEntry]], Sequence[MetricEntry]] = tuple,
+) -> tuple[MetricEntry, ...]:
+    """Return the metrics of a section; `completed` adds those that need not be written, before the chain is looked at."""
     items = list_items(node, "metrics", faults)
     if not items:
         place = root.place if node is None else node.place
         faults.append(Fault("a task needs 'metrics', a list with at least one metric", str(place)))
     before = len(faults)
-    read = [_read_entry(item, faults) for item in items]
+    entries = tuple(completed([_read_entry(item, faults) for item in items]))
     if len(faults) == before:
-        faults.extend(chain_faults([(entry, metric) for entry, metric in read if metric is not None]))
-    return tuple(entry for entry, _ in read)
+        faults.extend(chain_faults([(entry, registry.build("metric", entry.spec)) for entry in entries]))
+    return entries
 
 
-def _read_entry(node: Node, faults: list[Fault]) -> tuple[MetricEntry, Metric | None]:
+def _read_entry(node: Node, faults: list[Fault]) -> MetricEntry:
     name = None
     if isinstance(node.content, dict) and "as" in node.content:
         name = read_name(node.content["as"], node, "as", faults)
         node = Node({key: child for key, child in node.content.items() if key != "as"}, node.place, node.key)
-    spec, metric = read_spec("metric", node, faults)
-    return MetricEntry(spec=spec, name=name, where=str(node.place)), metric  # type: ignore[return-value]
+    return MetricEntry(spec=read_spec("metric", node, faults)[0], name=name, where=str(node.place))
 
 
 def chain_faults(entries: Sequence[tuple[MetricEntry, Metric]]) -> list[Fault]:

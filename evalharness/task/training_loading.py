@@ -70,7 +70,9 @@ def _read_variant(variant: Variant, path: Path, faults: list[Fault]) -> Training
     values["seeds"] = _read_seeds(children.get("seeds"), root, faults)
     arms = _Arms(children, root, faults)
     values["arms"] = arms.read(children.get("arms"))
-    values["metrics"] = _with_before(read_metrics(_metrics_of(children.get("metrics"), output_type), root, faults), output_type)
+    values["metrics"] = read_metrics(
+        _metrics_of(children.get("metrics"), output_type), root, faults, lambda read: _with_before(read, output_type)
+    )
     if "plant" in children and output_type != PREDICT:
         faults.append(Fault("'plant' puts faults into tables; this network is one over text", str(children["plant"].key)))
     system = _read_system(children, network, faults)

@@ -74,7 +74,7 @@ def _row(sample: Sample) -> Row:
 
 def text_data(task: TrainingTask, loss: Loss, tokenizer: Any, samples: Sequence[Sample]) -> TrainingData:
     """Return texts as tokens; a sample that cannot be trained on is left out and told, and DataError raised where all are."""
-    reader = _Texts(task, loss, tokenizer)
+    reader = Texts(task, loss, tokenizer)
     examples: list[Any] = []
     left_out: dict[str, str] = {}
     for sample in samples:
@@ -108,7 +108,7 @@ def loss_reads(loss: Loss) -> Mapping[str, bool]:
     return found
 
 
-class _Texts:
+class Texts:
     """Turns samples into examples for one loss and one tokenizer."""
 
     def __init__(self, task: TrainingTask, loss: Loss, tokenizer: Any) -> None:
@@ -116,7 +116,9 @@ class _Texts:
         self.prompter = Prompter.of(task)
         self.chat = tokenizer.chat_template is not None
         self.paired = any(name in loss_reads(loss) for name in PAIRED)
-        self.mask: Mask = next((one.mask for one in loss.components.values() if hasattr(one, "mask")), "prompt")
+        masking = next((one.options() for one in loss.components.values() if hasattr(one, "mask")), {})
+        self.mask: Mask = masking.get("mask", "prompt")
+        self.others = float(masking.get("prompt_weight", 0.0))
         self.pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
     def examples(self, sample: Sample) -> Sequence[Any]:
@@ -128,7 +130,11 @@ class _Texts:
         return [self._encoded(self._turns(sample), sample)]
 
     def _encoded(self, turns: Sequence[tuple[str, str]], sample: Sample) -> Example:
-        return encode(turns, self.tokenizer, self.mask, self.task.trainer.max_length, sample.id)
+        example = encode(turns, self.tokenizer, self.mask, self.task.trainer.max_length, sample.id)
+        if not self.others:
+            return example
+        weights = (0.0, *(weight or self.others for weight in example.weights[1:]))
+        return dataclasses.replace(example, weights=weights)
 
     def _turns(self, sample: Sample) -> list[tuple[str, str]]:
         """Return the turns that the sample holds, or its prompt and the answer to it."""

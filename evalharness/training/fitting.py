@@ -1,0 +1,143 @@
+"""One network under one loss: from the options of a task to a trained module and its curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalharness.contract import Loss, TrainingRule
+from evalharness.systems.engine import Work
+from evalharness.task import TrainerOptions
+from evalharness.training.checkpoints import last_checkpoint
+from evalharness.training.preparing import TrainingData
+
+CHECKPOINTS = "checkpoints"
+TEXTS_A_BATCH = 8
+CURVE_COLUMNS = ("step", "name", "value")
+OPTIMIZERS = {"adamw": "adamw_torch", "sgd": "sgd"}
+Curve = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one module is trained: what the arm and the trainer say, the seed, and the folder for checkpoints."""
+
+    loss: Loss
+    rules: tuple[TrainingRule, ...]
+    trainer: TrainerOptions
+    seed: int
+    folder: Path
+    title: str = ""
+
+
+def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], None]) -> Curve:
+    """Train a module in place and return its curves; goes on from the last whole checkpoint in the folder, if there is one."""
+    from evalharness.training.trainer import LossTrainer
+
+    examples, collator = data.examples, data.collator
+    if data.columns and fit.trainer.batch_size is None:
+        # All rows at every step are put together once: one epoch of equal batches costs less than as many epochs.
+        whole = collator(examples)
+        examples, collator = [whole] * (fit.trainer.steps * fit.trainer.accumulation), _only
+    trainer = LossTrainer(
+        model=module,
+        args=arguments(fit, table=bool(data.columns)),
+        train_dataset=_Listed(examples),
+        data_collator=collator,
+        loss=fit.loss,
+        rules=fit.rules,
+        callbacks=[_shown(fit, watch)],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(fit.folder / CHECKPOINTS))
+    return trainer.curve
+
+
+def _only(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return batches[0]
+
+
+class _Listed:
+    """Examples as a data set of torch."""
+
+    def __init__(self, examples: Sequence[Any]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.examples[place]
+
+
+def arguments(fit: Fit, *, table: bool) -> Any:
+    """Return the arguments of the Trainer."""
+    from transformers import TrainingArguments
+
+    options = fit.trainer
+    size = options.batch_size or (1 if table else TEXTS_A_BATCH)
+    saved = options.save_every or (None if table else max(1, options.steps // 5))
+    return TrainingArguments(
+        output_dir=str(fit.folder / CHECKPOINTS),
+        max_steps=options.steps,
+        per_device_train_batch_size=size,
+        gradient_accumulation_steps=options.accumulation,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type=options.schedule,
+        optim=OPTIMIZERS[options.optimizer],
+        weight_decay=options.weight_decay,
+        # Without a limit the norm is still computed, which the curves show.
+        max_grad_norm=float("inf") if options.gradient_clip is None else options.gradient_clip,
+        logging_steps=options.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_strategy="no" if saved is None else "steps",
+        save_steps=saved or options.steps,
+        save_total_limit=2,
+        seed=fit.seed,
+        data_seed=fit.seed,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        report_to=[],
+    )
+
+
+def _shown(fit: Fit, watch: Callable[[Work], None]) -> Any:
+    """Return a callback that shows how far training is."""
+    from transformers import TrainerCallback
+
+    work = Work(fit.title, total=fit.trainer.steps)
+
+    class Shown(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **given: Any) -> None:
+            if logs and "loss" in logs:
+                work.note = f"loss {logs['loss']:.4g}"
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+            work.done = state.global_step
+            watch(work)
+
+    return Shown()
+
+
+def write_curve(path: Path, curve: Curve) -> None:
+    """Write curves as a table of step, name and value."""
+    import pyarrow
+    from pyarrow import parquet
+
+    kinds = (pyarrow.int32(), pyarrow.string(), pyarrow.float64())
+    columns = [pyarrow.array([row[name] for row in curve], kind) for name, kind in zip(CURVE_COLUMNS, kinds, strict=True)]
+    parquet.write_table(pyarrow.table(columns, names=CURVE_COLUMNS), path, compression="zstd")
+
+
+def shortened(options: TrainerOptions, steps: int) -> TrainerOptions:
+    """Return the options for a run of so few steps."""
+    return dataclasses.replace(options, steps=min(steps, options.steps), save_every=None, log_every=1)
+
+
+def seconds_since(started: float) -> float:
+    """Return the seconds since a moment of the monotonic clock, to the millisecond."""
+    return round(time.monotonic() - started, 3)

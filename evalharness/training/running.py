@@ -1,0 +1,134 @@
+"""Runs a training task: each arm with each seed, one after another, and the record of each arm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalharness.errors import UsageError, nearest
+from evalharness.results.record import Record
+from evalharness.running.execution import Watch
+from evalharness.running.launch import untold, unwatched
+from evalharness.systems.engine import Work
+from evalharness.systems.store import Store
+from evalharness.task import TrainingTask, load_training
+from evalharness.training.arms import write_arm
+from evalharness.training.fitting import shortened
+from evalharness.training.seeds import SeedRun, Session, stale
+from evalharness.training.suiting import refuse_unsuited
+
+QUICK_STEPS, QUICK_TRAINING, QUICK_TEST = 3, 32, 8
+SHOWN_ONE_BY_ONE = 24  # seeds of arms; more are shown as one piece of work
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """One arm of one task, which has no other, with the seeds to train, and its folder."""
+
+    task: TrainingTask
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The arm, after what tells its task from others of the same file."""
+        return "/".join([*self.task.labels, self.task.arms[0].name])
+
+    def of_seed(self, seed: int) -> tuple[TrainingTask, Path]:
+        """Return the task of one seed and its run folder."""
+        return self.task.of(self.task.arms[0].name, (seed,)), self.folder / f"seed{seed}"
+
+
+def run(
+    task: str | Path,
+    *,
+    arms: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    quick: bool = False,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    store: str | Path | None = None,
+    fresh: bool = False,
+    watch: Watch = unwatched,
+    tell: Callable[[str], None] = untold,
+    command: str = "",
+) -> dict[str, Record]:
+    """Train and evaluate each arm of a task with each seed; return the record of each arm by its name.
+
+    `arms` and `seeds` choose some of the task's. With `quick`, a few steps of one seed on a few samples show that everything
+    works, in a folder of its own. What is finished is not trained again, unless `fresh`; what was interrupted goes on from
+    its last checkpoint. Raises FaultsFound for a task that is not valid or arms that cannot be trained, UsageError for an
+    arm or a seed that it does not have. Of a file with `vary`, the names of arms begin with what tells its tasks apart.
+    """
+    tasks = load_training(task, overrides=overrides)
+    tasks = _quickened(tasks) if quick else tasks
+    plans = list(planned(tasks, arms, seeds, _root(tasks[0], out, quick)))
+    refuse_unsuited(tuple(one.task for one in plans))
+    _refuse_stale(plans)
+    limits = (QUICK_TRAINING, QUICK_TEST) if quick else (None, None)
+    with Store(None if store is None else Path(store), fresh=fresh) as opened:
+        session = Session(opened, watch, tell, command, fresh, *limits)
+        return _executed(plans, session)
+
+
+def _root(task: TrainingTask, out: str | Path | None, quick: bool) -> Path:
+    return Path(out) if out is not None else Path("runs", f"{task.study}-quick" if quick else task.study)
+
+
+def _quickened(tasks: Sequence[TrainingTask]) -> tuple[TrainingTask, ...]:
+    """Return the first and the last task with few steps and one seed."""
+    return tuple(_quick(task) for number, task in enumerate(tasks) if number in (0, len(tasks) - 1))
+
+
+def _quick(task: TrainingTask) -> TrainingTask:
+    arms = tuple(dataclasses.replace(arm, trainer=shortened(arm.trainer, QUICK_STEPS)) for arm in task.arms)
+    return dataclasses.replace(task, arms=arms, seeds=task.seeds[:1])
+
+
+def planned(tasks: Sequence[TrainingTask], arms: Sequence[str], seeds: Sequence[int], root: Path) -> Iterator[ArmPlan]:
+    """Yield what is to be done, in the order of the file; raises UsageError for an arm or a seed that there is not."""
+    known = [arm.name for arm in tasks[0].arms]
+    for name in arms:
+        if name not in known:
+            raise UsageError(f"no arm is called '{name}'.{nearest(name, known)} The task has: {', '.join(known)}.")
+    for seed in seeds:
+        if seed not in tasks[0].seeds:
+            has = ", ".join(map(str, tasks[0].seeds))
+            raise UsageError(
+                f"the task has no seed {seed}; it has {has}. Others stand in the task file, or: --set 'seeds=[{seed}]'"
+            )
+    for task in tasks:
+        chosen = tuple(seed for seed in task.seeds if not seeds or seed in seeds)
+        for arm in task.arms:
+            if not arms or arm.name in arms:
+                yield ArmPlan(task.of(arm.name, chosen), root.joinpath(*task.labels, arm.name))
+
+
+def _refuse_stale(plans: Sequence[ArmPlan]) -> None:
+    """Raise UsageError where a seed that is not trained now was trained otherwise, and would stand in the arm's record."""
+    for one in plans:
+        other = stale(one.folder, one.task)
+        if other is not None:
+            raise UsageError(
+                f"{other} was trained otherwise than the arm is now, and one arm's seeds make one record. "
+                f"Train all of its seeds, remove that folder, or name another one with --out DIR."
+            )
+
+
+def _executed(plans: Sequence[ArmPlan], session: Session) -> dict[str, Record]:
+    whole = Work("training", total=sum(len(one.task.seeds) for one in plans))
+    if whole.total > SHOWN_ONE_BY_ONE:
+        watch, session.watch = session.watch, unwatched
+    else:
+        watch = unwatched
+    records: dict[str, Record] = {}
+    for one in plans:
+        for seed in one.task.seeds:
+            whole.note = f"{one.name} seed {seed}"
+            watch(whole)
+            SeedRun(*one.of_seed(seed), session).record()
+            whole.done += 1
+        records[one.name] = write_arm(one.folder, command=session.command)
+    watch(whole)
+    return records

@@ -1,0 +1,234 @@
+"""One arm with one seed: trained, kept, evaluated, in a run folder that is held for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalharness import registry
+from evalharness.contract import Dataset, Loss, Model, Network, Sample, Spec, digest
+from evalharness.data import SampleReader, read_samples
+from evalharness.errors import DataError
+from evalharness.results.folder import RECORD, Log, locked, refuse_foreign, whole, write_text
+from evalharness.results.record import Record, read_record
+from evalharness.running.execution import Run, Watch
+from evalharness.running.parts import Parts, build_parts
+from evalharness.systems.store import Store
+from evalharness.systems.weights.contents import content_digest
+from evalharness.task import Arm, TrainingTask
+from evalharness.training.checkpoints import quietly
+from evalharness.training.evaluating import (
+    PREFIX,
+    PROMPT,
+    TRAINED,
+    Facts,
+    FieldReader,
+    Fields,
+    Predictions,
+    SeedExecution,
+    before_training,
+    joined,
+    parameters_digest,
+    predictions,
+    prompts_of,
+)
+from evalharness.training.fitting import CHECKPOINTS, Fit, seconds_since, train, write_curve
+from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
+from evalharness.training.references import with_references
+from evalharness.training.routes import router_counts
+
+CURVES, START, MADE_OF = "curves.parquet", "start", "made_of"
+COUNTS = "router_counts"
+
+
+@dataclass
+class Session:
+    """What the runs of one command share: the store, how they are told of, and what has been read."""
+
+    store: Store
+    watch: Watch
+    tell: Callable[[str], None]
+    command: str = ""
+    fresh: bool = False
+    train_limit: int | None = None
+    test_limit: int | None = None
+    _read: dict[str, list[Sample]] = field(default_factory=dict)
+
+    def training_samples(self, task: TrainingTask) -> list[Sample]:
+        """Return the samples of the training part, read once."""
+        key = digest([task.train.source, dict(task.train.fields)])
+        if key not in self._read:
+            self._read = {key: list(training_samples(task, limit=self.train_limit))}
+        return self._read[key]
+
+
+class SeedRun:
+    """One arm with one seed; `record` does everything, or finds it done."""
+
+    def __init__(self, task: TrainingTask, folder: Path, session: Session) -> None:
+        self.task, self.folder, self.session = task, folder, session
+        self.arm: Arm = task.arms[0]
+        self.seed = task.seeds[0]
+        self.loss: Loss = registry.build("loss", self.arm.loss)
+        self.network: Network = registry.build("network", self.arm.network)
+        self.parts: Parts = build_parts(task, registry.installed())
+        self.reader: SampleReader = read_samples(task, limit=session.test_limit)
+        self.made_of = self._made_of()
+
+    def _made_of(self) -> str:
+        """Return the digest of all that decides what comes out."""
+        train: Dataset = registry.build("dataset", self.task.train.source)
+        start = self.network.start()
+        made: list[Any] = [self.task.digest(), self.task.system.digest(), train.digest(), self.reader.dataset.digest()]
+        made += [None if start is None else registry.build("model", start).identity()]
+        return digest([*made, self.session.train_limit, self.session.test_limit])
+
+    def finished(self) -> Record | None:
+        """Return the record that the folder holds, where it is of just this run."""
+        if self.session.fresh or not (self.folder / RECORD).is_file():
+            return None
+        try:
+            record = read_record(self.folder)
+        except DataError:  # a damaged one is written anew
+            return None
+        return record if record.system.get(TRAINED, {}).get(MADE_OF) == self.made_of else None
+
+    def record(self) -> Record:
+        """Train, keep and evaluate; return the record, which also stands in the folder."""
+        found = self.finished()
+        if found is not None:
+            return found
+        refuse_foreign(self.folder)
+        with ExitStack() as stack:
+            stack.enter_context(locked(self.folder))
+            log = stack.enter_context(closing(Log(self.folder)))
+            record = self._record(log)
+            shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
+        return record
+
+    def _record(self, log: Log) -> Record:
+        self._prepare_checkpoints()
+        table = self.network.reads == "table"
+        data = self._data()
+        for name, reason in data.left_out.items():
+            log.add("training sample left out", sample=name, reason=reason)
+        module = self._built(data)
+        log.add("training started", arm=self.arm.name, seed=self.seed, examples=len(data.examples), cut=data.cut)
+        start = None if table else self._start(module)
+        fields = joined(self._fields_before(start), self._counts(module, PREFIX + COUNTS))
+        data = self._with_references(data, module, start)
+        started = time.monotonic()
+        curve = train(module, data, self._fit(), self.session.watch)
+        log.add("training finished", seconds=seconds_since(started), steps=self.arm.trainer.steps)
+        model, kept = self._kept(module)
+        fields = joined(fields, predictions(module, self.reader, data.classes) if table else {}, self._counts(module, COUNTS))
+        del module
+        with whole(self.folder / CURVES) as path:
+            write_curve(path, curve)
+        return self._evaluated(model, fields, Facts(self._train_facts(data), start, {MADE_OF: self.made_of, **kept}), log)
+
+    def _prepare_checkpoints(self) -> None:
+        """Keep the checkpoints of an interrupted run that was to make the same; remove others."""
+        folder = self.folder / CHECKPOINTS
+        mark = folder / MADE_OF
+        if self.session.fresh or not (mark.is_file() and mark.read_text("utf-8") == self.made_of):
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(mark, self.made_of)
+
+    def _data(self) -> TrainingData:
+        samples = self.session.training_samples(self.task)
+        if self.network.reads == "table":
+            return table_data(self.task, samples, self.seed)
+        return text_data(self.task, self.loss, self.network.tokenizer(), samples)
+
+    def _built(self, data: TrainingData) -> Any:
+        with quietly():
+            return self.network.build(data, self.seed)
+
+    def _start(self, module: Any) -> Model:
+        """Return the model that answers as the network does now; one without weights elsewhere is written for that."""
+        spec = self.network.start()
+        if spec is None:
+            spec = self._saved(module, START)
+        model: Model = registry.build("model", spec)
+        return model
+
+    def _saved(self, module: Any, name: str) -> Spec:
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        with quietly():
+            spec = self.network.save(module, str(folder.resolve()))
+        assert spec is not None, f"network '{self.network.name}' over texts keeps no model"
+        return spec
+
+    def _fields_before(self, start: Model | None) -> Fields:
+        if start is None:
+            return {}
+        prompts = prompts_of(self.task, self.reader, start) if PROMPT in self.parts.chain.reads else {}
+        session = self.session
+        return joined(prompts, before_training(self.task, self.parts, start, session.store, self.reader, session.watch))
+
+    def _counts(self, module: Any, name: str) -> Fields:
+        """Return how often each expert was chosen for each sample, where a metric reads it under this name."""
+        if name not in self.parts.chain.reads:
+            return {}
+        return router_counts(module, self.task, self.loss, self.network.tokenizer(), self.reader, name)
+
+    def _with_references(self, data: TrainingData, module: Any, start: Model | None) -> TrainingData:
+        if start is None or not any(name.startswith("ref_") for name in loss_reads(self.loss)):
+            return data
+        pad = data.collator.pad  # type: ignore[attr-defined]
+        pairs = with_references(data.examples, module, pad, self.session.store, start.identity())
+        return dataclasses.replace(data, examples=pairs)
+
+    def _fit(self) -> Fit:
+        rules = tuple(registry.build("rule", rule) for rule in self.arm.rules)
+        title = f"{self.arm.name} seed {self.seed}"
+        return Fit(self.loss, rules, self.arm.trainer, self.seed, self.folder, title)
+
+    def _kept(self, module: Any) -> tuple[Model, dict[str, Any]]:
+        """Return the model that answers with what was trained, and what the record says of it."""
+        if self.network.reads == "table":
+            return Predictions(content=parameters_digest(module)), {}
+        spec = self._saved(module, self.network.kept)
+        model: Model = registry.build("model", spec)
+        return model, {"folder": self.network.kept, "digest": content_digest(self.folder / self.network.kept)}
+
+    def _train_facts(self, data: TrainingData) -> Mapping[str, Any]:
+        source = self.task.train.source
+        train: Dataset = registry.build("dataset", source)
+        return {"source": source.plain(), "digest": train.digest(), "examples": len(data.examples)}
+
+    def _evaluated(self, model: Model, fields: Fields, facts: Facts, log: Log) -> Record:
+        run = Run(self.task, self.folder, self.session.test_limit, command=self.session.command)
+        parts = dataclasses.replace(self.parts, model=model, asking=self._asking(model))
+        reader = FieldReader.of(self.reader, fields)
+        tools = {"registry": registry.installed(), "watch": self.session.watch, "log": log}
+        execution = SeedExecution(run, parts, self.session.store, reader, facts, **tools)
+        record = execution.record(self.session.tell)
+        shutil.rmtree(self.folder / START, ignore_errors=True)
+        return record
+
+    def _asking(self, model: Model) -> dict[str, Model]:
+        """Return which model each asking metric asks: this one in the place of the one that stood for it."""
+        return {name: model if asked is self.parts.model else asked for name, asked in self.parts.asking.items()}
+
+
+def stale(folder: Path, task: TrainingTask) -> str | None:
+    """Return the folder of a seed that is not the task's and was trained otherwise, so that they make no arm together."""
+    own = {**task.system.plain(), "seed": None, "seeds": None}
+    for path in sorted(folder.glob("seed*")):
+        number = path.name.removeprefix("seed")
+        if not number.isdecimal() or int(number) in task.seeds or not (path / RECORD).is_file():
+            continue
+        record = read_record(path)
+        if {**record.system.get("spec", {}), "seed": None, "seeds": None} != own or record.task.get("digest") != task.digest():
+            return str(path)
+    return None

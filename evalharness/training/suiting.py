@@ -1,0 +1,58 @@
+"""Whether the arms of a training task can be trained: a loss must be given every tensor that it cannot do without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evalharness import registry
+from evalharness.contract import Loss, Network
+from evalharness.errors import EvalharnessError, Fault, FaultsFound
+from evalharness.task import Arm, TrainingTask
+from evalharness.task.check import missing_packages
+from evalharness.training.preparing import loss_reads
+
+ROUTED = ("router_logits", "router_indices", "router_weights")
+EITHER = ("logits", "sample_weight", "progress")
+OF_TABLES = (*EITHER, "prediction", "target")
+OF_TEXTS = (
+    *EITHER, "labels", "token_weight", "hidden", "head_weight", "attention_mask", "document_ids",
+    "chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected_logps", "chosen_tokens", "rejected_tokens",
+    "chosen_score", "rejected_score", "logps", "ref_logps", "kl_logps", "ref_kl_logps", "desirable",
+)  # fmt: skip
+
+
+def refuse_unsuited(tasks: tuple[TrainingTask, ...]) -> None:
+    """Raise FaultsFound with every arm that cannot be trained, before anything is."""
+    faults = list(dict.fromkeys(fault for task in tasks for fault in unsuited(task)))
+    if faults:
+        raise FaultsFound(faults)
+
+
+def unsuited(task: TrainingTask) -> Iterator[Fault]:
+    """Yield why arms of a task cannot be trained."""
+    for arm in task.arms:
+        try:
+            loss, network = registry.build("loss", arm.loss), registry.build("network", arm.network)
+            yield from (Fault(message, arm.where) for message in _messages(arm, loss, network))
+        except EvalharnessError as error:
+            yield Fault(str(error), arm.where)
+
+
+def _messages(arm: Arm, loss: Loss, network: Network) -> Iterator[str]:
+    yield from _packages("network", network)
+    given = OF_TABLES if network.reads == "table" else OF_TEXTS
+    own = {*loss.learned(), *loss.carried(), *(ROUTED if network.reads == "text" and network.routed else ())}
+    lacking = [name for name, needed in loss_reads(loss).items() if needed and name not in given and name not in own]
+    for name in lacking[:1]:
+        start = f"arm '{arm.name}': loss '{loss.name}' needs the tensor '{name}', which "
+        if name in ROUTED and network.reads == "text":
+            yield f"{start}only the routers of a mixture of experts give; the network '{network.name}' has none"
+        else:
+            yield f"{start}a network over {network.reads}s such as '{network.name}' does not give. It gives: {', '.join(given)}."
+
+
+def _packages(kind: registry.Kind, plugin: Network) -> Iterator[str]:
+    distribution = registry.installed().find(kind, plugin.name).source.distribution
+    missing = missing_packages(distribution, plugin.needs) if plugin.needs else []
+    if missing:
+        yield f"{kind} '{plugin.name}' needs {', '.join(missing)}; install with: pip install '{distribution}[{plugin.needs}]'"
