@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from evalharness.task import check_data, check_task, load_task
+from evalharness.task.training_loading import load_training
 
 TASKS = Path(__file__).parents[2] / "tasks"
 RAG_QA = TASKS / "rag_qa.yaml"
-TASK_FILES = sorted(TASKS.glob("*.yaml"))
+TRAINING_FILES = sorted(path for path in TASKS.glob("*.yaml") if "\nkind: training\n" in path.read_text(encoding="utf-8"))
+TASK_FILES = sorted(set(TASKS.glob("*.yaml")) - set(TRAINING_FILES))
 SYSTEM_FILES = sorted((TASKS / "systems").glob("*.yaml"))
 
 
@@ -37,6 +39,14 @@ def test_a_task_has_no_faults_in_itself_nor_against_its_data(path):
     assert [*check_task(task), *check_data(task)] == []
     assert task.name == path.stem
     assert task.description.endswith(".")
+
+
+@pytest.mark.parametrize("path", TRAINING_FILES, ids=name_of)
+def test_a_training_task_has_no_errors_in_any_of_its_variants(path):
+    tasks = load_training(path)
+    assert {task.study for task in tasks} == {path.stem}
+    assert not [finding for task in tasks for finding in check_task(task) if finding.level == "error"]
+    assert all(len(task.seeds) >= 3 and task.description.endswith(".") for task in tasks)
 
 
 @pytest.mark.parametrize("path", [path for path in SYSTEM_FILES if path.stem != "closed_book"], ids=name_of)
