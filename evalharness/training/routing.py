@@ -89,14 +89,14 @@ class Routing:
         self.routers: tuple[Router, ...] = tuple(_routers(model))
         if not self.routers:
             raise UsageError(f"{_inner(model)} has no router: it is no mixture-of-experts model, so it has no 'router_logits'")
-        self.choices: dict[str, Choice] = {}
         self.loads: dict[str, Any] = {}
         self.padding: Any = None  # a mask (batch, tokens) in the place of the model's, for packed rows, which have none
+        self._outputs: dict[str, tuple[Any, Any, Any]] = {}
         self._mask: Any = None
         self._hooks: list[Any] = []
 
     def __enter__(self) -> Self:
-        self.choices, self.loads = {}, {}
+        self.loads, self._outputs = {}, {}
         self._hooks = [self.model.register_forward_pre_hook(self._begin, with_kwargs=True)]
         self._hooks += [router.module.register_forward_hook(self._taker(router)) for router in self.routers]
         return self
@@ -106,18 +106,28 @@ class Routing:
             hook.remove()
         self._hooks = []
 
+    def choices(self) -> list[tuple[Router, Choice]]:
+        """Return what each router made of the last forward pass, in the order of the layers."""
+        found = [(router, self._choice(router)) for router in self.routers if router.name in self._outputs]
+        if not found:
+            raise UsageError(f"no router of {_inner(self.model)} ran: call the model within the with block first")
+        return found
+
     def tensors(self, wanted: Collection[str] = ("router_logits", "router_indices")) -> dict[str, tuple[Any, ...]]:
         """Return those of `router_logits`, `router_indices`, `router_weights` that are wanted, a layer each, as losses read them.
 
         They are those of the last forward pass; `router_weights` are the routers' matrices (experts, width).
         """
-        used = [(router, self.choices[router.name]) for router in self._used()]
         read: dict[str, Callable[[Router, Choice], Any]] = {
             "router_logits": lambda _, choice: choice.logits,
             "router_indices": lambda _, choice: choice.indices,
             "router_weights": lambda router, choice: router.matrix(choice.logits.shape[-1]),
         }
-        return {name: tuple(take(router, choice) for router, choice in used) for name, take in read.items() if name in wanted}
+        return {
+            name: tuple(take(router, choice) for router, choice in self.choices())
+            for name, take in read.items()
+            if name in wanted
+        }
 
     def counts(self) -> Any:
         """Return how often each expert was chosen in the last forward pass, (batch, layers, experts), int64.
@@ -127,32 +137,30 @@ class Routing:
         import torch
 
         batch = 1 if self._mask is None else len(self._mask)
-        return torch.stack([_counted(self.choices[router.name], batch) for router in self._used()], 1)
-
-    def _used(self) -> list[Router]:
-        used = [router for router in self.routers if router.name in self.choices]
-        if not used:
-            raise UsageError(f"no router of {_inner(self.model)} ran: call the model within the with block first")
-        return used
+        return torch.stack([_counted(choice, batch) for _, choice in self.choices()], 1)
 
     def _begin(self, _: Any, __: Any, inputs: Mapping[str, Any]) -> None:
         mask = inputs.get("attention_mask") if self.padding is None else self.padding
         self._mask = mask if getattr(mask, "ndim", 0) == 2 else None
-        self.choices = {}
+        self._outputs = {}
 
     def _taker(self, router: Router) -> Any:
         def take(_: Any, __: Any, output: Any) -> None:
-            logits, weights, indices = router.read(output)
+            logits, _weights, indices = self._outputs[router.name] = router.read(output)
             kept = self._kept(router, len(logits))
-            if kept is not None:
-                logits, indices = logits[kept], indices[kept]
-                weights = None if weights is None else weights[kept]
-            samples = None if kept is None else self._mask.nonzero()[:, 0]
-            self.choices[router.name] = Choice(logits, weights, indices, samples)
-            load = indices.flatten().bincount(minlength=logits.shape[-1])
+            load = (indices if kept is None else indices[kept]).flatten().bincount(minlength=logits.shape[-1])
             self.loads[router.name] = self.loads.get(router.name, 0) + load
 
         return take
+
+    def _choice(self, router: Router) -> Choice:
+        # Not in the hook: checkpointing would miss what autograd saves there when it computes the layer again.
+        logits, weights, indices = self._outputs[router.name]
+        kept = self._kept(router, len(logits))
+        if kept is None:
+            return Choice(logits, weights, indices, None)
+        weights = None if weights is None else weights[kept]
+        return Choice(logits[kept], weights, indices[kept], self._mask.nonzero()[:, 0])
 
     def _kept(self, router: Router, rows: int) -> Any:
         """Return which rows are tokens, by number; None where no mask is theirs."""
