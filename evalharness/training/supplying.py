@@ -105,7 +105,7 @@ class Supply:
                 self.routing.padding = batch.get("attention_mask") if "document_ids" in batch else None
             outputs = self._run(model, batch)
         if self.routing is not None and any(name in self.accepts for name in ROUTED):
-            outputs |= self.routing.tensors()
+            outputs |= self.routing.tensors(self.accepts)
         tensors.update(self._of_outputs(outputs, batch))
         if self.reference is not None:
             tensors.update(self._of_reference(batch, tensors))
@@ -115,8 +115,12 @@ class Supply:
         """Return what of a batch goes into the model; in packed rows positions say which tokens see each other."""
         if "document_ids" in batch and "position_ids" not in self._parameters:
             raise UsageError(f"{self._inner} takes no position_ids, so packed documents would see each other: packing: false")
-        left_out = {"labels", *(["attention_mask"] if "document_ids" in batch else [])}
-        return {name: value for name, value in batch.items() if name in self._parameters and name not in left_out}
+        inputs = {name: value for name, value in batch.items() if name in self._parameters and name != "labels"}
+        if "document_ids" in batch:
+            inputs.pop("attention_mask", None)
+        if "use_cache" in self._parameters or "document_ids" in batch:
+            inputs["use_cache"] = False  # beside a cache, positions no longer say which documents there are
+        return inputs
 
     def _run(self, model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the model gives for all rows of a batch."""
