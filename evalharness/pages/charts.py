@@ -16,6 +16,13 @@ Better = Literal["higher", "lower"]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 ROW = 26
 BINS = 20
+COLOURS = 3  # that a page has for categories
+STEPS = {"type": "quantitative", "title": "step", "scale": {"nice": False}, "axis": {"tickCount": 6, "format": "d"}}
+ZOOM = {
+    "name": "zoom", "bind": "scales",
+    "select": {"type": "interval", "encodings": ["x"], "zoom": "wheel![event.shiftKey]"},
+}  # fmt: skip
+NEAR = {"name": "near", "select": {"type": "point", "nearest": True, "on": "pointermove", "clear": "pointerout"}}
 FRONT, BEHIND = "on the front", "behind it"
 
 
@@ -148,6 +155,56 @@ def histogram(values: Sequence[float] | NDArray[Any], title: str) -> Spec:
         **_frame(data, height=160),
         "mark": {"type": "bar", "opacity": 0.8},
         "encoding": {"x": x, "x2": {"field": "high"}, "y": y, "tooltip": tooltip},
+    }
+
+
+def curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -> Spec:
+    """Return values over the steps of training, a line a series: a drag moves them, shift and the wheel magnify."""
+    rows = [{"series": name, "step": step, "value": value} for name, points in series.items() for step, value in points]
+    x = {"field": "step", **STEPS}
+    y = {"field": "value", "type": "quantitative", "title": None, "scale": {"zero": False}, "axis": {"tickCount": 5}}
+    legend = {"orient": "top"} if 1 < len(series) <= COLOURS else None
+    colour = {"field": "series", "type": "nominal", "sort": None, "title": None, "legend": legend, "scale": {"range": "category"}}
+    tooltip = [{"field": "series", "title": "of"}, {"field": "step", "title": "step"}, *_tooltip(("value", title))]
+    shown = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
+    return {
+        **_frame(rows, height=180),
+        "encoding": {"x": x, "y": y, "color": colour},
+        "layer": [
+            {**_layer({"type": "line", "strokeWidth": 1.5, "opacity": 0.85}), "params": [ZOOM]},
+            {**_layer({"type": "point"}, opacity=shown, tooltip=tooltip), "params": [NEAR]},
+        ],
+    }
+
+
+def load(cells: Sequence[tuple[int, int, int, float]], experts: int) -> Spec:
+    """Return the share of a layer's tokens by step and expert, in even shares: (first step, last step, expert, share)."""
+    rows = [
+        {"start": start, "stop": stop, "expert": expert, "top": expert + 1, "share": share, "name": f"expert {expert}"}
+        for start, stop, expert, share in cells
+    ]
+    x = {"field": "start", **STEPS}
+    values = [expert + 0.5 for expert in range(experts)]
+    axis = {"values": values, "labelExpr": "floor(datum.value)", "grid": False, "labelOverlap": True}
+    scale = {"domain": [0, experts], "nice": False}
+    y = {"field": "expert", "type": "quantitative", "title": "expert", "scale": scale, "axis": axis}
+    colour = {
+        "field": "share", "type": "quantitative", "title": "in even shares", "legend": {"orient": "top", "gradientLength": 120},
+        "scale": {"domain": [0, 2], "clamp": True, "scheme": "viridis"},
+    }  # fmt: skip
+    tooltip = _tooltip(("name", ""), ("start", "from step"), ("stop", "to step"), ("share", "in even shares"))
+    return {
+        **_frame(rows, height=max(120, min(16 * experts, 320))),
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "stop"},
+            "y": y,
+            "y2": {"field": "top"},
+            "tooltip": tooltip,
+            "color": colour,
+            "stroke": {**colour, "legend": None},  # without it, seams show between the cells
+        },
     }
 
 

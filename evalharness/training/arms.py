@@ -21,10 +21,9 @@ from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH
 from evalharness.running.rescoring import refuse_without_statistics, stored_rows, stored_task
 from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
-from evalharness.task import Task, task_yaml
+from evalharness.task import Task, TrainingTask, task_yaml
 
 SEED = re.compile(r"seed(\d+)")
-ADDED = ("requests", "from_store", "seconds")
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,8 @@ def _refuse_unlike(one: Seed, other: Seed) -> None:
                 f"{one.folder} and {other.folder} are seeds of different {part}s: the digests are {first} and {second}. "
                 f"Run the older one again."
             )
+    if getattr(one.task, "arms", None) != getattr(other.task, "arms", None):
+        raise DataError(f"{one.folder} and {other.folder} were trained differently, so they are no seeds of one arm")
 
 
 def write_arm(folder: str | Path, *, command: str = "") -> Record:
@@ -84,8 +85,7 @@ class _Arm:
     def __init__(self, folder: Path, seeds: Sequence[Seed]) -> None:
         self.folder, self.seeds, self.first = folder, seeds, seeds[0]
         self.chain: Chain = build_chain(self.first.task, registry.installed())
-        repeats = sum(seed.task.repeats for seed in seeds)
-        self.task = replace(self.first.task, repeats=repeats)
+        self.task = _task_of(seeds)
 
     def write(self, command: str) -> Record:
         task, folder = self.task, self.folder
@@ -141,6 +141,14 @@ class _Arm:
         return replace(score, signature=self.first.record.scores[name].signature) if entry.metric.asks else score
 
 
+def _task_of(seeds: Sequence[Seed]) -> Task:
+    """Return the task of which all seeds are repeats."""
+    task = seeds[0].task
+    if isinstance(task, TrainingTask):
+        return task.of(task.system.name, tuple(seed.number for seed in seeds))
+    return replace(task, repeats=sum(seed.task.repeats for seed in seeds))
+
+
 def _stored(name: str, values: Sequence[Any]) -> Sequence[Any]:
     """Return a text column as the file holds it."""
     return [None if value is None else json_text(value) for value in values] if name in JSON else values
@@ -154,9 +162,16 @@ def _section(seeds: Sequence[Seed], scores: Iterable[str]) -> dict[str, Any]:
 
 def _usage(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what all seeds used together, and their troubles, each once."""
-    total: dict[str, Any] = {name: sum(part.get(name, 0) for part in parts) for name in ADDED}
     troubles: dict[tuple[str, str], dict[str, Any]] = {}
     for trouble in (each for part in parts for each in part.get("troubles", ())):
         known = troubles.setdefault((trouble["kind"], trouble["message"]), {**trouble, "count": 0})
         known["count"] += trouble.get("count", 1)
-    return {**total, "troubles": list(troubles.values())}
+    responses = [part["responses"] for part in parts if part.get("responses")]
+    total = {**_added(parts), "troubles": list(troubles.values())}
+    return {**total, "responses": _added(responses)} if responses else total
+
+
+def _added(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the sums of what are numbers in the first part."""
+    names = [name for name, value in parts[0].items() if isinstance(value, (int, float))]
+    return {name: sum(part.get(name, 0) for part in parts) for name in names}

@@ -58,6 +58,8 @@ def test_specifications_are_plain_json_without_colours() -> None:
         charts.ranks([("a", 1, 2)]),
         charts.cost_and_quality(points([(1, 1), (2, 3), (3, 2)]), "seconds", "score", "higher"),
         charts.histogram([0.0, 1.0], "score"),
+        charts.curves({"seed 0": [(1, 0.5)], "seed 1": [(1, 0.4)]}, "loss"),
+        charts.load([(0, 10, 0, 1.5), (0, 10, 1, 0.5)], 2),
     ]
     for spec in made:
         assert json.loads(json.dumps(spec)) == spec
@@ -70,3 +72,9 @@ def test_names_on_the_front_do_not_cover_each_other() -> None:
     far = Point(name="far", cost=10, quality=0.1)
     rows = charts.cost_and_quality([*close, far], "seconds", "score", "higher")["data"]["values"]
     assert [row["name"] for row in rows if row["label"]] == ["4", "far"]
+
+
+def test_only_as_many_lines_are_named_by_colour_as_there_are_colours() -> None:
+    few, many = ({f"seed {seed}": [(1, 0.5)] for seed in range(count)} for count in (charts.COLOURS, charts.COLOURS + 1))
+    legends = [charts.curves(series, "loss")["encoding"]["color"]["legend"] for series in (few, many, {"seed 0": [(1, 0.5)]})]
+    assert [legend is None for legend in legends] == [False, True, True]
