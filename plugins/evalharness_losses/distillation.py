@@ -84,7 +84,7 @@ class ForwardKl(Distillation):
     """
 
     name, cite = "forward_kl", _HINTON
-    tags = ("convex", "differentiable", "bounded gradient")
+    tags = ("convex", "differentiable", "robust", "bounded gradient")
     formula = "T^2 sum_v t_v (log t_v - log s_v), t and s softmax(logits / T) of teacher and student"
     gradient = "T (s - t), with respect to the student's logits"
     reference = f"torch.nn.functional.kl_div; {_TRL}, beta 0"
@@ -106,7 +106,7 @@ class ReverseKl(Distillation):
     """
 
     name, cite = "reverse_kl", "Gu et al. 2024, MiniLLM, eq. 1"
-    tags = ("differentiable",)
+    tags = ("differentiable", "robust", "bounded gradient")
     formula = "T^2 sum_v s_v (log s_v - log t_v)"
     gradient = "T s (log s - log t - KL(s to t)), with respect to the student's logits"
     reference = f"torch.nn.functional.kl_div; {_TRL}, beta 1"

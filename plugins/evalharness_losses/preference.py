@@ -87,7 +87,8 @@ def simpo(
 
 
 @per_sample(
-    unit="nats", range=(0, None), tags=("convex", "differentiable", "bounded gradient"), above_zero=("beta",),
+    unit="nats", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"), above_zero=("beta",),
+    limits={"alpha": AT_LEAST_0},
     formula="-log S(beta (log pi_w - log pi_l)) - alpha log pi_w, the last per token or summed",
     gradient="-beta S(-beta d) - alpha / n_w by log pi_w, beta S(-beta d) by log pi_l; d = log pi_w - log pi_l",
     cite="Xu et al. 2024, Contrastive Preference Optimization, eq. 3 to 5",
@@ -135,7 +136,7 @@ def orpo(chosen_logps: Any, rejected_logps: Any, chosen_tokens: Any, rejected_to
 
 
 @per_sample(
-    unit="nats/pair", range=(0, None), tags=("convex", "differentiable"),
+    unit="nats/pair", range=(0, None), tags=("convex", "differentiable"), limits={"centring": AT_LEAST_0},
     formula="-log S(r_w - r_l - m) + c (r_w + r_l)^2",
     gradient="-S(r_l + m - r_w) + 2 c (r_w + r_l) by r_w, S(r_l + m - r_w) + 2 c (r_w + r_l) by r_l",
     cite="Bradley and Terry 1952; margin: Touvron et al. 2023, Llama 2, eq. 2; centring: Eisenstein et al. 2023, section 2",

@@ -104,13 +104,13 @@ def triplet(query: Any, positive: Any, negative: Any, *, margin: float = 0.2, sq
 
 
 @per_sample(
-    unit="", range=(0, None), limits={"margin": AT_LEAST_0},
+    unit="", range=(0, 3), tags=("robust",), limits={"margin": AT_LEAST_0},
     formula="1 - cos(q, p) + mean_n max(0, cos(q, n) - margin)",
     gradient="-1 by cos(q, p); 1 / n by cos(q, n) for each negative above the margin, else 0",
     cite="Hadsell et al. 2006, in its cosine form", reference="torch.nn.functional.cosine_embedding_loss",
 )  # fmt: skip
 def cosine_embedding(query: Any, positive: Any, negative: Any = None, *, margin: float = 0.0) -> Any:
-    """Mean cosine loss over queries, 0 to 4: positives are drawn near, and negatives, where given, pushed below `margin`.
+    """Mean cosine loss over queries, 0 to 3: positives are drawn near, and negatives, where given, pushed below `margin`.
 
     >>> import torch
     >>> one = torch.tensor([[1.0, 0.0]])
