@@ -118,7 +118,7 @@ class Supply:
         inputs = {name: value for name, value in batch.items() if name in self._parameters and name != "labels"}
         if "document_ids" in batch:
             inputs.pop("attention_mask", None)
-        if "use_cache" in self._parameters or "document_ids" in batch:
+        if "use_cache" in self._parameters:
             inputs["use_cache"] = False  # beside a cache, positions no longer say which documents there are
         return inputs
 

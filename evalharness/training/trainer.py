@@ -235,9 +235,10 @@ class LossTrainer(Trainer):  # type: ignore[misc]
         carried = self.loss.carry(numbers, **self._carried)
         self._carried = {name: self._tensor(value) for name, value in carried.items()}
         self._refuse_no_number(numbers)
+        number = float(whole.detach()) if torch.is_tensor(whole) else float(whole)
         if self._is_logged:
-            self._show(float(whole), numbers)
-        return float(whole)
+            self._show(number, numbers)
+        return number
 
     def _refuse_no_number(self, values: Mapping[str, float]) -> None:
         wrong = [name for name, value in values.items() if value != value]
@@ -265,7 +266,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
             loads = self._processes.added(self._window.loads).double()
             shares = (loads / loads.sum(-1, keepdim=True)).tolist()
             self._shown |= {f"router.{layer}.{e}": value for layer, row in enumerate(shares) for e, value in enumerate(row)}
-        self._shown |= {f"learned.{name}": float(value) for name, value in self._learned.items() if value.numel() == 1}
+        self._shown |= {f"learned.{name}": float(value.detach()) for name, value in self._learned.items() if value.numel() == 1}
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add what is logged of a step to the curve."""
