@@ -42,6 +42,9 @@ class Loss(Metric):
     gradient: ClassVar[str] = ""
     tags: ClassVar[tuple[str, ...]] = ()
 
+    def __post_init__(self) -> None:
+        _ = self.accepts  # known before torch.compile traces, which cannot look at signatures
+
     def score(self, *_: Any, **sums: Any) -> Any:
         """Return the weighted mean, `loss / weight`."""
         return sums["loss"] / sums["weight"]

@@ -62,7 +62,8 @@ def installed_outcomes(name: str | None = None) -> list[Outcome]:
 def class_outcomes(cls: type[Any]) -> list[Outcome]:
     """Return the outcome of every check of a class, built with the options of its `example`.
 
-    A check for which the example's data or weights are not here is skipped, since an example is no promise of a file.
+    A check for which the example's data or weights are not here is skipped, since an example is no promise of a file; what
+    a loss says of its tensors is a finding.
     """
     kind = kind_of(cls)
     try:
@@ -71,7 +72,8 @@ def class_outcomes(cls: type[Any]) -> list[Outcome]:
         mend = f"give its options defaults, or write example = {{...}} in class {cls.__name__}"
         told = str(Broken("it can be built with its defaults or its example", str(error), mend))
         return [Outcome(f"{kind} '{cls.name}'", "can be built", "failed", told)]
-    return [_skipped(outcome) if outcome.raised in ABSENT else outcome for outcome in OUTCOMES[kind](plugin)]
+    absent = ABSENT if kind != "loss" else ()
+    return [_skipped(outcome) if outcome.raised in absent else outcome for outcome in OUTCOMES[kind](plugin)]
 
 
 def _skipped(outcome: Outcome) -> Outcome:

@@ -79,7 +79,8 @@ def binary_cross_entropy(
 
 
 @per_sample(
-    unit="nats", range=(0, None), tags=_CONVEX, target="share", from_probabilities=True, limits={"pos_weight": AT_LEAST_0},
+    unit="nats", range=(0, None), tags=_CONVEX, target="share", tabular=True, from_probabilities=True,
+    limits={"pos_weight": AT_LEAST_0},
     formula="-sum over labels of (pos_weight y log p + (1 - y) log(1 - p)), p = sigmoid(z)",
     gradient="p - y by z, without weights",
     cite="Nam et al., Large-scale Multi-label Text Classification, ECML PKDD 2014",

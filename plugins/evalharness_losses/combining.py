@@ -63,6 +63,7 @@ class Combine(eh.Loss):
             raise ValueError(f"'likelihoods' names '{unknown[0]}', which is none of: {', '.join(self.components)}")
         if not 0 < self.until <= 1 or not (self.decay is None or 0 <= self.decay < 1):
             raise ValueError("'until' must be above 0 and at most 1, 'decay' 0 or more and below 1")
+        super().__post_init__()
 
     @cached_property
     def _constants(self) -> dict[str, tuple[eh.Loss, float]]:

@@ -23,7 +23,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import evalharness as eh
 from evalharness_losses.tensors import (
@@ -37,19 +37,22 @@ from evalharness_losses.tensors import (
     refuse_shape,
 )
 
-ABOVE_0, AT_LEAST_0, AT_LEAST_1 = "above 0", "0 or more", "1 or more"
-AT_LEAST_MINUS_1, BELOW_0, UP_TO_1 = "-1 or more", "below 0", "above 0 and at most 1"
-SHARE, INSIDE = "between 0 and 1", "more than 0 and less than 1"
-_LIMITS: Mapping[str, Callable[[float], bool]] = {
-    ABOVE_0: lambda value: value > 0,
-    AT_LEAST_0: lambda value: value >= 0,
-    AT_LEAST_1: lambda value: value >= 1,
-    AT_LEAST_MINUS_1: lambda value: value >= -1,
-    BELOW_0: lambda value: value < 0,
-    UP_TO_1: lambda value: 0 < value <= 1,
-    SHARE: lambda value: 0 <= value <= 1,
-    INSIDE: lambda value: 0 < value < 1,
-}
+
+class Limit(NamedTuple):
+    """What an option must be: in words, and as a test of a number."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+ABOVE_0 = Limit("above 0", lambda value: value > 0)
+BELOW_0 = Limit("below 0", lambda value: value < 0)
+AT_LEAST_0 = Limit("0 or more", lambda value: value >= 0)
+AT_LEAST_1 = Limit("1 or more", lambda value: value >= 1)
+AT_LEAST_MINUS_1 = Limit("-1 or more", lambda value: value >= -1)
+SHARE = Limit("between 0 and 1", lambda value: 0 <= value <= 1)
+INSIDE = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
+UP_TO_1 = Limit("above 0 and at most 1", lambda value: 0 < value <= 1)
 _ROWS, _CLASSES = 6, 4  # of the example
 
 
@@ -63,12 +66,15 @@ class PerSample(eh.Loss):
     value: ClassVar[Callable[..., Any]]
     weigh: ClassVar[Callable[..., Any] | None] = None
     target: ClassVar[str] = "number"
+    named: ClassVar[tuple[str, ...]] = ()  # the options by name, which torch.compile cannot find in a dataclass
     may_miss: ClassVar[tuple[str, ...]] = ()  # the tensors that it can do without
     above_zero: ClassVar[tuple[str, ...]] = ()  # the options that must be above 0
-    limits: ClassVar[Mapping[str, str]] = {}  # what other options must be
+    limits: ClassVar[Mapping[str, Limit]] = {}  # what other options must be
+    tabular: ClassVar[bool] = False  # whether output and target are tables, (batch, labels)
     from_probabilities: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_limits(self, {**dict.fromkeys(self.above_zero, ABOVE_0), **self.limits})
 
     @cached_property
@@ -88,18 +94,19 @@ class PerSample(eh.Loss):
     def measure(self, sample_weight: Any = None, **tensors: Any) -> dict[str, Any]:
         import torch
 
-        learned = {name: in_full(torch.as_tensor(tensors.pop(name, start))) for name, start in self.learned().items()}
+        start = {name: torch.tensor(value, dtype=torch.float64) for name, value in self.learned().items()}
+        learned = {name: in_full(tensors.pop(name, value)) for name, value in start.items()}
         given = {name: in_full(tensor) for name, tensor in tensors.items()}
         if sample_weight is not None:
             self._check_weight(sample_weight, given)
-            given = {name: filled(tensor, sample_weight > 0) for name, tensor in given.items()}
+            given = {name: filled(tensor, sample_weight > 0, shares="class" in self.target) for name, tensor in given.items()}
         check(self.name, given)
         if "logits" not in given and self.from_probabilities:
             given["logits"] = _logits(self.name, given.pop("probabilities"), several="class" in self.target)
         if "target" in given:
             self._check_target(given)
         read = {name: given[name] for name in self.reads if name in given}
-        values = type(self).value(**read, **learned, **self.options())
+        values = type(self).value(**read, **learned, **self._options())
         values = values.flatten(1).mean(1) if values.ndim > 1 else values
         plain = _plain_weight(sample_weight, values).to(values.dtype)
         return {"loss": values * plain, "weight": self._weight(plain, given).to(values.dtype)}
@@ -113,7 +120,10 @@ class PerSample(eh.Loss):
     def _weight(self, plain: Any, tensors: Mapping[str, Any]) -> Any:
         """Return how much each sample counts in the mean."""
         weigh = type(self).weigh
-        return plain if weigh is None else plain * weigh(tensors["target"], **self.options())
+        return plain if weigh is None else plain * weigh(tensors["target"], **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.named}
 
     def _check_weight(self, weight: Any, tensors: Mapping[str, Any]) -> None:
         first = next(iter(tensors.values()))
@@ -139,13 +149,13 @@ class PerSample(eh.Loss):
 
         chance = torch.Generator().manual_seed(0)
         several = "class" in self.target
-        shape = (_ROWS, _CLASSES) if several else (_ROWS,)
-        output = torch.randn(*shape, generator=chance, dtype=torch.float64)
-        noise = torch.randn(_ROWS, generator=chance, dtype=torch.float64)
+        shape = (_ROWS, _CLASSES) if several or self.tabular else (_ROWS,)
+        output, noise = (torch.randn(*shape, generator=chance, dtype=torch.float64) for _ in range(2))
         target = torch.arange(_ROWS) % _CLASSES if several else DOMAINS[self.target].draw(noise)
         name = self.reads[0]
         output = {"probabilities": output.softmax(-1) if several else output.sigmoid()}.get(name, output)
-        return {name: output, "target": target, "sample_weight": noise.abs()}
+        weight = torch.rand(_ROWS, generator=chance, dtype=torch.float64)
+        return {name: output, "target": target, "sample_weight": weight}
 
 
 def _plain_weight(sample_weight: Any, like: Any) -> Any:
@@ -154,13 +164,13 @@ def _plain_weight(sample_weight: Any, like: Any) -> Any:
     return torch.ones(len(like), device=like.device) if sample_weight is None else in_full(sample_weight)
 
 
-def check_limits(loss: Any, limits: Mapping[str, str]) -> None:
+def check_limits(loss: Any, limits: Mapping[str, Limit]) -> None:
     """Raise ValueError for an option, or an item of one, that is not what the limits say."""
-    for name, words in limits.items():
+    for name, limit in limits.items():
         value = getattr(loss, name)
         for item in value if isinstance(value, tuple) else () if value is None else (value,):
-            if not (math.isfinite(item) and _LIMITS[words](item)):
-                raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {words}")
+            if not (math.isfinite(item) and limit.holds(item)):
+                raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {limit.words}")
 
 
 def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:
@@ -188,7 +198,15 @@ def per_sample(*, weigh: Callable[..., Any] | None = None, **stated: Any) -> Cal
         types = {name: function.__annotations__[name] for name in options}
         origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
         functions = {"value": staticmethod(function), "weigh": staticmethod(weigh) if weigh else None}
-        body = {"name": function.__name__, **stated, **functions, "reads": reads, "may_miss": optional, **options}
+        body = {
+            "name": function.__name__,
+            **stated,
+            **functions,
+            "reads": reads,
+            "may_miss": optional,
+            "named": (*options,),
+            **options,
+        }
         return type(function.__name__, (PerSample,), {**body, "__annotations__": types, **origin})
 
     return wrap

@@ -10,12 +10,14 @@ import math
 from typing import Any
 
 import evalharness as eh
-from evalharness_losses.declaring import per_sample
+from evalharness_losses.declaring import Limit, per_sample
 
 _BARRON = "Barron, A General and Adaptive Robust Loss Function, CVPR 2019"
 _REDESCENDING = ("differentiable", "robust", "bounded gradient")
 # Learned shapes stay between these, as in the paper's own code: the slope by the shape is not defined at 0 and 2.
 _LOWEST, _HIGHEST, _NARROWEST = 0.001, 1.999, 1e-5
+_LEARNABLE = Limit(f"more than {_LOWEST} and less than {_HIGHEST}", lambda value: _LOWEST < value < _HIGHEST)
+_WIDE_ENOUGH = Limit(f"more than {_NARROWEST}", lambda value: value > _NARROWEST)
 
 
 def general(error: Any, alpha: Any, scale: Any) -> Any:
@@ -77,7 +79,7 @@ def _start(loss: Any) -> dict[str, float]:
 
 
 @per_sample(
-    unit="nats", tags=("differentiable",), learned=_start, above_zero=("scale",),
+    unit="nats", tags=("differentiable",), learned=_start, limits={"alpha": _LEARNABLE, "scale": _WIDE_ENOUGH},
     formula="barron(e; alpha, scale) + log scale + log Z(alpha), Z the integral of exp(-barron) at scale 1; "
     "alpha = 0.001 + 1.998 sigmoid(latent_alpha), scale = 1e-5 + softplus(latent_scale)",
     gradient="by e that of barron; alpha and scale are learned along with the model", cite=_BARRON,

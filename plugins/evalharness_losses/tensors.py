@@ -61,15 +61,15 @@ def refuse_shape(loss: str, tensors: Mapping[str, Any], name: str, expected: str
     raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensors[name].shape)} must be {expected}; it was given: {shapes}")
 
 
-def filled(tensor: Any, live: Any) -> Any:
+def filled(tensor: Any, live: Any, *, shares: bool = False) -> Any:
     """Return a tensor whose rows of weight 0 hold a harmless number, so that not even their NaN has an influence.
 
-    Multiplying by 0 is not enough: 0 times an infinite slope is a NaN gradient.
+    It is 1, or 0 of whole numbers; equal `shares` of tables that may have to add up to 1. Multiplying by 0 is not enough:
+    0 times an infinite slope is a NaN gradient.
     """
     import torch
 
-    fair = 1 / tensor.shape[1] if tensor.ndim > 1 else 0.5  # a row of shares must add up to 1
-    neutral = fair if tensor.is_floating_point() else 0
+    neutral = 0 if not tensor.is_floating_point() else 1 / tensor.shape[1] if shares and tensor.ndim > 1 else 1
     return torch.where(live.view(-1, *[1] * (tensor.ndim - 1)), tensor, torch.full((), neutral, dtype=tensor.dtype).to(tensor))
 
 
