@@ -195,16 +195,9 @@ def load(cells: Sequence[tuple[int, int, int, float]], experts: int) -> Spec:
     tooltip = _tooltip(("name", ""), ("start", "from step"), ("stop", "to step"), ("share", "in even shares"))
     return {
         **_frame(rows, height=max(120, min(16 * experts, 320))),
-        "mark": {"type": "rect"},
-        "encoding": {
-            "x": x,
-            "x2": {"field": "stop"},
-            "y": y,
-            "y2": {"field": "top"},
-            "tooltip": tooltip,
-            "color": colour,
-            "stroke": {**colour, "legend": None},  # without it, seams show between the cells
-        },
+        # Without strokes of their own colour, seams show between the cells.
+        "mark": {"type": "rect", "stroke": {"expr": "scale('color', datum.share)"}},
+        "encoding": {"x": x, "x2": {"field": "stop"}, "y": y, "y2": {"field": "top"}, "color": colour, "tooltip": tooltip},
     }
 
 
