@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
     from evalharness.hooks import hookimpl
     from evalharness.refusal import is_refusal
-    from evalharness.results import Record
     from evalharness.scoring import Evaluation
     from evalharness.training.routing import Routing
 
@@ -166,14 +165,22 @@ def offline() -> bool:
     return environment.offline()
 
 
-def run(task: str | Path, system: str | Path | None = None, **options: Any) -> Record:
+def run(task: str | Path, system: str | Path | None = None, **options: Any) -> Any:
     """Run a task file and return its record; `system` and the other options are those of `evalharness run`.
+
+    A training task returns the record of each arm by its name; it takes `arms`, `seeds` and `quick`, and no system.
 
     `evalharness.run("tasks/rag_qa.yaml", system="tasks/systems/bm25.yaml", limit=20)`
     """
-    from evalharness import running
+    from evalharness import running, training
+    from evalharness.errors import UsageError
+    from evalharness.task import is_training_file
 
-    return running.run(task, system=system, **options)
+    if not is_training_file(task):
+        return running.run(task, system=system, **options)
+    if system is not None:
+        raise UsageError(f"{task} is a training task, which makes its own systems: give none")
+    return training.run(task, **options)
 
 
 def compare(first: str | Path, second: str | Path, *others: str | Path, **options: Any) -> Comparison:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PATH = click.Path(path_type=Path)
 NOTE_WIDTH = 240
+FOR_TRAINING = ("overrides", "out", "store", "fresh")
 
 
 @click.command("run")
@@ -42,6 +43,9 @@ NOTE_WIDTH = 240
     "--rescore", is_flag=False, flag_value="measure", metavar="RUN",
     help="Score a finished run again from its samples; --rescore=statistics RUN repeats the last step only.",
 )  # fmt: skip
+@click.option("--arm", "arms", multiple=True, metavar="NAME", help="Train this arm of a training task; may be repeated.")
+@click.option("--seed", "seeds", multiple=True, type=int, help="Train with this seed of a training task; may be repeated.")
+@click.option("--quick", is_flag=True, help="Try a training task: few steps, few samples, one seed, in a folder of its own.")
 @click.option(
     "--fail-under",
     "under",
@@ -53,13 +57,14 @@ NOTE_WIDTH = 240
 @json_option
 def command(
     task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, under: tuple[str, ...], form: str | None,
-    as_json: bool, **options: Any,
+    as_json: bool, arms: tuple[str, ...], seeds: tuple[int, ...], quick: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Run a task and print its scores with intervals.
 
     Answers are stored as they arrive: a run that was stopped goes on when it is started again, and a task with one
-    more metric asks no model twice. Exit codes: 0 done, 1 a score is under --fail-under, 2 wrong input, 3 errors in some
-    samples, 130 interrupted.
+    more metric asks no model twice. A training task trains each of its arms with each of its seeds; what is finished
+    is not trained again, and what was interrupted goes on from its last checkpoint. Exit codes: 0 done, 1 a score is
+    under --fail-under, 2 wrong input, 3 errors in some samples, 130 interrupted.
 
     \b
     Examples:
@@ -69,6 +74,7 @@ def command(
       evalharness run my_task.yaml --until 'token_f1 ±0.05'
       evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e
       evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e
+      evalharness run tasks/instruction_tuning.yaml --arm completion_only --seed 0
     """
     if offline:
         os.environ["EVALHARNESS_OFFLINE"] = "1"
@@ -76,6 +82,11 @@ def command(
         return _rescore(rescore, task, as_json)
     if task is None:
         raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
+    chosen = {"arms": arms, "seeds": seeds, "quick": quick}
+    if _is_training(task):
+        refused = {"show_prompt": show_prompt, "fail_under": under, "format": form, **options}
+        return _train(task, refused, {**chosen, **{name: options[name] for name in FOR_TRAINING}}, as_json)
+    _refuse_given(chosen, "choose what a training task (kind: training) trains, which this one is not")
     if show_prompt:
         return _show_prompt(task, options, as_json)
     wanted = _thresholds(task, under, options)
@@ -85,6 +96,43 @@ def command(
     if not _reached(record, wanted):
         return 1
     return 3 if record.errors else 0
+
+
+def _is_training(task: Path) -> bool:
+    from evalharness.task import is_training_file
+
+    return is_training_file(task)
+
+
+def _refuse_given(options: dict[str, Any], why: str) -> None:
+    """Raise UsageError where any of these options was given."""
+    given = [f"--{name.removesuffix('s') if name in ('arms', 'seeds') else name}" for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"{', '.join(given).replace('_', '-')}: {why}")
+
+
+def _train(task: Path, refused: dict[str, Any], options: dict[str, Any], as_json: bool) -> int:
+    """Run a training task and print the scores of its arms."""
+    idle = {name: value for name, value in refused.items() if name not in FOR_TRAINING}
+    _refuse_given(idle, "not for a training task, which trains and evaluates its own arms; it takes --arm, --seed and --quick")
+    from evalharness import training
+    from evalharness.cli.progress import Progress
+    from evalharness.cli.training_report import training_table
+
+    late: list[str] = []
+    command = shlex.join(["evalharness", *sys.argv[1:]])
+    with Progress() as progress:
+        try:
+            records = training.run(task, watch=progress.watch, tell=late.append, command=command, **options)
+        except KeyboardInterrupt:
+            click.echo("Run the same command again, without --fresh, to go on from the last checkpoint.", err=True)
+            raise
+    _tell(late)
+    if as_json:
+        print_json({arm: record.plain() for arm, record in records.items()})
+    else:
+        click.echo(training_table(records, quick=options["quick"]))
+    return 3 if any(record.errors for record in records.values()) else 0
 
 
 def _thresholds(task: Path, under: tuple[str, ...], options: dict[str, Any]) -> dict[str, float]:
@@ -132,9 +180,13 @@ def _run(task: Path, options: dict[str, Any]) -> Record:
         except KeyboardInterrupt:
             click.echo("The answers so far are stored: run the same command again, without --fresh, to go on.", err=True)
             raise
+    _tell(late)
+    return record
+
+
+def _tell(late: list[str]) -> None:
     for message in late:
         click.echo(f"note: {textwrap.shorten(message, NOTE_WIDTH, placeholder=' …')}; see log.jsonl", err=True)
-    return record
 
 
 def _show_prompt(task: Path, options: dict[str, Any], as_json: bool) -> int:

@@ -62,6 +62,14 @@ def is_training(root: Node) -> bool:
     return kind is not None and kind.content == "training"
 
 
+def is_training_file(path: str | Path) -> bool:
+    """Return whether a file holds a training task; one that cannot be read is none."""
+    try:
+        return is_training(read_file(path, []))
+    except FaultsFound:
+        return False
+
+
 def only_training_task(root: Node, path: Path, overrides: Sequence[str], faults: list[Fault], replaced: Sequence[Any]) -> Task:
     """Return the training task of a file that holds one."""
     from evalharness.task.training_loading import read_training

@@ -42,6 +42,7 @@ def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], Non
     if data.columns and fit.trainer.batch_size is None:
         # All rows at every step are put together once: one epoch of equal batches costs less than as many epochs.
         whole = collator(examples)
+        whole = {**whole, "samples": _Named(whole["samples"])}
         examples, collator = [whole] * (fit.trainer.steps * fit.trainer.accumulation), _only
     trainer = LossTrainer(
         model=module,
@@ -58,6 +59,19 @@ def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], Non
 
 def _only(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return batches[0]
+
+
+class _Named(Sequence[tuple[str, ...]]):
+    """The samples of a batch; no tuple, since the Trainer would look into it for tensors at every step."""
+
+    def __init__(self, samples: Sequence[tuple[str, ...]]) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._samples[place]
 
 
 class _Listed:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from evalharness.errors import UsageError, nearest
@@ -67,9 +70,21 @@ def run(
     refuse_unsuited(tuple(one.task for one in plans))
     _refuse_stale(plans)
     limits = (QUICK_TRAINING, QUICK_TEST) if quick else (None, None)
-    with Store(None if store is None else Path(store), fresh=fresh) as opened:
+    with Store(None if store is None else Path(store), fresh=fresh) as opened, _few_objects():
         session = Session(opened, watch, tell, command, fresh, *limits)
         return _executed(plans, session)
+
+
+@contextmanager
+def _few_objects() -> Iterator[None]:
+    """Let the garbage collection that ends each training pass over what imports made: it takes longer than a small training."""
+    import_module("evalharness.training.trainer")
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _root(task: TrainingTask, out: str | Path | None, quick: bool) -> Path:
