@@ -213,9 +213,3 @@ def test_an_embedding_that_is_not_a_number_is_named() -> None:
 def test_a_temperature_of_0_is_refused() -> None:
     with pytest.raises(eh.UsageError, match="temperature"):
         eh.load_loss("info_nce", temperature=0.0)
-
-
-def test_info_nce_compiles_as_one_graph() -> None:
-    loss, tensors = eh.load_loss("info_nce"), {name: value.requires_grad_() for name, value in made().items()}
-    expected = loss(**tensors)
-    torch.testing.assert_close(torch.compile(loss.__call__, fullgraph=True, backend="aot_eager")(**tensors), expected)
