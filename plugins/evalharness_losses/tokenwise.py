@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import SHARE, check_limits
+from evalharness_losses.declaring import SHARE, Limit, check_limits
 from evalharness_losses.places import IGNORED, Earlier, Normalise, Places, placed
 from evalharness_losses.tensors import check, check_range, in_full, refuse, refuse_shape
 from evalharness_losses.vocabulary import Tokens, values, weighted_sum
@@ -38,7 +38,7 @@ class TokenLoss(eh.Loss):
 
     value: ClassVar[Callable[..., Any]]
     own: ClassVar[tuple[str, ...]] = ()  # the options of the function
-    limits: ClassVar[Mapping[str, str]] = {}
+    limits: ClassVar[Mapping[str, Limit]] = {}
     with_earlier: ClassVar[bool] = False  # whether the earlier labels of a token are its negatives
 
     mask: Literal["prompt", "none", "turns"] = "prompt"
