@@ -14,6 +14,7 @@ import pluggy
 
 from evalharness import hooks
 from evalharness.contract import Dataset, Loss, Metric, Model, Network, Plugin, Retriever, Spec, TrainingRule, Transform
+from evalharness.contract.columns import over_columns
 from evalharness.contract.options import convert_options
 from evalharness.errors import Fault, FaultsFound, PluginError, UnknownName, nearest
 
@@ -85,16 +86,23 @@ class Registry:
         for (kind, name), cls in found.items():
             self.entries[kind][name] = Entry(cls, source)
 
+    def get(self, kind: Kind, name: str) -> Entry | None:
+        """Return the entry of that name, or None. A loss is a metric too, where no metric has the name."""
+        return self._named(kind).get(name)
+
     def find(self, kind: Kind, name: str) -> Entry:
         """Return the entry of that name; raises UnknownName with the nearest names and the broken plugins."""
-        entry = self.entries[kind].get(name)
+        entry = self.get(kind, name)
         if entry is None:
             raise UnknownName(self.unknown(kind, name))
         return entry
 
+    def _named(self, kind: Kind) -> Mapping[str, Entry]:
+        return {**self.entries["loss"], **self.entries["metric"]} if kind == "metric" else self.entries[kind]
+
     def unknown(self, kind: Kind, name: str) -> str:
         """Return the message for a name that no plugin has."""
-        hint = nearest(name, self.entries[kind])
+        hint = nearest(name, self._named(kind))
         line = f"no {kind} is called '{name}'.{hint} Run 'evalharness list {plural(kind)}' for the full list."
         return "\n".join([line, *self.suspects()])
 
@@ -103,8 +111,12 @@ class Registry:
         return [f"Plugin {source} failed to load and may provide it: {why}" for source, why in self.broken.items()]
 
     def build(self, kind: Kind, spec: Spec) -> Any:
-        """Return the plugin that a spec describes; raises UnknownName or FaultsFound with all wrong options."""
-        return make(kind, self.find(kind, spec.name).cls, spec.options, spec.folder)
+        """Return the plugin that a spec describes; raises UnknownName or FaultsFound with all wrong options.
+
+        A loss that is built as a metric is one over columns.
+        """
+        made = make(kind, self.find(kind, spec.name).cls, spec.options, spec.folder)
+        return over_columns(made) if kind == "metric" else made
 
     def classes(self, kind: Kind) -> Iterator[Entry]:
         """Yield the entries of one kind, sorted by name."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evalharness.contract import Metric, Parent
+from evalharness.contract.columns import over_columns, reasons_against
 from evalharness.errors import Fault, FaultsFound, UsageError, nearest
 
 
@@ -38,7 +39,7 @@ class Chain:
         Raises FaultsFound with every score name that is given twice or missing, and with cycles spelled out; the
         place of a fault is `metrics[0]`, counted as given.
         """
-        drafts = [Entry.of(metric, alias) for alias, metric in metrics]
+        drafts = [Entry.of(over_columns(metric), alias) for alias, metric in metrics]
         faults = [*_unfit(drafts), *_doubles(drafts), *_missing(drafts)]
         if faults:
             raise FaultsFound(faults)
@@ -73,8 +74,9 @@ def _unfit(drafts: Sequence[Entry]) -> list[Fault]:
 
 
 def _why_unfit(metric: Metric) -> str | None:
-    if metric.pool == "batch":
-        return "couples the samples of a training batch and is no score over data; use it as a loss"
+    why = reasons_against(metric)
+    if why is not None:
+        return why
     if getattr(metric, "better", None) not in ("higher", "lower"):
         return "does not state whether 'higher' or 'lower' is better (better = ...)"
     if not metric.scale > 0 or math.frexp(metric.scale)[0] != 0.5:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness.contract import Batch, Metric, Passage
+from evalharness.contract.columns import over_columns
 from evalharness.errors import DataError, UsageError
 from evalharness.scoring.chain import Chain
 from evalharness.scoring.generator import seed_of
@@ -38,6 +39,7 @@ def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation
     UsageError for columns of unequal length, a missing column, and metrics that ask a model or build on other scores;
     DataError for values of a wrong type.
     """
+    metric = over_columns(metric)
     _check(metric, columns)
     table = {name: [_value(name, value, row) for row, value in enumerate(column)] for name, column in columns.items()}
     size = len(next(iter(table.values()), ()))

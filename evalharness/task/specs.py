@@ -23,7 +23,7 @@ def read_spec(kind: Kind, node: Node, faults: list[Fault]) -> tuple[Spec, Plugin
         return Spec("?"), None
     name, options, place = named
     spec = Spec(name, {}, node.place.folder)
-    entry = registry.installed().entries[kind].get(name)
+    entry = registry.installed().get(kind, name)
     if entry is None:
         faults.append(Fault(registry.installed().unknown(kind, name), str(place.place)))
         return spec, None

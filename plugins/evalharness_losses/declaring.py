@@ -14,7 +14,8 @@ The positional parameters are the tensors, float32 or better when they arrive, c
 nothing; optional ones (`= None`) come last. Keyword-only ones are the options; those named in `above_zero=("delta",)` are
 refused unless above 0, `limits` states other bounds. `target` says what the target holds: one of `DOMAINS`, "class" (class
 numbers) or "soft class" (class numbers, or the share of each class). `weigh` names a function of target and options that
-says how much a sample counts in the mean.
+says how much a sample counts in the mean; `fits` a function of the loss's name and the tensors that refuses shapes which do
+not go together, such as `tensors.alike`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class PerSample(eh.Loss):
 
     value: ClassVar[Callable[..., Any]]
     weigh: ClassVar[Callable[..., Any] | None] = None
+    fits: ClassVar[Callable[[str, Mapping[str, Any]], None] | None] = None
     target: ClassVar[str] = "number"
     named: ClassVar[tuple[str, ...]] = ()  # the options by name, which torch.compile cannot find in a dataclass
     may_miss: ClassVar[tuple[str, ...]] = ()  # the tensors that it can do without
@@ -97,6 +99,8 @@ class PerSample(eh.Loss):
         start = {name: torch.tensor(value, dtype=torch.float64) for name, value in self.learned().items()}
         learned = {name: in_full(tensors.pop(name, value)) for name, value in start.items()}
         given = {name: in_full(tensor) for name, tensor in tensors.items()}
+        if (fits := type(self).fits) is not None:
+            fits(self.name, given)
         if sample_weight is not None:
             self._check_weight(sample_weight, given)
             given = {name: filled(tensor, sample_weight > 0, shares="class" in self.target) for name, tensor in given.items()}
@@ -105,6 +109,7 @@ class PerSample(eh.Loss):
             given["logits"] = _logits(self.name, given.pop("probabilities"), several="class" in self.target)
         if "target" in given:
             self._check_target(given)
+            given["target"] = self._as_output(given)
         read = {name: given[name] for name in self.reads if name in given}
         values = type(self).value(**read, **learned, **self._options())
         values = values.flatten(1).mean(1) if values.ndim > 1 else values
@@ -140,6 +145,11 @@ class PerSample(eh.Loss):
         if tensors["target"].shape != output.shape:
             refuse_shape(self.name, tensors, "target", f"of the shape of '{self.reads[0]}'")
         check_range(self.name, "target", tensors["target"], self.target)
+
+    def _as_output(self, tensors: Mapping[str, Any]) -> Any:
+        """Return the target in the type of the output where it is whole numbers that stand for no class."""
+        target = tensors["target"]
+        return target if "class" in self.target or target.is_floating_point() else target.to(tensors[self.reads[0]].dtype)
 
     def example_tensors(self) -> dict[str, Any]:
         """Return random tensors whose target is one that the loss takes."""
@@ -178,6 +188,8 @@ def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:
     import torch
 
     if several:
+        if probabilities.ndim != 2:
+            refuse_shape(loss, {"probabilities": probabilities}, "probabilities", "(batch, classes)")
         check_probabilities(loss, "probabilities", probabilities)
     else:
         check_range(loss, "probabilities", probabilities, "share")
@@ -186,7 +198,9 @@ def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:
     return log if several else log - (1 - probabilities).clamp_min(least).log()
 
 
-def per_sample(*, weigh: Callable[..., Any] | None = None, **stated: Any) -> Callable[[Callable[..., Any]], type[PerSample]]:
+def per_sample(
+    *, weigh: Callable[..., Any] | None = None, fits: Callable[..., None] | None = None, **stated: Any
+) -> Callable[[Callable[..., Any]], type[PerSample]]:
     """Turn a function from tensors to one value a sample, (batch,) or (batch, ...), into a loss; see the module."""
 
     def wrap(function: Callable[..., Any]) -> type[PerSample]:
@@ -197,7 +211,8 @@ def per_sample(*, weigh: Callable[..., Any] | None = None, **stated: Any) -> Cal
         options = {item.name: item.default for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
         types = {name: function.__annotations__[name] for name in options}
         origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
-        functions = {"value": staticmethod(function), "weigh": staticmethod(weigh) if weigh else None}
+        others = {name: staticmethod(other) for name, other in (("weigh", weigh), ("fits", fits)) if other is not None}
+        functions = {"value": staticmethod(function), **others}
         body = {
             "name": function.__name__,
             **stated,
