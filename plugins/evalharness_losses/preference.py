@@ -11,12 +11,14 @@ from typing import Any
 import evalharness as eh
 from evalharness_losses.coupled import Coupled, mean
 from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, per_sample
+from evalharness_losses.tensors import alike
 
 ALMOST_ONE = 1e-6  # the odds of a probability nearer to 1 than this are held there: beyond it float32 has few digits left
 
 
 @per_sample(
-    unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"), above_zero=("beta",),
+    unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
+    above_zero=("beta",), fits=alike,
     formula="-log S(beta h), h = (log pi_w - log ref_w) - (log pi_l - log ref_l), S the logistic function",
     gradient="-beta S(-beta h) by log pi_w, the opposite by log pi_l",
     cite="Rafailov et al. 2023, Direct Preference Optimization, eq. 7", reference="trl.DPOTrainer, loss_type sigmoid",
@@ -36,7 +38,8 @@ def dpo(chosen_logps: Any, rejected_logps: Any, ref_chosen_logps: Any, ref_rejec
 
 
 @per_sample(
-    unit="squared nats", range=(0, None), tags=("convex", "differentiable"), above_zero=("beta",),
+    unit="squared nats", range=(0, None), tags=("convex", "differentiable"),
+    above_zero=("beta",), fits=alike,
     formula="(h_w - h_l - 1 / (2 beta))^2, h = log pi - log ref of an answer, per token or summed",
     gradient="2 (h_w - h_l - 1 / (2 beta)) by h_w, the opposite by h_l",
     cite="Azar et al. 2023, A General Theoretical Paradigm to Understand Learning from Human Preferences, eq. 17",
@@ -64,7 +67,8 @@ def ipo(
 
 
 @per_sample(
-    unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"), above_zero=("beta",),
+    unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
+    above_zero=("beta",), fits=alike,
     formula="-log S(beta (log pi_w / n_w - log pi_l / n_l) - gamma), n = tokens of an answer",
     gradient="-beta S(gamma - beta d) / n_w by log pi_w, beta S(gamma - beta d) / n_l by log pi_l; d the difference of means",
     cite="Meng et al. 2024, SimPO, eq. 6", reference="trl.experimental.cpo.CPOTrainer, loss_type simpo",
@@ -87,8 +91,8 @@ def simpo(
 
 
 @per_sample(
-    unit="nats", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"), above_zero=("beta",),
-    limits={"alpha": AT_LEAST_0},
+    unit="nats", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
+    above_zero=("beta",), limits={"alpha": AT_LEAST_0}, fits=alike,
     formula="-log S(beta (log pi_w - log pi_l)) - alpha log pi_w, the last per token or summed",
     gradient="-beta S(-beta d) - alpha / n_w by log pi_w, beta S(-beta d) by log pi_l; d = log pi_w - log pi_l",
     cite="Xu et al. 2024, Contrastive Preference Optimization, eq. 3 to 5",
@@ -113,7 +117,8 @@ def cpo(
 
 
 @per_sample(
-    unit="nats", range=(0, None), tags=("differentiable",), above_zero=("beta",),
+    unit="nats", range=(0, None), tags=("differentiable",),
+    above_zero=("beta",), fits=alike,
     formula="-m_w - beta log S(log odds_w - log odds_l), m = log pi / n, log odds = m - log(1 - exp m)",
     gradient="-1 - beta S(-o) / (1 - exp m_w) by m_w, beta S(-o) / (1 - exp m_l) by m_l; o = log odds_w - log odds_l",
     cite="Hong et al. 2024, ORPO, eq. 6 and 7", reference="trl.experimental.orpo.ORPOTrainer.odds_ratio_loss",
@@ -136,7 +141,7 @@ def orpo(chosen_logps: Any, rejected_logps: Any, chosen_tokens: Any, rejected_to
 
 
 @per_sample(
-    unit="nats/pair", range=(0, None), tags=("convex", "differentiable"), limits={"centring": AT_LEAST_0},
+    unit="nats/pair", range=(0, None), tags=("convex", "differentiable"), limits={"centring": AT_LEAST_0}, fits=alike,
     formula="-log S(r_w - r_l - m) + c (r_w + r_l)^2",
     gradient="-S(r_l + m - r_w) + 2 c (r_w + r_l) by r_w, S(r_l + m - r_w) + 2 c (r_w + r_l) by r_l",
     cite="Bradley and Terry 1952; margin: Touvron et al. 2023, Llama 2, eq. 2; centring: Eisenstein et al. 2023, section 2",
@@ -191,6 +196,7 @@ class Kto(Coupled):
         import torch
 
         sums = {"logps": logps, "ref_logps": ref_logps, "kl_logps": kl_logps, "ref_kl_logps": ref_kl_logps}
+        alike(self.name, {**sums, "desirable": desirable})
         given, weight = self.prepared(sample_weight, **sums)
         point = mean(given["kl_logps"] - given["ref_kl_logps"], weight).clamp(min=0).detach()
         lead = self.beta * (given["logps"] - given["ref_logps"] - point)

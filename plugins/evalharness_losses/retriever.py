@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import evalharness as eh
@@ -15,6 +16,20 @@ from evalharness_losses.divergences import kl, log_softmax
 from evalharness_losses.tensors import refuse_shape
 
 Similarity = Literal["cosine", "dot"]
+
+
+def _fit(loss: str, given: Mapping[str, Any]) -> None:
+    """Raise DataError unless all are embeddings of one width, a positive and a list of negatives for each query."""
+    if given["query"].ndim != 2:
+        refuse_shape(loss, given, "query", "(batch, width)")
+    batch, width = given["query"].shape
+    if given["positive"].shape != (batch, width):
+        refuse_shape(loss, given, "positive", f"({batch}, {width}), as 'query'")
+    negative, scores = given.get("negative"), given.get("teacher_scores")
+    if negative is not None and (negative.ndim != 3 or negative.shape[::2] != (batch, width)):
+        refuse_shape(loss, given, "negative", f"({batch}, n, {width})")
+    if scores is not None and negative is not None and scores.shape != (batch, 1 + negative.shape[1]):
+        refuse_shape(loss, given, "teacher_scores", f"({batch}, {1 + negative.shape[1]}), the positive and each negative")
 
 
 class InfoNce(Coupled):
@@ -45,7 +60,7 @@ class InfoNce(Coupled):
         import torch
 
         given, weight = self.prepared(sample_weight, query=query, positive=positive, negative=negative)
-        _check_shapes(self.name, given)
+        _fit(self.name, given)
         negatives = [given["negative"].flatten(0, 1)] if "negative" in given else []
         documents = _directed(torch.cat([given["positive"], *negatives]), self.similarity)
         queries = _directed(given["query"], self.similarity) / self.temperature
@@ -55,7 +70,7 @@ class InfoNce(Coupled):
 
 
 @per_sample(
-    unit="similarity", range=(0, None), limits={"margin": AT_LEAST_0},
+    unit="similarity", range=(0, None), limits={"margin": AT_LEAST_0}, fits=_fit,
     formula="mean_n max(0, margin - s(q, p) + s(q, n)), s the similarity",
     gradient="-1 / n by s(q, p) and 1 / n by s(q, n) for each negative within the margin, else 0",
     cite="Herbrich et al. 2000; RankNet is another, the logistic pairwise loss",
@@ -77,7 +92,7 @@ def margin_ranking(
 
 
 @per_sample(
-    unit="distance", range=(0, None), limits={"margin": AT_LEAST_0},
+    unit="distance", range=(0, None), limits={"margin": AT_LEAST_0}, fits=_fit,
     formula="mean_n max(0, d(q, p) - d(q, n) + margin), d the Euclidean distance, squared or not",
     gradient="2 (n - p) / n by q where squared, for each negative within the margin, else 0",
     cite="Schroff et al. 2015, FaceNet, eq. 3",
@@ -104,7 +119,7 @@ def triplet(query: Any, positive: Any, negative: Any, *, margin: float = 0.2, sq
 
 
 @per_sample(
-    unit="", range=(0, 3), tags=("robust",), limits={"margin": AT_LEAST_0},
+    unit="", range=(0, 3), tags=("robust",), limits={"margin": AT_LEAST_0}, fits=_fit,
     formula="1 - cos(q, p) + mean_n max(0, cos(q, n) - margin)",
     gradient="-1 by cos(q, p); 1 / n by cos(q, n) for each negative above the margin, else 0",
     cite="Hadsell et al. 2006, in its cosine form", reference="torch.nn.functional.cosine_embedding_loss",
@@ -124,7 +139,7 @@ def cosine_embedding(query: Any, positive: Any, negative: Any = None, *, margin:
 
 
 @per_sample(
-    unit="nats/query", range=(0, None), tags=("differentiable",), above_zero=("temperature",),
+    unit="nats/query", range=(0, None), tags=("differentiable",), above_zero=("temperature",), fits=_fit,
     formula="t^2 KL(softmax(teacher / t) to softmax(s / t)) over the positive and the negatives of a query",
     gradient="t (softmax(s / t) - softmax(teacher / t)) by s",
     cite="Lin et al. 2020, Distilling Dense Representations for Ranking", reference="sentence_transformers DistillKLDivLoss",
@@ -165,15 +180,6 @@ def _live(kept: Any, documents: int) -> Any:
 def _scores(query: Any, documents: Any, similarity: Similarity) -> Any:
     """Return the similarity (batch, n) of each query (batch, width) with documents of its own (batch, n, width)."""
     return (_directed(query, similarity)[:, None] * _directed(documents, similarity)).sum(-1)
-
-
-def _check_shapes(loss: str, given: dict[str, Any]) -> None:
-    """Raise DataError unless all are embeddings of one width, as many positives and lists of negatives as queries."""
-    batch, width = given["query"].shape
-    if given["positive"].shape != (batch, width):
-        refuse_shape(loss, given, "positive", f"({batch}, {width}), as 'query'")
-    if "negative" in given and (given["negative"].ndim != 3 or given["negative"].shape[::2] != (batch, width)):
-        refuse_shape(loss, given, "negative", f"({batch}, n, {width})")
 
 
 LOSSES: tuple[type[eh.Loss], ...] = (InfoNce, margin_ranking, triplet, cosine_embedding, retriever_kl)

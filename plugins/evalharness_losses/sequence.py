@@ -9,7 +9,7 @@ from typing import Any
 
 import evalharness as eh
 from evalharness_losses.declaring import per_sample
-from evalharness_losses.tensors import check, check_range, filled, in_full, refuse, refuse_shape
+from evalharness_losses.tensors import alike, check, check_range, filled, in_full, refuse, refuse_shape
 
 IGNORED = -100
 
@@ -104,7 +104,7 @@ class Ctc(eh.Loss):
 
 
 @per_sample(
-    unit="cost", tags=("differentiable", "bounded gradient"), above_zero=("alpha",),
+    unit="cost", tags=("differentiable", "bounded gradient"), above_zero=("alpha",), fits=alike,
     formula="sum_s q_s cost_s, q = softmax(alpha log p) over the candidates of a sample",
     gradient="alpha q_s (cost_s - sum_r q_r cost_r) by log p_s",
     cite="Shen et al. 2016, Minimum Risk Training for Neural Machine Translation, eq. 9 to 11", reference="closed form",
@@ -124,7 +124,7 @@ def minimum_risk(candidate_logps: Any, candidate_costs: Any, *, alpha: float = 0
 
 
 @per_sample(
-    unit="reward x nats", tags=("convex", "differentiable", "robust", "bounded gradient"),
+    unit="reward x nats", tags=("convex", "differentiable", "robust", "bounded gradient"), fits=alike,
     formula="-(R - b) log pi(sampled sequence)", gradient="-(R - b) by log pi",
     cite="Williams 1992, Simple Statistical Gradient-Following Algorithms", reference="exact enumeration of a small policy",
 )  # fmt: skip

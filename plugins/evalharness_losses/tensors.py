@@ -61,6 +61,14 @@ def refuse_shape(loss: str, tensors: Mapping[str, Any], name: str, expected: str
     raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensors[name].shape)} must be {expected}; it was given: {shapes}")
 
 
+def alike(loss: str, tensors: Mapping[str, Any]) -> None:
+    """Raise DataError unless all tensors have the shape of the first."""
+    first = next(iter(tensors))
+    for name, tensor in tensors.items():
+        if tensor.shape != tensors[first].shape:
+            refuse_shape(loss, tensors, name, f"of the shape of '{first}'")
+
+
 def filled(tensor: Any, live: Any, *, shares: bool = False) -> Any:
     """Return a tensor whose rows of weight 0 hold a harmless number, so that not even their NaN has an influence.
 

@@ -246,6 +246,18 @@ def test_a_log_probability_that_is_not_a_number_is_named() -> None:
         eh.load_loss("dpo")(**sums)
 
 
+@pytest.mark.parametrize("name", ["dpo", "kto"])
+def test_columns_of_other_shapes_are_refused(name: str) -> None:
+    from evalharness.testing.tensors import default_tensors
+
+    loss = eh.load_loss(name)
+    tensors = {key: value for key, value in default_tensors(loss.accepts).items() if key != "sample_weight"}
+    last = list(tensors)[2]
+    tensors[last] = tensors[last][:, None]
+    with pytest.raises(eh.DataError, match=rf"loss '{name}': '{last}' \(5, 1\) must be of the shape of"):
+        loss(**tensors)
+
+
 def test_a_missing_reference_is_named() -> None:
     with pytest.raises(TypeError, match="loss 'dpo' needs the tensor 'ref_chosen_logps'"):
         eh.load_loss("dpo")(chosen_logps=torch.zeros(1), rejected_logps=torch.zeros(1))

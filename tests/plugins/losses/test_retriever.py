@@ -195,12 +195,18 @@ def test_bfloat16_is_within_a_hundredth_of_float32(name: str) -> None:
     torch.testing.assert_close(loss(**tensors), full, rtol=1e-2, atol=1e-2)
 
 
-def test_embeddings_of_other_shapes_are_refused_by_name() -> None:
-    tensors = made()
+@pytest.mark.parametrize("name", ["info_nce", "margin_ranking", "triplet", "cosine_embedding"])
+def test_embeddings_of_other_shapes_are_refused_by_name(name: str) -> None:
+    tensors, loss = made(), eh.load_loss(name)
     with pytest.raises(eh.DataError, match=r"'positive' \(5, 4\) must be \(6, 4\)"):
-        eh.load_loss("info_nce")(query=tensors["query"], positive=tensors["positive"][:5])
+        loss(**{**tensors, "positive": tensors["positive"][:5]})
     with pytest.raises(eh.DataError, match=r"'negative' \(6, 4\) must be \(6, n, 4\)"):
-        eh.load_loss("info_nce")(**{**tensors, "negative": tensors["positive"]})
+        loss(**{**tensors, "negative": tensors["positive"]})
+
+
+def test_a_teacher_of_other_documents_is_refused() -> None:
+    with pytest.raises(eh.DataError, match=r"'teacher_scores' \(6, 2\) must be \(6, 3\)"):
+        eh.load_loss("retriever_kl")(**made(), teacher_scores=torch.zeros(6, 2))
 
 
 def test_an_embedding_that_is_not_a_number_is_named() -> None:
