@@ -105,7 +105,7 @@ class ReverseKl(Distillation):
     0.5108
     """
 
-    name, cite = "reverse_kl", "Gu et al. 2024, MiniLLM, eq. 1"
+    name, cite = "reverse_kl", "Gu et al. 2024, MiniLLM"
     tags = ("differentiable", "robust", "bounded gradient")
     formula = "T^2 sum_v s_v (log s_v - log t_v)"
     gradient = "T s (log s - log t - KL(s to t)), with respect to the student's logits"

@@ -95,7 +95,7 @@ def simpo(
     above_zero=("beta",), limits={"alpha": AT_LEAST_0}, fits=alike,
     formula="-log S(beta (log pi_w - log pi_l)) - alpha log pi_w, the last per token or summed",
     gradient="-beta S(-beta d) - alpha / n_w by log pi_w, beta S(-beta d) by log pi_l; d = log pi_w - log pi_l",
-    cite="Xu et al. 2024, Contrastive Preference Optimization, eq. 3 to 5",
+    cite="Xu et al. 2024, Contrastive Preference Optimization, section 3",
     reference="trl.experimental.cpo.CPOTrainer, loss_type sigmoid",
 )  # fmt: skip
 def cpo(
@@ -144,7 +144,7 @@ def orpo(chosen_logps: Any, rejected_logps: Any, chosen_tokens: Any, rejected_to
     unit="nats/pair", range=(0, None), tags=("convex", "differentiable"), limits={"centring": AT_LEAST_0}, fits=alike,
     formula="-log S(r_w - r_l - m) + c (r_w + r_l)^2",
     gradient="-S(r_l + m - r_w) + 2 c (r_w + r_l) by r_w, S(r_l + m - r_w) + 2 c (r_w + r_l) by r_l",
-    cite="Bradley and Terry 1952; margin: Touvron et al. 2023, Llama 2, eq. 2; centring: Eisenstein et al. 2023, section 2",
+    cite="Bradley and Terry 1952; margin: Touvron et al. 2023, Llama 2, eq. 2; centring: Eisenstein et al. 2023, eq. 2",
     reference="trl.RewardTrainer",
 )  # fmt: skip
 def bradley_terry(chosen_score: Any, rejected_score: Any, pair_margin: Any = None, *, centring: float = 0.0) -> Any:
@@ -183,7 +183,7 @@ class Kto(Coupled):
         "w_good (1 - S(beta (r - z))) or w_bad (1 - S(beta (z - r))); r = log pi - log ref, z = max(0, mean r of mismatched)"
     )
     gradient = "-w_good beta S(u) S(-u), u = beta (r - z), or w_bad beta S(u) S(-u), by log pi; none through z"
-    cite = "Ethayarajh et al. 2024, KTO, eq. 7 and 8"
+    cite = "Ethayarajh et al. 2024, KTO, eq. 7"
     reference = "trl.KTOTrainer, loss_type kto"
     limits = {"beta": ABOVE_0, "desirable_weight": AT_LEAST_0, "undesirable_weight": AT_LEAST_0}
     beta: float = 0.1

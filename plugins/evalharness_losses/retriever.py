@@ -95,7 +95,7 @@ def margin_ranking(
     unit="distance", range=(0, None), limits={"margin": AT_LEAST_0}, fits=_fit,
     formula="mean_n max(0, d(q, p) - d(q, n) + margin), d the Euclidean distance, squared or not",
     gradient="2 (n - p) / n by q where squared, for each negative within the margin, else 0",
-    cite="Schroff et al. 2015, FaceNet, eq. 3",
+    cite="Schroff et al. 2015, FaceNet, section 3.1",
     reference="torch.nn.functional.triplet_margin_with_distance_loss (squared), triplet_margin_loss (not squared)",
 )  # fmt: skip
 def triplet(query: Any, positive: Any, negative: Any, *, margin: float = 0.2, squared: bool = True) -> Any:

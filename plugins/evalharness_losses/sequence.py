@@ -33,7 +33,7 @@ class Ctc(eh.Loss):
     tags = ("differentiable", "robust", "bounded gradient")
     formula = "-log sum over paths that spell y, repeats merged and blanks dropped, of prod_t p_t(path_t)"
     gradient = "softmax(z_t) - q_t, with respect to the logits z_t of a frame; q_t the share of paths in each class at t"
-    cite = "Graves et al. 2006, Connectionist Temporal Classification, eq. 8 and 16"
+    cite = "Graves et al. 2006, Connectionist Temporal Classification"
     reference = "torch.nn.functional.ctc_loss"
     blank: int = 0
     per_label: bool = False
@@ -107,7 +107,7 @@ class Ctc(eh.Loss):
     unit="cost", tags=("differentiable", "bounded gradient"), above_zero=("alpha",), fits=alike,
     formula="sum_s q_s cost_s, q = softmax(alpha log p) over the candidates of a sample",
     gradient="alpha q_s (cost_s - sum_r q_r cost_r) by log p_s",
-    cite="Shen et al. 2016, Minimum Risk Training for Neural Machine Translation, eq. 9 to 11", reference="closed form",
+    cite="Shen et al. 2016, Minimum Risk Training for Neural Machine Translation", reference="closed form",
 )  # fmt: skip
 def minimum_risk(candidate_logps: Any, candidate_costs: Any, *, alpha: float = 0.005) -> Any:
     """Mean expected cost over samples, in the unit of the cost, from the least to the largest cost.
