@@ -45,6 +45,7 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
 )  # fmt: skip
 @click.option("--arm", "arms", multiple=True, metavar="NAME", help="Train this arm of a training task; may be repeated.")
 @click.option("--seed", "seeds", multiple=True, type=int, help="Train with this seed of a training task; may be repeated.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Train so many arms at a time, each in a process; pays for tables.")
 @click.option("--quick", is_flag=True, help="Try a training task: few steps, few samples, one seed, in a folder of its own.")
 @click.option(
     "--fail-under",
@@ -57,7 +58,7 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
 @json_option
 def command(
     task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, under: tuple[str, ...], form: str | None,
-    as_json: bool, arms: tuple[str, ...], seeds: tuple[int, ...], quick: bool, **options: Any,
+    as_json: bool, arms: tuple[str, ...], seeds: tuple[int, ...], quick: bool, jobs: int | None, **options: Any,
 ) -> int:  # fmt: skip
     """Run a task and print its scores with intervals.
 
@@ -82,10 +83,11 @@ def command(
         return _rescore(rescore, task, as_json)
     if task is None:
         raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
-    chosen = {"arms": arms, "seeds": seeds, "quick": quick}
+    chosen = {"arms": arms, "seeds": seeds, "quick": quick, "jobs": jobs}
     if _is_training(task):
         refused = {"show_prompt": show_prompt, "fail_under": under, "format": form, **options}
-        return _train(task, refused, {**chosen, **{name: options[name] for name in FOR_TRAINING}}, as_json)
+        own = {**chosen, "jobs": jobs or 1, **{name: options[name] for name in FOR_TRAINING}}
+        return _train(task, refused, own, as_json)
     _refuse_given(chosen, "choose what a training task (kind: training) trains, which this one is not")
     if show_prompt:
         return _show_prompt(task, options, as_json)
@@ -114,7 +116,9 @@ def _refuse_given(options: dict[str, Any], why: str) -> None:
 def _train(task: Path, refused: dict[str, Any], options: dict[str, Any], as_json: bool) -> int:
     """Run a training task and print the scores of its arms."""
     idle = {name: value for name, value in refused.items() if name not in FOR_TRAINING}
-    _refuse_given(idle, "not for a training task, which trains and evaluates its own arms; it takes --arm, --seed and --quick")
+    _refuse_given(
+        idle, "not for a training task, which trains and evaluates its own arms; it takes --arm, --seed, --quick, --jobs"
+    )
     from evalharness import training
     from evalharness.cli.progress import Progress
     from evalharness.cli.training_report import training_table

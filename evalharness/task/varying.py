@@ -58,8 +58,8 @@ def _labelled(key: str, node: Node, faults: list[Fault]) -> list[tuple[str, Node
 def labels(values: Sequence[object]) -> list[str]:
     """Return a short name for each value, all different: the name of a plugin or data set, a number, or all that it holds.
 
-    >>> labels(["sklearn:diabetes", "mlxtend:autompg"]), labels([0, 0.15])
-    (['diabetes', 'autompg'], ['0', '0.15'])
+    >>> labels(["sklearn:diabetes", "sklearn:digits:8"]), labels([0, 0.15])
+    (['diabetes', 'digits-8'], ['0', '0.15'])
     >>> labels(["linear", {"mlp": {"width": 32}}]), labels([{"mlp": {"width": 8}}, {"mlp": {"width": 16}}])
     (['linear', 'mlp'], ['mlp-width-8', 'mlp-width-16'])
     """
@@ -72,7 +72,7 @@ def labels(values: Sequence[object]) -> list[str]:
 
 def _short(value: object) -> str:
     named = next(iter(value)) if isinstance(value, dict) and value else value
-    return _safe(named.rpartition(":")[2] if isinstance(named, str) else canonical(named))
+    return _safe(named.partition(":")[2] or named if isinstance(named, str) else canonical(named))
 
 
 def _safe(text: str) -> str:

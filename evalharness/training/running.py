@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from evalharness.errors import UsageError, nearest
 from evalharness.results.record import Record
-from evalharness.running.execution import Watch
+from evalharness.running.execution import Tell, Watch
 from evalharness.running.launch import untold, unwatched
 from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
 from evalharness.task import TrainingTask, load_training
 from evalharness.training.arms import write_arm
 from evalharness.training.fitting import shortened
-from evalharness.training.seeds import SeedRun, Session, stale
+from evalharness.training.jobs import in_processes
+from evalharness.training.seeds import SeedRun, Session, Settings, stale
 from evalharness.training.suiting import refuse_unsuited
 
 QUICK_STEPS, QUICK_TRAINING, QUICK_TEST = 3, 32, 8
@@ -53,16 +54,20 @@ def run(
     out: str | Path | None = None,
     store: str | Path | None = None,
     fresh: bool = False,
+    jobs: int = 1,
     watch: Watch = unwatched,
-    tell: Callable[[str], None] = untold,
+    tell: Tell = untold,
     command: str = "",
 ) -> dict[str, Record]:
     """Train and evaluate each arm of a task with each seed; return the record of each arm by its name.
 
     `arms` and `seeds` choose some of the task's. With `quick`, a few steps of one seed on a few samples show that everything
     works, in a folder of its own. What is finished is not trained again, unless `fresh`; what was interrupted goes on from
-    its last checkpoint. Raises FaultsFound for a task that is not valid or arms that cannot be trained, UsageError for an
-    arm or a seed that it does not have. Of a file with `vary`, the names of arms begin with what tells its tasks apart.
+    its last checkpoint. `jobs` processes train one arm each at a time, which pays for tables. Of a file with `vary`, the
+    names of arms begin with what tells its tasks apart.
+
+    Raises FaultsFound for a task that is not valid or arms that cannot be trained, UsageError for an arm or a seed that it
+    does not have.
     """
     tasks = load_training(task, overrides=overrides)
     tasks = _quickened(tasks) if quick else tasks
@@ -70,9 +75,10 @@ def run(
     refuse_unsuited(tuple(one.task for one in plans))
     _refuse_stale(plans)
     limits = (QUICK_TRAINING, QUICK_TEST) if quick else (None, None)
-    with Store(None if store is None else Path(store), fresh=fresh) as opened, _few_objects():
-        session = Session(opened, watch, tell, command, fresh, *limits)
-        return _executed(plans, session)
+    settings = Settings(None if store is None else Path(store), fresh, command, *limits)
+    if jobs > 1 and len(plans) > 1:
+        return _in_processes(plans, settings, jobs, watch, tell)
+    return _here(plans, settings, watch, tell)
 
 
 @contextmanager
@@ -131,19 +137,46 @@ def _refuse_stale(plans: Sequence[ArmPlan]) -> None:
             )
 
 
-def _executed(plans: Sequence[ArmPlan], session: Session) -> dict[str, Record]:
+@contextmanager
+def _session(settings: Settings, watch: Watch, tell: Tell) -> Iterator[Session]:
+    with Store(settings.store, fresh=settings.fresh) as store, _few_objects():
+        yield Session(settings, store, watch, tell)
+
+
+def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell) -> dict[str, Record]:
+    """Train arm by arm; many seeds are shown as one piece of work, few one by one."""
     whole = Work("training", total=sum(len(one.task.seeds) for one in plans))
-    if whole.total > SHOWN_ONE_BY_ONE:
-        watch, session.watch = session.watch, unwatched
-    else:
-        watch = unwatched
+    many = whole.total > SHOWN_ONE_BY_ONE
     records: dict[str, Record] = {}
-    for one in plans:
-        for seed in one.task.seeds:
-            whole.note = f"{one.name} seed {seed}"
-            watch(whole)
-            SeedRun(*one.of_seed(seed), session).record()
-            whole.done += 1
-        records[one.name] = write_arm(one.folder, command=session.command)
-    watch(whole)
+    with _session(settings, unwatched if many else watch, tell) as session:
+        for one in plans:
+            for seed in one.task.seeds:
+                whole.note = f"{one.name} seed {seed}"
+                if many:
+                    watch(whole)
+                SeedRun(*one.of_seed(seed), session).record()
+                whole.done += 1
+            records[one.name] = write_arm(one.folder, command=settings.command)
     return records
+
+
+def _in_processes(plans: Sequence[ArmPlan], settings: Settings, jobs: int, watch: Watch, tell: Tell) -> dict[str, Record]:
+    """Train several arms at a time, each in a process."""
+    whole = Work("arms", total=len(plans), note=f"{jobs} at a time")
+    watch(whole)
+    found: dict[int, Record] = {}
+    for place, (record, late) in in_processes(_alone, [(one, settings) for one in plans], jobs):
+        found[place] = record
+        for message in late:
+            tell(message)
+        whole.done += 1
+        whole.note = plans[place].name
+        watch(whole)
+    return {one.name: found[place] for place, one in enumerate(plans)}
+
+
+def _alone(work: tuple[ArmPlan, Settings]) -> tuple[Record, list[str]]:
+    """Return the record of one arm, and what was told on the way, from a process of its own."""
+    (one, settings), late = work, list[str]()
+    records = _here([one], settings, unwatched, late.append)
+    return records[one.name], late

@@ -47,24 +47,32 @@ CURVES, START, MADE_OF = "curves.parquet", "start", "made_of"
 COUNTS = "router_counts"
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What the runs of one command share, as far as it can be handed to another process; limits are numbers of samples."""
+
+    store: Path | None = None
+    fresh: bool = False
+    command: str = ""
+    train_limit: int | None = None
+    test_limit: int | None = None
+
+
 @dataclass
 class Session:
-    """What the runs of one command share: the store, how they are told of, and what has been read."""
+    """The runs of one command in one process: their store, how they are told of, and what has been read."""
 
+    settings: Settings
     store: Store
     watch: Watch
     tell: Callable[[str], None]
-    command: str = ""
-    fresh: bool = False
-    train_limit: int | None = None
-    test_limit: int | None = None
     _read: dict[str, list[Sample]] = field(default_factory=dict)
 
     def training_samples(self, task: TrainingTask) -> list[Sample]:
         """Return the samples of the training part, read once."""
         key = digest([task.train.source, dict(task.train.fields)])
         if key not in self._read:
-            self._read = {key: list(training_samples(task, limit=self.train_limit))}
+            self._read = {key: list(training_samples(task, limit=self.settings.train_limit))}
         return self._read[key]
 
 
@@ -78,7 +86,7 @@ class SeedRun:
         self.loss: Loss = registry.build("loss", self.arm.loss)
         self.network: Network = registry.build("network", self.arm.network)
         self.parts: Parts = build_parts(task, registry.installed())
-        self.reader: SampleReader = read_samples(task, limit=session.test_limit)
+        self.reader: SampleReader = read_samples(task, limit=session.settings.test_limit)
         self.made_of = self._made_of()
 
     def _made_of(self) -> str:
@@ -87,11 +95,11 @@ class SeedRun:
         start = self.network.start()
         made: list[Any] = [self.task.digest(), self.task.system.digest(), train.digest(), self.reader.dataset.digest()]
         made += [None if start is None else registry.build("model", start).identity()]
-        return digest([*made, self.session.train_limit, self.session.test_limit])
+        return digest([*made, self.session.settings.train_limit, self.session.settings.test_limit])
 
     def finished(self) -> Record | None:
         """Return the record that the folder holds, where it is of just this run."""
-        if self.session.fresh or not (self.folder / RECORD).is_file():
+        if self.session.settings.fresh or not (self.folder / RECORD).is_file():
             return None
         try:
             record = read_record(self.folder)
@@ -137,7 +145,7 @@ class SeedRun:
         """Keep the checkpoints of an interrupted run that was to make the same; remove others."""
         folder = self.folder / CHECKPOINTS
         mark = folder / MADE_OF
-        if self.session.fresh or not (mark.is_file() and mark.read_text("utf-8") == self.made_of):
+        if self.session.settings.fresh or not (mark.is_file() and mark.read_text("utf-8") == self.made_of):
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(mark, self.made_of)
@@ -207,7 +215,7 @@ class SeedRun:
         return {"source": source.plain(), "digest": train.digest(), "examples": len(data.examples)}
 
     def _evaluated(self, model: Model, fields: Fields, facts: Facts, log: Log) -> Record:
-        run = Run(self.task, self.folder, self.session.test_limit, command=self.session.command)
+        run = Run(self.task, self.folder, self.session.settings.test_limit, command=self.session.settings.command)
         parts = dataclasses.replace(self.parts, model=model, asking=self._asking(model))
         reader = FieldReader.of(self.reader, fields)
         tools = {"registry": registry.installed(), "watch": self.session.watch, "log": log}
