@@ -1,32 +1,39 @@
-"""Checkpoints of a training run: what the Trainer does not keep, and which of them is whole."""
+"""Checkpoints of a training run: what is trained, what belongs to the loss, and which checkpoint is whole."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-STATE = "loss.pt"
+STATE = "training.pt"
 LAST_WRITTEN = "trainer_state.json"
 
 
-def write_state(folder: str, step: int, state: dict[str, Any]) -> None:
-    """Write what belongs to the loss into the checkpoint of a step, before the Trainer writes its own part."""
+def write_state(folder: str, step: int, state: Mapping[str, Any]) -> None:
+    """Write what is trained and what belongs to the loss into the checkpoint of a step, before the Trainer writes its part."""
     import torch
 
     path = Path(folder) / f"checkpoint-{step}" / STATE
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, path)
+    torch.save(_detached(state), path)
 
 
-def restored(checkpoint: str | None, device: Any) -> dict[str, Any] | None:
-    """Return what belongs to the loss in a checkpoint, None where there is none."""
+def _detached(value: Any) -> Any:
+    """Return nested tensors without what they are to a module: parameters are read back as tensors."""
+    if isinstance(value, Mapping):
+        return {name: _detached(inner) for name, inner in value.items()}
+    return value.detach() if hasattr(value, "detach") else value
+
+
+def restored(checkpoint: str, device: Any) -> Mapping[str, Any]:
+    """Return what `write_state` wrote."""
     import torch
 
-    path = Path(checkpoint or "") / STATE
-    return torch.load(path, map_location=device, weights_only=True) if checkpoint and path.is_file() else None
+    found: Mapping[str, Any] = torch.load(Path(checkpoint) / STATE, map_location=device, weights_only=True)
+    return found
 
 
 def last_checkpoint(folder: str | Path) -> str | None:

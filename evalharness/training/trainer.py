@@ -50,7 +50,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
         **given: Any,
     ) -> None:
         args.remove_unused_columns = False
-        args.report_to = []
+        args.report_to, args.log_level = [], "error"
         super().__init__(model=model, args=args, **given)
         for printing in (PrinterCallback, ProgressCallback):
             self.remove_callback(printing)
@@ -288,23 +288,26 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         if self.args.should_save:
             state = {
-                "learned": {name: value.detach() for name, value in self._learned.items()},
-                "carried": self._carried, "previous": self._previous, "curve": self.curve,
-                "buffers": dict(self.model.named_buffers()),
+                "learned": self._learned, "carried": self._carried, "previous": self._previous, "curve": self.curve,
+                "parameters": self._trained(), "buffers": dict(self.model.named_buffers()),
             }  # fmt: skip
             write_state(self._get_output_dir(trial), self.state.global_step, state)
-        with quietly():
-            super()._save_checkpoint(model, trial)
+        super()._save_checkpoint(model, trial)
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        state = restored(checkpoint, self.args.device)
-        if state is None:
-            return
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the model as the Trainer does, but for checkpoints, which hold what is trained and nothing else."""
+        # What the library writes of a mixture of experts has other names than its parameters, and would not be read back.
+        if not _internal_call:
+            with quietly():
+                super().save_model(output_dir)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        state = restored(resume_from_checkpoint, self.args.device)
+        places = {"learned": self._learned, "parameters": self._trained(), "buffers": dict(self.model.named_buffers())}
         with torch.no_grad():
-            for own, kept in ((self._learned, state["learned"]), (dict(self.model.named_buffers()), state["buffers"])):
+            for part, own in places.items():
                 for name, value in own.items():
-                    value.copy_(kept[name])
+                    value.copy_(state[part][name])
         self._carried, self._previous, self.curve = state["carried"], state["previous"], state["curve"]
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
