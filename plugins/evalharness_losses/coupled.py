@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import evalharness as eh
 from evalharness_losses.declaring import Limit, check_limits
-from evalharness_losses.tensors import check, check_range, filled, in_full
+from evalharness_losses.tensors import check, check_weight, filled, in_full
 
 
 class Coupled(eh.Loss):
@@ -29,7 +29,7 @@ class Coupled(eh.Loss):
             weight = torch.ones(len(first), dtype=torch.float32, device=first.device)
         else:
             weight = in_full(sample_weight)
-            check_range(self.name, "sample_weight", weight, "count")
+            check_weight(self.name, weight, given)
             given = {name: filled(tensor, weight > 0) for name, tensor in given.items()}
         check(self.name, given)
         return given, weight.to(first.dtype)

@@ -33,6 +33,7 @@ from evalharness_losses.tensors import (
     check_classes,
     check_probabilities,
     check_range,
+    check_weight,
     filled,
     in_full,
     refuse_shape,
@@ -102,7 +103,7 @@ class PerSample(eh.Loss):
         if (fits := type(self).fits) is not None:
             fits(self.name, given)
         if sample_weight is not None:
-            self._check_weight(sample_weight, given)
+            check_weight(self.name, sample_weight, given)
             given = {name: filled(tensor, sample_weight > 0, shares="class" in self.target) for name, tensor in given.items()}
         check(self.name, given)
         if "logits" not in given and self.from_probabilities:
@@ -129,13 +130,6 @@ class PerSample(eh.Loss):
 
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.named}
-
-    def _check_weight(self, weight: Any, tensors: Mapping[str, Any]) -> None:
-        first = next(iter(tensors.values()))
-        if weight.shape != first.shape[:1]:
-            refuse_shape(self.name, {**tensors, "sample_weight": weight}, "sample_weight", "(batch,), one number a sample")
-        check(self.name, {"sample_weight": weight})
-        check_range(self.name, "sample_weight", weight, "count")
 
     def _check_target(self, tensors: Mapping[str, Any]) -> None:
         if "class" in self.target:

@@ -9,7 +9,7 @@ from typing import Any
 
 import evalharness as eh
 from evalharness_losses.declaring import per_sample
-from evalharness_losses.tensors import alike, check, check_range, filled, in_full, refuse, refuse_shape
+from evalharness_losses.tensors import alike, check, check_weight, filled, in_full, refuse, refuse_shape
 
 IGNORED = -100
 
@@ -52,7 +52,7 @@ class Ctc(eh.Loss):
 
         self._check_shapes({"logits": logits, "labels": labels})
         if sample_weight is not None:
-            check_range(self.name, "sample_weight", sample_weight, "count")
+            check_weight(self.name, sample_weight, {"logits": logits, "labels": labels})
         weight = self.count(labels, sample_weight)["weight"]
         live = weight > 0
         given, labels = filled(in_full(logits), live), labels.masked_fill(~live[:, None], IGNORED)

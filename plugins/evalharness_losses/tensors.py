@@ -105,6 +105,15 @@ def check_range(loss: str, name: str, tensor: Any, domain: str) -> None:
     refuse(loss, name, tensor, DOMAINS[domain].wrong(tensor), f"is {{value}}, which is not {DOMAINS[domain].words},")
 
 
+def check_weight(loss: str, weight: Any, tensors: Mapping[str, Any]) -> None:
+    """Raise DataError unless there is one number for each sample of the first tensor, 0 or more."""
+    first = next(iter(tensors.values()))
+    if weight.shape != first.shape[:1]:
+        refuse_shape(loss, {**tensors, "sample_weight": weight}, "sample_weight", "(batch,), one number a sample")
+    check(loss, {"sample_weight": weight})
+    check_range(loss, "sample_weight", weight, "count")
+
+
 def check_classes(loss: str, tensors: Mapping[str, Any], name: str, *, soft: bool) -> None:
     """Raise DataError unless `target` (batch,) holds class numbers for the columns of the output `name` (batch, classes).
 

@@ -204,6 +204,14 @@ def test_embeddings_of_other_shapes_are_refused_by_name(name: str) -> None:
         loss(**{**tensors, "negative": tensors["positive"]})
 
 
+@pytest.mark.parametrize("name", ["info_nce", "triplet"])
+def test_a_weight_that_is_no_column_is_refused(name: str) -> None:
+    with pytest.raises(eh.DataError, match=r"'sample_weight' \(6, 1\) must be \(batch,\), one number a sample"):
+        eh.load_loss(name)(**made(), sample_weight=torch.ones(6, 1))
+    with pytest.raises(eh.DataError, match=r"'sample_weight' \(6,\) is -1"):
+        eh.load_loss(name)(**made(), sample_weight=-torch.ones(6))
+
+
 def test_a_teacher_of_other_documents_is_refused() -> None:
     with pytest.raises(eh.DataError, match=r"'teacher_scores' \(6, 2\) must be \(6, 3\)"):
         eh.load_loss("retriever_kl")(**made(), teacher_scores=torch.zeros(6, 2))
