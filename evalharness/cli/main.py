@@ -28,6 +28,7 @@ SECTIONS = {
     },
     "Decide": {
         "compare": "Compare runs of one task: is B better than A?",
+        "study": "Write the result of a training task from its run folders.",
         "plan": "Say which difference a task can show, and how many samples another one needs.",
     },
     "Pass on": {

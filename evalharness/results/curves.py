@@ -91,6 +91,17 @@ def scalar_names(seeds: Iterable[Curves]) -> list[str]:
     return sorted(names, key=lambda name: name.partition(".")[0] != "loss")
 
 
+def mean_of(seeds: Sequence[Curves]) -> dict[str, Curve]:
+    """Return the mean of each curve over the seeds, at the steps that all of them logged."""
+    shared = [name for name in seeds[0] if all(name in curves for curves in seeds)]
+    return {name: _mean_curve([curves[name] for curves in seeds]) for name in shared}
+
+
+def _mean_curve(curves: Sequence[Curve]) -> Curve:
+    steps = _common([curve.steps for curve in curves])
+    return Curve(steps, np.mean([curve.values[np.isin(curve.steps, steps)] for curve in curves], axis=0))
+
+
 def loads_of(seeds: Sequence[Curves]) -> list[Load]:
     """Return the load of each layer's experts from the curves `router.LAYER.EXPERT`, the mean over the seeds.
 

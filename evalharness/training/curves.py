@@ -34,32 +34,33 @@ def write_plots(folder: str | Path) -> list[Path]:
         raise DataError(f"{folder} holds no curves; a training task writes them while it trains")
     written = []
     if names := scalar_names(seeds.values()):
-        written.append(saved(folder / CURVES_PNG, panels(names, seeds)))
+        written.append(saved(folder / CURVES_PNG, panels(names, {f"seed {seed}": one for seed, one in seeds.items()})))
     if loads := loads_of(list(seeds.values())):
         written.append(saved(folder / LOADS_PNG, heat_maps({"": loads})))
     return written
 
 
-def panels(names: Sequence[str], seeds: Mapping[int, Mapping[str, Curve]]) -> Any:
-    """Return a figure with a panel for each name, a line for each seed that logged it."""
-    with _figure(min(COLUMNS, len(names)), math.ceil(len(names) / COLUMNS)) as (figure, axes):
+def panels(names: Sequence[str], series: Mapping[str, Mapping[str, Curve]]) -> Any:
+    """Return a figure with a panel for each name, a line for each of the series that has it (a seed, an arm)."""
+    with framed(min(COLUMNS, len(names)), math.ceil(len(names) / COLUMNS)) as (figure, axes):
         for axis, name in zip(axes.flat, names, strict=False):
-            for seed, curves in seeds.items():
+            for place, (label, curves) in enumerate(series.items()):
                 if name in curves:
-                    draw(axis, curves[name], f"seed {seed}")
+                    draw(axis, curves[name], label, f"C{place}")
             axis.set_title(name, fontsize=10, loc="left")
             axis.set_xlabel("step")
         for axis in list(axes.flat)[len(names) :]:
             axis.set_visible(False)
-        if len(seeds) > 1:
+        if len(series) > 1:
             axes.flat[0].legend(fontsize=7, frameon=False)
         return figure
 
 
-def draw(axis: Any, curve: Curve, label: str) -> None:
+def draw(axis: Any, curve: Curve, label: str, colour: str) -> None:
     """Draw one curve; values that are not finite leave a gap, and a lone point is a mark."""
     marker = "." if len(curve.steps) <= FEW_POINTS else None
-    axis.plot(curve.steps, np.where(np.isfinite(curve.values), curve.values, np.nan), label=label, linewidth=1.2, marker=marker)
+    values = np.where(np.isfinite(curve.values), curve.values, np.nan)
+    axis.plot(curve.steps, values, label=label, color=colour, linewidth=1.2, marker=marker)
 
 
 def heat_maps(rows: Mapping[str, Sequence[Load]]) -> Any:
@@ -68,7 +69,7 @@ def heat_maps(rows: Mapping[str, Sequence[Load]]) -> Any:
     Twice the even share and more have the brightest colour, so that maps of other layers and runs can be compared.
     """
     columns = max(len(loads) for loads in rows.values())
-    with _figure(columns, len(rows)) as (figure, axes):
+    with framed(columns, len(rows)) as (figure, axes):
         for line, (name, loads) in zip(axes, rows.items(), strict=True):
             for axis, load in zip(line, loads, strict=False):
                 image = _heat_map(axis, load, f"{name} · layer {load.layer}".removeprefix(" · "))
@@ -91,14 +92,14 @@ def _heat_map(axis: Any, load: Load, title: str) -> Any:
 
 
 @contextmanager
-def _figure(columns: int, rows: int) -> Iterator[tuple[Any, Any]]:
-    """Give a figure with a table of axes (rows, columns), made without a display."""
+def framed(columns: int, rows: int, **shared: Any) -> Iterator[tuple[Any, Any]]:
+    """Give a figure with a table of axes (rows, columns), made without a display; `shared` says what axes share."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, **shared)
     for axis in axes.flat:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)

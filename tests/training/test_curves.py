@@ -38,7 +38,7 @@ def write_training(folder: Path, seed: int, routed: bool = True) -> Path:
 def test_an_arm_gets_a_panel_a_name_with_a_line_a_seed(tmp_path: Path) -> None:
     for seed in range(3):
         write_training(tmp_path / f"seed{seed}", seed)
-    figure = panels(["loss", "gradient_norm"], curves_of(tmp_path))
+    figure = panels(["loss", "gradient_norm"], {str(seed): one for seed, one in curves_of(tmp_path).items()})
     assert [axis.get_title("left") for axis in figure.axes] == ["loss", "gradient_norm"]
     assert [len(axis.lines) for axis in figure.axes] == [3, 3]
 

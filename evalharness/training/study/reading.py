@@ -1,0 +1,158 @@
+"""The arms of a training task as their run folders hold them, task by task where the file varies something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from scipy.special import stdtrit
+
+from evalharness.comparison import Result, read_result
+from evalharness.errors import DataError, Fault
+from evalharness.results import Record
+from evalharness.results.curves import Curve, curves_of
+from evalharness.results.folder import RECORD
+from evalharness.task import TrainingTask, load_training
+from evalharness.task.strict_yaml import read_file
+
+BEFORE = ".before"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One task of the file with its arms that have been run, in the order of the file; `labels` tell it from the others."""
+
+    task: TrainingTask
+    arms: Mapping[str, Result]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What tells the task from others of the file, one label an axis."""
+        return self.task.labels
+
+    def record(self, arm: str) -> Record:
+        """Return the record of an arm."""
+        return self.arms[arm].record
+
+    @cached_property
+    def curves(self) -> dict[str, dict[int, dict[str, Curve]]]:
+        """What was logged in training, by arm, seed and name; arms without curves are left out."""
+        found = {name: curves_of(result.folder) for name, result in self.arms.items()}
+        return {name: seeds for name, seeds in found.items() if seeds}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One key of `vary` with the labels of its values."""
+
+    key: str
+    labels: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[float, ...] | None:
+        """The labels as numbers, ascending as in the file, or None where one is none."""
+        try:
+            return tuple(float(label) for label in self.labels)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A training task and all that was found of it below a folder; `missing` names arms that have no record."""
+
+    path: Path
+    root: Path
+    cases: tuple[Case, ...]
+    axes: tuple[Axis, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def task(self) -> TrainingTask:
+        """The first task of the file."""
+        return self.cases[0].task
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms of which at least one has been run, in the order of the file."""
+        return [arm.name for arm in self.task.arms if any(arm.name in case.arms for case in self.cases)]
+
+    @cached_property
+    def first(self) -> Record:
+        """The record of the first arm that was found."""
+        return next(result.record for case in self.cases for result in case.arms.values())
+
+    @property
+    def scores(self) -> list[str]:
+        """The scores of what was trained, without those from before training."""
+        return [name for name in self.first.scores if BEFORE not in name]
+
+
+def before(record: Record, score: str) -> str | None:
+    """Return the score of the same name from before training: of `rouge.rougeL`, `rouge.before.rougeL`."""
+    return next((name for name in record.scores if BEFORE in name and name.replace(BEFORE, "", 1) == score), None)
+
+
+def read_study(path: str | Path, runs: str | Path | None = None) -> Study:
+    """Return a training task with the records of its arms below `runs`, by default where `evalharness run` puts them.
+
+    Raises FaultsFound for a task that is not valid, DataError where nothing was run or a record is of another task.
+    """
+    tasks = load_training(path)
+    root = Path(runs) if runs is not None else Path("runs", tasks[0].study)
+    cases = tuple(Case(task, dict(_arms(task, root))) for task in tasks)
+    if not any(case.arms for case in cases):
+        raise DataError(f"{root} holds no finished arm of {path}. Train them first: evalharness run {path} --out {root}")
+    missing = tuple("/".join([*case.labels, arm.name]) for case in cases for arm in case.task.arms if arm.name not in case.arms)
+    found = tuple(case for case in cases if case.arms)
+    return Study(Path(path), root, found, _axes(Path(path), [case.task for case in found]), missing)
+
+
+def _arms(task: TrainingTask, root: Path) -> Iterator[tuple[str, Result]]:
+    for arm in task.arms:
+        folder = root.joinpath(*task.labels, arm.name)
+        if (folder / RECORD).is_file():
+            result = read_result(folder)
+            if result.record.task.get("digest") != task.digest():
+                raise DataError(f"{folder} is of another version of the task than {task.path} is now; run it again")
+            yield arm.name, result
+
+
+def _axes(path: Path, tasks: Sequence[TrainingTask]) -> tuple[Axis, ...]:
+    faults: list[Fault] = []
+    varied = read_file(path, faults).at(("vary",)).content
+    keys = list(varied) if isinstance(varied, dict) and tasks[0].labels else []
+    return tuple(Axis(key, tuple(dict.fromkeys(task.labels[place] for task in tasks))) for place, key in enumerate(keys))
+
+
+def t_interval(values: Sequence[float], middle: float | None = None) -> tuple[float, float] | None:
+    """Return the 95 % t interval of a mean, around `middle` where that is given; None for fewer than two values.
+
+    >>> low, high = t_interval([1.0, 2.0, 3.0])
+    >>> round(low, 2), round(high, 2)
+    (-0.48, 4.48)
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    mean = math.fsum(values) / count
+    se = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
+    half = float(stdtrit(count - 1, 0.975)) * se
+    centre = mean if middle is None else middle
+    return centre - half, centre + half
+
+
+def interval_of(record: Record, name: str) -> tuple[float, float] | None:
+    """Return the interval of an arm's score: that of the samples or that of the seeds, whichever is wider; None without one."""
+    score = record.scores[name]
+    if score.value is None or score.low is None or score.high is None:
+        return None
+    values = [value for value in (record.seeds or {"scores": {name: []}})["scores"][name] if value is not None]
+    by_seed = t_interval(values, score.value)
+    if by_seed is None or by_seed[1] - by_seed[0] <= score.high - score.low:
+        return score.low, score.high
+    low, high = score.range or (None, None)
+    return (by_seed[0] if low is None else max(low, by_seed[0])), (by_seed[1] if high is None else min(high, by_seed[1]))

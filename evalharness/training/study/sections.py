@@ -1,0 +1,183 @@
+"""The parts of the document of a training task that varies nothing: what was compared, tables, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from evalharness.comparison import Line
+from evalharness.comparison.words import notes_of, verdict
+from evalharness.results import Record
+from evalharness.results.wording import ARROWS, counted, number
+from evalharness.training.study import plots
+from evalharness.training.study.comparing import Key, against_first, shown, since_before
+from evalharness.training.study.markdown import table, with_interval
+from evalharness.training.study.plots import Plots
+from evalharness.training.study.reading import Case, Study, before, interval_of
+
+MISSING_SHOWN = 10
+DOCUMENT_END = "...\n"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A study on its way into a document; what several parts need is computed once."""
+
+    study: Study
+    plots: Plots
+    command: str
+
+    @cached_property
+    def against(self) -> dict[Key, Line]:
+        """Each arm beside the first of its case."""
+        return against_first(self.study.cases, self.study.scores)
+
+    @cached_property
+    def changes(self) -> dict[Key, Line]:
+        """Each arm beside the model before training."""
+        return since_before(self.study.cases, self.study.scores)
+
+    def lines(self, case: Case, score: str) -> dict[str, Line]:
+        """Return the lines of a case in one score by arm."""
+        return {arm: line for (labels, name, arm), line in self.against.items() if (labels, name) == (case.labels, score)}
+
+
+def head(document: Document) -> Iterator[str]:
+    """Yield the title, the commands that made the document, and what was run."""
+    study = document.study
+    task, record = study.task, study.first
+    yield f"# {task.study.replace('_', ' ').capitalize()}"
+    yield (
+        f"Written by `{document.command}` from the run folders of `{record.provenance.get('command') or 'evalharness run'}`; "
+        f"do not edit."
+    )
+    yield task.description
+    steps = record.system["spec"]["trainer"]["steps"]
+    seeds = counted(len((record.seeds or {"seeds": [0]})["seeds"]), "seed")
+    tasks = f"{len(study.cases):,} tasks, " if len(study.cases) > 1 else ""
+    groups = max(score.groups for score in record.scores.values())
+    yield (
+        f"{tasks}{counted(len(study.arms), 'arm')}, {seeds} each, {steps:,} steps; the test part has "
+        f"{counted(int(record.dataset['samples']), 'sample')}"
+        + (f" in {counted(groups, 'group')}" if groups < int(record.dataset["samples"]) else "")
+        + (" (that of the first task)." if len(study.cases) > 1 else ".")
+    )
+    if study.missing:
+        names = ", ".join(study.missing[:MISSING_SHOWN])
+        more = f" and {len(study.missing) - MISSING_SHOWN:,} more" if len(study.missing) > MISSING_SHOWN else ""
+        yield f"**Not all was run**: {counted(len(study.missing), 'arm')} missing ({names}{more})."
+
+
+def arms(document: Document) -> Iterator[str]:
+    """Yield what each arm is."""
+    known = [arm for arm in document.study.task.arms if arm.name in document.study.arms]
+    columns = ["arm", "loss", *(["rules"] if any(arm.rules for arm in known) else [])]
+    rows = [[f"`{arm.name}`", _flow(arm.loss.plain()), ", ".join(_flow(rule.plain()) for rule in arm.rules)] for arm in known]
+    yield "## Arms"
+    yield table(columns, [row[: len(columns)] for row in rows], left=len(columns))
+
+
+def _flow(value: Any) -> str:
+    """Return what YAML has on several lines on one."""
+    return f"`{yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1_000).removesuffix(DOCUMENT_END).strip()}`"
+
+
+def in_short(document: Document) -> Iterator[str]:
+    """Yield a sentence a score: which arms differ from the first one, by how much, and of which no difference is shown."""
+    yield "## In short"
+    case = document.study.cases[0]
+    first = next(iter(case.arms))
+    for score in document.study.scores:
+        told = _told(document.lines(case, score))
+        if told:
+            yield f"- **{score}** beside `{first}`: {told}."
+
+
+def _told(lines: Mapping[str, Line]) -> str:
+    different = [verdict(line, f"`{arm}`") for arm, line in lines.items() if line.verdict in ("better", "worse")]
+    alike = [f"`{arm}`" for arm, line in lines.items() if line.verdict not in ("better", "worse")]
+    return "; ".join([*different, *([f"no difference shown for {', '.join(alike)}"] if alike else [])])
+
+
+def results(document: Document) -> Iterator[str]:
+    """Yield a table a score, and the picture of all differences."""
+    yield "## Results"
+    yield (
+        "Values over the rows of all seeds; intervals at 95 %, of the samples or of the seeds, whichever is wider. Differences "
+        "are paired by sample and by seed, and the words hold for all differences of a kind in this document at once (Holm)."
+    )
+    for case in document.study.cases:
+        yield from _of_case(document, case)
+
+
+def _of_case(document: Document, case: Case) -> Iterator[str]:
+    if case.labels:
+        yield f"### {' · '.join(case.labels)}"
+    lines = {score: found for score in document.study.scores if (found := document.lines(case, score))}
+    if lines:
+        first = next(iter(case.arms))
+        name = "-".join(["differences", *case.labels])
+        yield document.plots.add(name, f"Differences to {first}", plots.differences(lines, f"difference to {first}"))
+    for score in document.study.scores:
+        yield _of_score(document, case, score)
+    yield from _notes(lines)
+
+
+def _of_score(document: Document, case: Case, score: str) -> str:
+    first = next(iter(case.arms))
+    columns: dict[str, Callable[[str], str]] = {"value": lambda arm: _value(case.record(arm), score)}
+    if before(case.record(first), score):
+        columns["before"] = lambda arm: _before(case.record(arm), score)
+        columns["change"] = lambda arm: _difference(document.changes, case, score, arm)
+    if len(case.arms) > 1:
+        columns[f"difference to `{first}`"] = lambda arm: _difference(document.against, case, score, arm)
+    rows = [[f"`{arm}`", *(cell(arm) for cell in columns.values())] for arm in case.arms]
+    return table([f"{score} {ARROWS[case.record(first).scores[score].better]}", *columns], rows)
+
+
+def _value(record: Record, score: str) -> str:
+    return with_interval(record.scores[score].value, interval_of(record, score))
+
+
+def _before(record: Record, score: str) -> str:
+    was = before(record, score)
+    value = None if was is None else record.scores[was].value
+    return "–" if value is None else number(value)
+
+
+def _difference(lines: Mapping[Key, Line], case: Case, score: str, arm: str) -> str:
+    line = lines.get((case.labels, score, arm))
+    return "–" if line is None else shown(line)
+
+
+def _notes(lines: Mapping[str, Mapping[str, Line]]) -> Iterator[str]:
+    """Yield what to know of the differences: both parts of each interval, lost samples, few groups."""
+    found = [
+        f"- {score}, `{arm}`: {note}"
+        for score, by_arm in lines.items()
+        for arm, line in by_arm.items()
+        for note in notes_of(line)
+    ]
+    if found:
+        yield "\n".join(["<details><summary>What the intervals rest on</summary>", "", *found, "", "</details>"])
+
+
+def training(document: Document) -> Iterator[str]:
+    """Yield the curves of training, and the load of the experts where there were routers."""
+    case = document.study.cases[0]
+    curves, loads = plots.training(case), plots.loads(case)
+    if curves is not None:
+        yield "## Training"
+        yield "Means over the seeds."
+        yield document.plots.add("training", "Curves of training", curves)
+    if loads is not None:
+        yield "## Load of the experts"
+        yield (
+            "Share of the tokens that each expert of each layer got over the steps, mean over the seeds: 1 is an even load, and "
+            "2 and more have the brightest colour."
+        )
+        yield document.plots.add("load", "Load of the experts by layer over the steps", loads)

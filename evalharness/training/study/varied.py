@@ -1,0 +1,162 @@
+"""What a varied number does to each arm: settings, data sets, break points, errors beside the first arm's, ranks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from scipy.stats import rankdata
+
+from evalharness.scoring import Score
+from evalharness.training.study.reading import Axis, Case, Study, t_interval
+
+DATASET = "dataset"
+Setting = tuple[str, ...]
+Ends = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cases of a study along one axis of numbers, for each data set and each setting of what else varies.
+
+    `axis` is the last axis whose values are all numbers.
+    """
+
+    study: Study
+    axis: Axis
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> Grid | None:
+        """Return the grid of a study, None where no axis is one of numbers."""
+        for axis in reversed(study.axes):
+            if axis.numbers is not None and len(axis.numbers) > 1:
+                return cls(study, axis, axis.numbers)
+        return None
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """The labels of the data sets; one without a name where the data do not vary."""
+        return next((axis.labels for axis in self.study.axes if axis.key == DATASET), ("",))
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """The combinations of what else varies, in the order of the file."""
+        rest = [axis.labels for axis in self.study.axes if axis is not self.axis and axis.key != DATASET]
+        return list(itertools.product(*rest))
+
+    @cached_property
+    def _cases(self) -> dict[tuple[Setting, str, str], Case]:
+        return {self._place(case): case for case in self.study.cases}
+
+    def _place(self, case: Case) -> tuple[Setting, str, str]:
+        pairs = list(zip(self.study.axes, case.labels, strict=True))
+        data = next((label for axis, label in pairs if axis.key == DATASET), "")
+        number = next(label for axis, label in pairs if axis is self.axis)
+        return tuple(label for axis, label in pairs if axis is not self.axis and axis.key != DATASET), data, number
+
+    def case(self, setting: Setting, data: str, place: int) -> Case | None:
+        """Return the case of a setting and a data set at one of the numbers, None where it was not run."""
+        return self._cases.get((setting, data, self.axis.labels[place]))
+
+    def value(self, setting: Setting, data: str, place: int, arm: str, name: str) -> float | None:
+        """Return the value of an arm there, None where it was not run or has none."""
+        case = self.case(setting, data, place)
+        return None if case is None or arm not in case.arms else case.record(arm).scores[name].value
+
+    def values(self, setting: Setting, data: str, arm: str, name: str) -> list[float | None]:
+        """Return the value of an arm at each of the numbers, None where there is none."""
+        return [self.value(setting, data, place, arm, name) for place in range(len(self.numbers))]
+
+
+def is_error(score: Score) -> bool:
+    """Return whether a score is an error: 0 is best, and it has no largest value."""
+    low, high = score.range or (None, None)
+    return score.better == "lower" and low == 0 and high is None
+
+
+def break_point(numbers: Sequence[float], values: Sequence[float | None], times: float = 2.0) -> float | None:
+    """Return where a curve first reaches so many times its first value, interpolated; None where it never does.
+
+    Raises ValueError where the first value is missing.
+
+    >>> break_point([0, 0.1, 0.2, 0.4], [1.0, 1.2, 1.8, 2.2]), break_point([0, 0.1], [1.0, 1.5])
+    (0.3, None)
+    """
+    if values[0] is None:
+        raise ValueError("the first value is missing")
+    known = [(number, value) for number, value in zip(numbers, values, strict=True) if value is not None]
+    limit = times * values[0]
+    for (left, low), (right, high) in itertools.pairwise(known):
+        if high >= limit:
+            return round(left + (right - left) * (limit - low) / (high - low), 6)
+    return None
+
+
+def break_points(grid: Grid, setting: Setting, arm: str, name: str) -> list[float | None]:
+    """Return the break point of an arm on each data set where its clean error is known, None where it bears all numbers."""
+    curves = [grid.values(setting, data, arm, name) for data in grid.datasets]
+    return [break_point(grid.numbers, values) for values in curves if values[0] is not None]
+
+
+@dataclass(frozen=True)
+class Relative:
+    """An arm beside the first one over the data sets: the mean ratio of the errors, or the mean difference of other scores."""
+
+    value: float
+    ends: Ends
+    ratio: bool
+
+    @property
+    def alike(self) -> float:
+        """The value of an arm that is as good as the first one."""
+        return 1.0 if self.ratio else 0.0
+
+
+def relative(grid: Grid, setting: Setting, place: int, arm: str, name: str) -> Relative | None:
+    """Return an arm's error in units of the first arm's (geometric mean, t interval over the data sets); None without any.
+
+    For a score that is no error it is the difference to the first arm.
+    """
+    pairs = list(_pairs(grid, setting, place, arm, name))
+    if not pairs:
+        return None
+    ratios = is_error(grid.study.first.scores[name]) and all(min(pair) > 0 for pair in pairs)
+    values = [math.log(own / first) if ratios else own - first for own, first in pairs]
+    mean, ends = math.fsum(values) / len(values), t_interval(values)
+    if not ratios:
+        return Relative(mean, ends, ratio=False)
+    return Relative(math.exp(mean), None if ends is None else (math.exp(ends[0]), math.exp(ends[1])), ratio=True)
+
+
+def _pairs(grid: Grid, setting: Setting, place: int, arm: str, name: str) -> Iterator[tuple[float, float]]:
+    for data in grid.datasets:
+        own = grid.value(setting, data, place, arm, name)
+        first = grid.value(setting, data, place, grid.study.arms[0], name)
+        if own is not None and first is not None:
+            yield own, first
+
+
+def mean_ranks(grid: Grid, setting: Setting, place: int, name: str) -> dict[str, tuple[float, Ends]]:
+    """Return the mean rank of each arm over the data sets on which all have a value, 1 for the best, with a t interval."""
+    arms = grid.study.arms
+    ranks = list(_ranks(grid, setting, place, name))
+    found: dict[str, tuple[float, Ends]] = {}
+    for number, arm in enumerate(arms if ranks else []):
+        own = [float(row[number]) for row in ranks]
+        ends = t_interval(own)
+        clipped = None if ends is None else (max(1.0, ends[0]), min(float(len(arms)), ends[1]))
+        found[arm] = (math.fsum(own) / len(own), clipped)
+    return found
+
+
+def _ranks(grid: Grid, setting: Setting, place: int, name: str) -> Iterator[Sequence[float]]:
+    sign = 1.0 if grid.study.first.scores[name].better == "lower" else -1.0
+    for data in grid.datasets:
+        values = [grid.value(setting, data, place, arm, name) for arm in grid.study.arms]
+        known = [sign * value for value in values if value is not None]
+        if len(known) == len(values):
+            yield rankdata(known).tolist()

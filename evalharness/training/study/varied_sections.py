@@ -1,0 +1,129 @@
+"""The parts of the document of a training task that varies a number: curves, break points, errors beside the first arm's."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from evalharness.results.wording import ARROWS, counted
+from evalharness.training.study import plots
+from evalharness.training.study.markdown import table, with_interval
+from evalharness.training.study.sections import Document
+from evalharness.training.study.varied import Grid, Relative, Setting, break_points, is_error, mean_ranks, relative
+
+Cell = Callable[[str, int], str]
+
+
+def in_short(document: Document, grid: Grid) -> Iterator[str]:
+    """Yield a sentence a score and setting: the arm that stands best beside the first, at the least and the largest number."""
+    yield "## In short"
+    for score in document.study.scores:
+        told = [f"  - {_named(setting)}{_extremes(grid, setting, score)}" for setting in grid.settings]
+        yield "\n".join(
+            [f"- **{score}** beside `{document.study.arms[0]}`, over {counted(len(grid.datasets), 'data set')}:", *told]
+        )
+
+
+def _named(setting: Setting) -> str:
+    return f"{' · '.join(setting)}: " if setting else ""
+
+
+def _extremes(grid: Grid, setting: Setting, score: str) -> str:
+    parts = [f"at {grid.axis.labels[place]} {_best(grid, setting, place, score)}" for place in (0, len(grid.numbers) - 1)]
+    return "; ".join(parts)
+
+
+def _best(grid: Grid, setting: Setting, place: int, score: str) -> str:
+    """Return the arm that stands best beside the first one, or the first one itself with the next best."""
+    sign = 1.0 if grid.study.first.scores[score].better == "lower" else -1.0
+    found = {arm: relative(grid, setting, place, arm, score) for arm in grid.study.arms[1:]}
+    known = {arm: one for arm, one in found.items() if one is not None}
+    if not known:
+        return "nothing can be compared"
+    best = min(known, key=lambda arm: sign * known[arm].value)
+    one, first = known[best], f"`{grid.study.arms[0]}`"
+    told = f"{_shown(one)} {'times' if one.ratio else 'beside'} {first} ({_word(one, sign)})"
+    behind = sign * (one.value - one.alike) > 0
+    return f"{first} is best, next `{best}`, {told}" if behind else f"`{best}` is best, {told}"
+
+
+def _word(one: Relative, sign: float) -> str:
+    """Return whether the interval of an arm beside the first one leaves out that both are alike."""
+    if one.ends is None or one.ends[0] <= one.alike <= one.ends[1]:
+        return "no difference shown"
+    return "better" if sign * (one.value - one.alike) < 0 else "worse"
+
+
+def _shown(one: Relative | None) -> str:
+    return "–" if one is None else with_interval(one.value, one.ends)
+
+
+def of_scores(document: Document, grid: Grid) -> Iterator[str]:
+    """Yield for each score its curves over the number, and the tables of each setting."""
+    yield (
+        "Values over the rows of all seeds. Bands are 95 % intervals of the samples or of the seeds, whichever is wider; "
+        "intervals in the tables are t intervals over the data sets, of which there are few, so that they are wide."
+    )
+    for score in document.study.scores:
+        first = document.study.first.scores[score]
+        yield f"## {score} {ARROWS[first.better]}"
+        yield document.plots.add(f"{score}", f"{score} over {grid.axis.key}", plots.along(grid, score))
+        yield from _breaks(grid, score)
+        for setting in grid.settings:
+            if setting:
+                yield f"### {score}: {' · '.join(setting)}"
+            yield from _of_setting(document, grid, setting, score)
+
+
+def _breaks(grid: Grid, score: str) -> Iterator[str]:
+    """Yield the break points of an error whose clean value is known."""
+    if grid.numbers[0] != 0 or not is_error(grid.study.first.scores[score]):
+        return
+    yield (
+        f"Break point: the {grid.axis.key.rpartition('.')[2]} at which the error is twice the clean one, interpolated; median "
+        f"over the data sets, lowest and highest, and on how many it is never reached."
+    )
+    titles = ["arm", *(" · ".join(setting) or "break point" for setting in grid.settings)]
+    rows = [[f"`{arm}`", *(_break(grid, setting, arm, score) for setting in grid.settings)] for arm in grid.study.arms]
+    yield table(titles, rows)
+
+
+def _break(grid: Grid, setting: Setting, arm: str, score: str) -> str:
+    found = break_points(grid, setting, arm, score)
+    beyond = float("inf")
+    points = sorted(beyond if one is None else one for one in found)
+    if not points:
+        return "–"
+    never = points.count(beyond)
+    if never == len(points):
+        return f"never on {never}"
+    three = (statistics.median_high(points), points[0], points[-1])
+    middle, low, high = (f"> {grid.axis.labels[-1]}" if one == beyond else f"{one:.2g}" for one in three)
+    return f"{middle} ({low} to {high})" + (f"; never on {never} of {len(points)}" if never else "")
+
+
+def _of_setting(document: Document, grid: Grid, setting: Setting, score: str) -> Iterator[str]:
+    first, error = document.study.arms[0], is_error(document.study.first.scores[score])
+    what = f"Error in units of that of `{first}`, geometric mean" if error else f"Difference to `{first}`, mean"
+    yield f"{what} over the data sets:"
+    yield _table(grid, document.study.arms[1:], lambda arm, place: _shown(relative(grid, setting, place, arm, score)))
+    yield f"On how many data sets an arm is shown to be better than `{first}` / worse / neither (Holm over all of this document):"
+    yield _table(grid, document.study.arms[1:], lambda arm, place: _verdicts(document, grid, setting, place, arm, score))
+    yield "Mean rank over the data sets, 1 for the best:"
+    ranks = [mean_ranks(grid, setting, place, score) for place in range(len(grid.numbers))]
+    yield _table(grid, document.study.arms, lambda arm, place: with_interval(*ranks[place].get(arm, (None, None))))
+
+
+def _table(grid: Grid, arms: Sequence[str], cell: Cell) -> str:
+    """Return a table of arms by the varied number."""
+    titles = [grid.axis.key, *grid.axis.labels]
+    return table(titles, [[f"`{arm}`", *(cell(arm, place) for place in range(len(grid.numbers)))] for arm in arms])
+
+
+def _verdicts(document: Document, grid: Grid, setting: Setting, place: int, arm: str, score: str) -> str:
+    cases = [grid.case(setting, data, place) for data in grid.datasets]
+    lines = [document.against.get((case.labels, score, arm)) for case in cases if case is not None]
+    counts = Counter(line.verdict for line in lines if line is not None)
+    better, worse = counts["better"], counts["worse"]
+    return f"{better} / {worse} / {counts.total() - better - worse}"
