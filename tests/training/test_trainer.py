@@ -232,7 +232,7 @@ def test_learned_tensors_are_trained_with_the_model(tmp_path: Path) -> None:
         made.train()
     assert one._learned
     for name, value in one._learned.items():
-        assert float(value) != float(torch.as_tensor(by.learned()[name]))
+        assert float(value.detach()) != float(torch.as_tensor(by.learned()[name]))
         torch.testing.assert_close(other._learned[name], value, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(parts._learned[name], value, rtol=1e-4, atol=1e-5)
     assert shown(other, "loss") == pytest.approx(shown(one, "loss"), rel=1e-4)
