@@ -7,15 +7,17 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from evalharness import registry
 from evalharness.cli.output import json_option, print_json
+from evalharness.contract import Loss
 from evalharness.contract.options import describe_type, option_types
 from evalharness.contract.spec import plain
-from evalharness.errors import EvalharnessError, UnknownName, nearest
+from evalharness.errors import EvalharnessError, UnknownName, UsageError, nearest
 
 STATED = (
     "better",
@@ -23,6 +25,8 @@ STATED = (
     "range",
     "parts",
     "reads",
+    "may read",
+    "learns",
     "uses",
     "supports",
     "family",
@@ -37,7 +41,7 @@ STATED = (
 LABELS = {"cite": "citation", "reference": "verified against"}
 PLACES: dict[registry.Kind, str] = {
     "metric": "metrics:\n  - ",
-    "loss": "metrics:\n  - ",
+    "loss": "arms:\n  ARM: ",
     "transform": "transforms:\n  - ",
     "model": "system:\n  model: ",
     "retriever": "system:\n  retriever: ",
@@ -50,20 +54,40 @@ NOT_BARE = {"", "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"
 
 @click.command()
 @click.argument("name")
+@click.option(
+    "--plot",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Draw a loss and its gradient into a PNG file; NAME.png where no FILE is given. Stands after NAME.",
+)
 @json_option
-def command(name: str, as_json: bool) -> None:
+def command(name: str, plot: str | None, as_json: bool) -> None:
     """Describe a plugin: what it does, its options, an example.
 
-    A NAME that several kinds of plugin share (a model and a retriever, say) is described once for each.
+    A NAME that several kinds of plugin share (a model and a retriever, say) is described once for each. A loss tells its
+    formula, its gradient and what holds of it: convex, differentiable, robust, bounded gradient.
     """
     entries = registry.installed().entries
     found = [description(kind, named[name]) for kind, named in entries.items() if name in named]
     if not found:
         raise UnknownName(_unknown(name))
+    if plot is not None:
+        found = [{**each, "plot": _plot(name, plot)} if each["kind"] == "loss" else each for each in found]
+        if not any("plot" in each for each in found):
+            raise UsageError(f"'{name}' is no loss; --plot draws losses. Run 'evalharness list losses' for all of them.")
     if as_json:
         print_json(found)
     else:
         click.echo("\n\n".join(map(_page, found)))
+
+
+def _plot(name: str, file: str) -> str:
+    """Draw the loss of that name, with the options of its example, and return where."""
+    from evalharness.cli.loss_plot import draw_loss
+
+    cls = registry.installed().entries["loss"][name].cls
+    return str(draw_loss(registry.make("loss", cls, cls.example), Path(file or f"{name}.png")))
 
 
 def _unknown(name: str) -> str:
@@ -97,7 +121,17 @@ def _stated(kind: registry.Kind, cls: Any) -> dict[str, Any]:
         plugin = cls
     values = {name: getattr(plugin, name, None) for name in STATED}
     values["supports"] = [each.kind for each in values["supports"] or ()]
+    if kind == "loss" and plugin is not cls:
+        values |= _tensors(plugin)
     return {name: value for name, value in values.items() if value and not isinstance(value, property)}
+
+
+def _tensors(loss: Loss) -> dict[str, list[str]]:
+    """Return the tensors that a loss must have, those that it can do without, and those that are learned beside the model."""
+    learned = list(loss.learned())
+    own = {name: must for name, must in loss.accepts.items() if name not in {*learned, *loss.carried()}}
+    needed = [name for name, must in own.items() if must]
+    return {"reads": needed, "may read": [name for name in own if name not in needed], "learns": learned}
 
 
 def _option(cls: Any, item: dataclasses.Field[Any]) -> dict[str, Any]:
@@ -134,6 +168,8 @@ def flow(value: Any) -> str:
     if isinstance(value, str):
         bare = re.fullmatch(r"[A-Za-z_][\w./@-]*", value, re.ASCII) and value.lower() not in NOT_BARE
         return value if bare else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and "e" in repr(value) and "." not in repr(value):
+        return repr(value).replace("e", ".0e")  # without the point YAML takes it for a text
     return json.dumps(plain(value) if dataclasses.is_dataclass(value) else value)
 
 
@@ -141,6 +177,7 @@ def _page(described: dict[str, Any]) -> str:
     lines = [f"{described['name']} ({described['kind']})", described["description"], ""]
     lines += [f"{label:<17} {text}" for label, text in facts(described)]
     lines.append(f"{'plugin':<17} {described['plugin']} ({described['distribution']} {described['version']})")
+    lines += [f"{'plot':<17} {described['plot']}"] if "plot" in described else []
     lines += ["", "options", *map(_option_line, described["options"])] if described["options"] else ["", "no options"]
     return "\n".join([*lines, "", "in a task file", *(f"  {line}" for line in described["example"].splitlines())])
 

@@ -203,6 +203,7 @@ def per_sample(
         reads = tuple(item.name for item in tensors)
         optional = tuple(item.name for item in tensors if item.default is not inspect.Parameter.empty)
         options = {item.name: item.default for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
+        defaults = {name: default for name, default in options.items() if default is not inspect.Parameter.empty}
         types = {name: function.__annotations__[name] for name in options}
         origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
         others = {name: staticmethod(other) for name, other in (("weigh", weigh), ("fits", fits)) if other is not None}
@@ -214,7 +215,7 @@ def per_sample(
             "reads": reads,
             "may_miss": optional,
             "named": (*options,),
-            **options,
+            **defaults,
         }
         return type(function.__name__, (PerSample,), {**body, "__annotations__": types, **origin})
 

@@ -52,12 +52,18 @@ def test_an_unknown_name_is_answered_from_all_kinds() -> None:
 @pytest.mark.parametrize(("kind", "cls"), ENTRIES, ids=[f"{kind}-{cls.name}" for kind, cls in ENTRIES])
 def test_every_plugin_is_described_with_an_example_that_a_task_file_accepts(kind: registry.Kind, cls: Any) -> None:
     (found,) = (each for each in described(cls.name) if each["kind"] == kind)
-    written = yaml.safe_load(found["example"])
-    while isinstance(written, (dict, list)) and not (isinstance(written, dict) and cls.name in written):
-        written = written[0] if isinstance(written, list) else next(iter(written.values()))
+    written = _named(yaml.safe_load(found["example"]), cls.name)
     spec = to_spec(written)
     assert spec.name == cls.name
     kwargs, faults = convert_options(cls, spec.options, kind=kind)
     assert not faults
     assert cls(**kwargs).signature().startswith(cls.name)
     assert run(cls.name).exit_code == 0
+
+
+def _named(written: Any, name: str) -> Any:
+    """Return the part of an example that stands for the plugin: its name, or a mapping of it to options."""
+    if written == name or (isinstance(written, dict) and name in written):
+        return written
+    inner = written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
+    return next((found for part in inner if (found := _named(part, name)) is not None), None)
