@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalharness.cli.output import json_option, print_json
-from evalharness.errors import EvalharnessError, FaultsFound
+from evalharness.errors import EvalharnessError, FaultsFound, UsageError
 
 if TYPE_CHECKING:
     from evalharness.task import Finding
@@ -49,15 +49,32 @@ def command(task: Path, data: bool, as_json: bool, **options: Any) -> int:
 
 
 def _findings(path: Path, data: bool, options: dict[str, Any]) -> list[Finding]:
-    from evalharness.task import Finding, check_data, check_task, load_task
+    from evalharness.task import Finding, check_data, check_task, is_training_file, load_task
 
     try:
+        if is_training_file(path):
+            return _training_findings(path, data, options)
         task = load_task(path, **options)
         return sorted([*check_task(task), *(check_data(task) if data else ())], key=lambda finding: finding.level)
     except FaultsFound as found:
         return [Finding("error", fault.message, fault.where or str(path)) for fault in found.faults]
     except EvalharnessError as error:
         return [Finding("error", str(error), str(path))]
+
+
+def _training_findings(path: Path, data: bool, options: dict[str, Any]) -> list[Finding]:
+    """Return what is found in a training task, or in all tasks that `vary` makes of it, each thing once."""
+    from evalharness.task import Finding, check_data, check_task, load_training
+    from evalharness.training.suiting import check_parts, unsuited
+
+    given = [f"--{name}" for name in ("system", "model", "responses") if options[name] is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)}: not for a training task, which makes its own systems")
+    found: dict[Finding, None] = {}
+    for task in load_training(path, overrides=options["overrides"]):
+        found |= dict.fromkeys([*check_task(task), *((*check_data(task), *check_parts(task)) if data else ())])
+        found |= dict.fromkeys(Finding("error", fault.message, fault.where) for fault in unsuited(task))
+    return sorted(found, key=lambda finding: finding.level)
 
 
 def _counted(number: int, noun: str) -> str:

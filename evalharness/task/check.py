@@ -14,6 +14,7 @@ from evalharness.errors import nearest
 from evalharness.task.provided import ONLY_MADE, Inspected
 from evalharness.task.requests import request_kind
 from evalharness.task.task import Task
+from evalharness.task.training import TrainingTask
 
 ANSWERS = frozenset(["references", "target"])
 
@@ -32,7 +33,7 @@ class Finding:
 
 def check_task(task: Task) -> list[Finding]:
     """Return what a look at the task alone can find, errors first."""
-    inspected = Inspected(task)
+    inspected = Inspected.of(task)
     findings = [finding for check in CHECKS for finding in check(inspected)]
     return sorted(findings, key=lambda finding: finding.level)
 
@@ -77,6 +78,8 @@ def _check_variables(seen: Inspected) -> Iterator[Finding]:
 
 def _check_requests(seen: Inspected) -> Iterator[Finding]:
     model, task = seen.model, seen.task
+    if isinstance(task, TrainingTask):  # what its arms answer depends on the output type alone
+        return
     kind = request_kind(task, model)
     if kind not in model.supports:
         can = ", ".join(known.kind for known in model.supports)
@@ -129,7 +132,7 @@ def _installed(name: str) -> bool:
 
 
 def _check_unused(seen: Inspected) -> Iterator[Finding]:
-    read, task = seen.reads(), seen.task
+    read, task = seen.reads() | seen.trained_on, seen.task
     for name in task.dataset.fields:
         if name not in read and name != "id":
             where = task.where(f"dataset.fields.{name}", "dataset")

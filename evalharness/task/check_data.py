@@ -49,7 +49,7 @@ def check_data(task: Task) -> list[Finding]:
     passages that the corpus lacks, recorded responses that cannot be used, and answers that stand in the prompt. For the
     last, prompts are rendered without contexts and examples, which hold answers by design.
     """
-    seen, notes, stopped = Inspected(task), _Notes(), list[Finding]()
+    seen, notes, stopped = Inspected.of(task), _Notes(), list[Finding]()
     reader = read_samples(task)
     prompter = corpus = None
     answers = False

@@ -11,6 +11,7 @@ from evalharness.contract import Metric, Model, Retriever
 from evalharness.task.fewshot import Templates
 from evalharness.task.requests import is_prompted
 from evalharness.task.task import MetricEntry, Task
+from evalharness.task.training import PREDICT, TrainingTask
 
 MADE = {
     "generate": ("response",),
@@ -26,6 +27,11 @@ class Inspected:
     """A task with its plugins built, nothing loaded and nothing read."""
 
     task: Task
+
+    @classmethod
+    def of(cls, task: Task) -> Inspected:
+        """Return the task, or the training task, inspected."""
+        return InspectedTraining(task) if isinstance(task, TrainingTask) else Inspected(task)
 
     @cached_property
     def model(self) -> Model:
@@ -94,9 +100,45 @@ class Inspected:
             read |= {"choices", "target"}
         return read | ({self.task.group} if self.task.group else set())
 
+    @property
+    def trained_on(self) -> set[str]:
+        """The fields that training may read beside what `reads` gives."""
+        return set()
+
     def plugins(self) -> list[tuple[str, Any, str]]:
         """Return kind, plugin and place of everything that may need an extra."""
         parts: list[tuple[str, Any, str]] = [("metric", metric, entry.where) for entry, metric in self.metrics]
         parts += [("model", self.model, self.task.where("system.model", "system"))]
         parts += [("retriever", self.retriever, self.task.where("system.retriever", "system"))]
         return [part for part in parts if part[1] is not None]
+
+
+class InspectedTraining(Inspected):
+    """A training task: its samples hold more, and training reads some that nothing else does."""
+
+    @property
+    def made(self) -> set[str]:
+        """The fields that the arms make, and what was there before training."""
+        if self.task.output_type == PREDICT:
+            return super().made | {"features", "target"}
+        arms = {*MADE[self.task.output_type], "router_counts"}
+        return super().made | arms | {f"before_{name}" for name in arms} | {"prompt"}
+
+    @property
+    def prompts(self) -> bool:
+        """Whether a prompt is rendered: for every network over texts."""
+        return self.task.output_type != PREDICT
+
+    @property
+    def metrics(self) -> list[tuple[MetricEntry, Metric]]:
+        """The metrics that the file names; those of before training read what these do."""
+        return [(entry, metric) for entry, metric in super().metrics if metric.name != "before"]
+
+    @property
+    def trained_on(self) -> set[str]:
+        """The answers that networks over texts learn."""
+        return {"references", "turns", "chosen", "rejected"}
+
+    def reads(self) -> set[str]:
+        """Return every field that something reads; a network over tables is shown no input."""
+        return super().reads() - ({"input"} if self.task.output_type == PREDICT else set())

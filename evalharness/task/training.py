@@ -128,6 +128,10 @@ class TrainingTask(Task):
         alone: dict[str, Any] = {"arms": (chosen,), "seeds": seeds, "network": chosen.network, "trainer": chosen.trainer}
         return dataclasses.replace(self, **alone, system=system, repeats=len(seeds))
 
+    def where(self, *keys: str) -> str:
+        """Return the place of the first of these dotted keys that the file has; what a system has stands at its top."""
+        return super().where(*(key.removeprefix("system.") for key in keys))
+
     def plain(self) -> dict[str, Any]:
         """Return the resolved task as YAML writes it; `load_task` reads it back."""
         system = self.system

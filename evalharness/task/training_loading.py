@@ -156,7 +156,10 @@ class _Arms:
         if "model" in children:
             self.network = read_spec("network", children["model"], [])[0]  # its faults are known by now
         self.common = self._sections(children.get("trainer"))
-        self.trainer = self._trainer(self.common, children.get("trainer", root))
+        self.trainer = self._trainer(self.common)
+        if "steps" not in self.common:
+            place = children.get("trainer", root).place
+            faults.append(Fault("a training task needs 'trainer' with 'steps', such as {steps: 60}", str(place)))
 
     def read(self, node: Node | None) -> tuple[Arm, ...]:
         """Return the arms in the order of the file."""
@@ -176,7 +179,7 @@ class _Arms:
         network = read_spec("network", children["model"], self.faults)[0] if "model" in children else self.network
         trainer = self.trainer
         if "trainer" in children:
-            trainer = self._trainer({**self.common, **self._sections(children["trainer"])}, children["trainer"])
+            trainer = self._trainer({**self.common, **self._sections(children["trainer"])})
         loss = read_spec("loss", children["loss"], self.faults)[0]
         return Arm(name=name, loss=loss, rules=rules, network=network, trainer=trainer, where=str(node.key))
 
@@ -184,9 +187,7 @@ class _Arms:
         known = [item.name for item in dataclasses.fields(TrainerOptions)]
         return {} if node is None else known_children(node, "trainer", known, self.faults)
 
-    def _trainer(self, children: Mapping[str, Node], section: Node) -> TrainerOptions:
-        if "steps" not in children:
-            self.faults.append(Fault("a training task needs 'trainer' with 'steps', such as {steps: 60}", str(section.place)))
+    def _trainer(self, children: Mapping[str, Node]) -> TrainerOptions:
         values = read_fields(TrainerOptions, children, self.faults)
         return TrainerOptions(**{"steps": 1, **values})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,22 @@ def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], Non
         rules=fit.rules,
         callbacks=[_shown(fit, watch)],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(fit.folder / CHECKPOINTS))
+    with _few_words():
+        trainer.train(resume_from_checkpoint=last_checkpoint(fit.folder / CHECKPOINTS))
     return trainer.curve
+
+
+@contextmanager
+def _few_words() -> Iterator[None]:
+    """Let the transformers library say only what is wrong."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def _only(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evalharness import registry
-from evalharness.contract import Loss, Network
+from evalharness.contract import Loss, Network, Sample, canonical
+from evalharness.data import read_samples
 from evalharness.errors import EvalharnessError, Fault, FaultsFound
-from evalharness.task import Arm, TrainingTask
+from evalharness.task import Arm, Finding, TrainingTask, check_task
 from evalharness.task.check import missing_packages
-from evalharness.training.preparing import loss_reads
+from evalharness.task.training import PREDICT
+from evalharness.training.preparing import loss_reads, training_samples
 
+FAULTS_SHOWN = 5
 ROUTED = ("router_logits", "router_indices", "router_weights")
 EITHER = ("logits", "sample_weight", "progress")
 OF_TABLES = (*EITHER, "prediction", "target")
@@ -23,9 +26,13 @@ OF_TEXTS = (
 
 def refuse_unsuited(tasks: tuple[TrainingTask, ...]) -> None:
     """Raise FaultsFound with every arm that cannot be trained, before anything is."""
-    faults = list(dict.fromkeys(fault for task in tasks for fault in unsuited(task)))
+    faults = list(dict.fromkeys(fault for task in tasks for fault in (*_errors(task), *unsuited(task))))
     if faults:
         raise FaultsFound(faults)
+
+
+def _errors(task: TrainingTask) -> list[Fault]:
+    return [Fault(finding.message, finding.where) for finding in check_task(task) if finding.level == "error"]
 
 
 def unsuited(task: TrainingTask) -> Iterator[Fault]:
@@ -48,7 +55,30 @@ def _messages(arm: Arm, loss: Loss, network: Network) -> Iterator[str]:
         if name in ROUTED and network.reads == "text":
             yield f"{start}only the routers of a mixture of experts give; the network '{network.name}' has none"
         else:
-            yield f"{start}a network over {network.reads}s such as '{network.name}' does not give. It gives: {', '.join(given)}."
+            kinds = {"table": "rows of numbers, a prediction and a target", "text": "tokens, and answers in pairs"}
+            yield f"{start}a network over {network.reads}s such as '{network.name}' does not give: it has {kinds[network.reads]}"
+
+
+def check_parts(task: TrainingTask) -> Iterator[Finding]:
+    """Yield what is wrong with the training part beside the test part: broken items, and samples that stand in both."""
+    where = task.where("dataset.train", "dataset")
+    reader = training_samples(task)
+    try:
+        inputs = {_shown_to_the_model(sample): sample.id for sample in reader}
+    except EvalharnessError as error:
+        yield Finding("error", str(error), where)
+        return
+    for fault in reader.faults[:FAULTS_SHOWN]:
+        yield Finding("error", fault.message, fault.where)
+    both = [sample.id for sample in read_samples(task) if _shown_to_the_model(sample) in inputs]
+    if both and task.output_type != PREDICT:
+        shown = ", ".join(both[:FAULTS_SHOWN])
+        yield Finding("warning", f"{len(both)} samples of the test part stand in the training part too: {shown}", where)
+
+
+def _shown_to_the_model(sample: Sample) -> str:
+    """Return what tells whether two samples are one: their input, or else their text or features."""
+    return canonical(next((sample.fields[name] for name in ("input", "text", "features") if name in sample.fields), sample.id))
 
 
 def _packages(kind: registry.Kind, plugin: Network) -> Iterator[str]:
