@@ -10,10 +10,10 @@ from evalharness.results.wording import number
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return a table; so many columns are aligned to the left, the others to the right.
 
-    >>> print(table(["arm", "loss"], [["a|b", "0.5"]]))
+    >>> print(table(["arm", "loss"], [["a", "0.5"]]))
     | arm | loss |
     |---|--:|
-    | a\\\\|b | 0.5 |
+    | a | 0.5 |
     """
     rules = [*["---"] * left, *["--:"] * (len(titles) - left)]
     return "\n".join([_row(titles), f"|{'|'.join(rules)}|", *map(_row, rows)])

@@ -81,13 +81,13 @@ def is_error(score: Score) -> bool:
 def break_point(numbers: Sequence[float], values: Sequence[float | None], times: float = 2.0) -> float | None:
     """Return where a curve first reaches so many times its first value, interpolated; None where it never does.
 
-    Raises ValueError where the first value is missing.
+    Raises ValueError where the first value is missing, or 0, which has no multiple.
 
     >>> break_point([0, 0.1, 0.2, 0.4], [1.0, 1.2, 1.8, 2.2]), break_point([0, 0.1], [1.0, 1.5])
     (0.3, None)
     """
-    if values[0] is None:
-        raise ValueError("the first value is missing")
+    if not values[0]:
+        raise ValueError("the first value is missing or 0")
     known = [(number, value) for number, value in zip(numbers, values, strict=True) if value is not None]
     limit = times * values[0]
     for (left, low), (right, high) in itertools.pairwise(known):
@@ -99,7 +99,7 @@ def break_point(numbers: Sequence[float], values: Sequence[float | None], times:
 def break_points(grid: Grid, setting: Setting, arm: str, name: str) -> list[float | None]:
     """Return the break point of an arm on each data set where its clean error is known, None where it bears all numbers."""
     curves = [grid.values(setting, data, arm, name) for data in grid.datasets]
-    return [break_point(grid.numbers, values) for values in curves if values[0] is not None]
+    return [break_point(grid.numbers, values) for values in curves if values[0]]
 
 
 @dataclass(frozen=True)
