@@ -30,8 +30,11 @@ class Layout:
             return values.sum(0, keepdim=True)
         if self.kept is None:
             return values.new_zeros(self.samples, values.shape[-1]).index_add(0, self.sample, values)
-        # Not a product of matrices, which autocast would compute in half precision.
-        return (values * self.kept[:, None]).view(self.samples, -1, values.shape[-1]).sum(1)
+        import torch
+
+        with torch.autocast(values.device.type, enabled=False):  # which would multiply in half precision
+            kept = self.kept.to(values.dtype).view(self.samples, 1, -1)
+            return torch.bmm(kept, values.view(self.samples, -1, values.shape[-1]))[:, 0]
 
     def scattered(self, places: Any, values: Any, width: int) -> Any:
         """Return (samples, width), the sums of values (rows, n) at their places 0 to width - 1 (rows, n)."""
@@ -47,7 +50,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Layer:
-    """One router: logits (rows, experts) in float32 or better, 0 in padding, and the chosen experts (rows, chosen)."""
+    """One router: logits (rows, experts) in float32 or better, finite in padding, and the chosen experts (rows, chosen)."""
 
     logits: Any
     chosen: Any
@@ -106,7 +109,8 @@ def _layers(loss: str, logits: Sequence[Any], indices: Sequence[Any], mask: Any,
         scored = in_full(scored).reshape(-1, scored.shape[-1])
         rows = len(scored)
         layout = known[rows] = known.get(rows) or _layout(loss, rows, mask)
-        if layout.kept is not None:  # a NaN in padding would spoil the gradient even where its weight is 0
+        if layout.kept is not None and _may_be_infinite(scored):
+            # A NaN in padding would spoil the gradient even where its weight is 0.
             scored = scored.masked_fill(~layout.kept[:, None], 0.0)
         if chosen is None:
             chosen = scored.detach().topk(int(top_k or 1), -1, sorted=False).indices
@@ -114,6 +118,12 @@ def _layers(loss: str, logits: Sequence[Any], indices: Sequence[Any], mask: Any,
         layer = Layer(scored, chosen, layout)
         _check_chosen(loss, number, layer)
         yield layer
+
+
+def _may_be_infinite(logits: Any) -> bool:
+    import torch
+
+    return torch.compiler.is_compiling() or not bool(logits.detach().sum().isfinite())
 
 
 def _layout(loss: str, rows: int, mask: Any) -> Layout:
