@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ CURVES_PNG, LOADS_PNG = "curves.png", "router_load.png"
 COLUMNS = 3
 PANEL = (4.0, 2.6)
 DOTS = 110  # an inch
+MOST_DRAWN = 24
 FEW_POINTS = 40  # up to so many, each is marked
 
 
@@ -38,6 +39,20 @@ def write_plots(folder: str | Path) -> list[Path]:
     if loads := loads_of(list(seeds.values())):
         written.append(saved(folder / LOADS_PNG, heat_maps({"": loads})))
     return written
+
+
+def draw_arms(folders: Sequence[Path], tell: Callable[[str], None]) -> None:
+    """Draw the curves of each arm of a task; of very many none, since that takes longer than to train small networks.
+
+    Where matplotlib is missing, that is told.
+    """
+    if len(folders) > MOST_DRAWN:
+        return
+    try:
+        for folder in folders:
+            write_plots(folder)
+    except ImportError as error:
+        tell(f"no curves were drawn: {error}; install with: pip install 'evalharness[train]'")
 
 
 def panels(names: Sequence[str], series: Mapping[str, Mapping[str, Curve]]) -> Any:

@@ -18,6 +18,7 @@ from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
 from evalharness.task import TrainingTask, load_training
 from evalharness.training.arms import write_arm
+from evalharness.training.curves import draw_arms
 from evalharness.training.fitting import shortened
 from evalharness.training.jobs import in_processes
 from evalharness.training.seeds import SeedRun, Session, Settings, stale
@@ -76,9 +77,10 @@ def run(
     _refuse_stale(plans)
     limits = (QUICK_TRAINING, QUICK_TEST) if quick else (None, None)
     settings = Settings(None if store is None else Path(store), fresh, command, *limits)
-    if jobs > 1 and len(plans) > 1:
-        return _in_processes(plans, settings, jobs, watch, tell)
-    return _here(plans, settings, watch, tell)
+    many = jobs > 1 and len(plans) > 1
+    records = _in_processes(plans, settings, jobs, watch, tell) if many else _here(plans, settings, watch, tell)
+    draw_arms([one.folder for one in plans], tell)
+    return records
 
 
 @contextmanager

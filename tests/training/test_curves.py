@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from evalharness.errors import DataError
 from evalharness.results.curves import curves_of, loads_of, write_curves
-from evalharness.training.curves import heat_maps, panels, write_plots
+from evalharness.training.curves import MOST_DRAWN, draw_arms, heat_maps, panels, write_plots
 
 pytest.importorskip("matplotlib", reason="plots need the extra train")
 
@@ -67,3 +68,21 @@ def test_without_routers_there_is_no_load(tmp_path: Path) -> None:
 def test_a_folder_without_curves_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no curves"):
         write_plots(tmp_path)
+
+
+def test_few_arms_are_drawn_and_very_many_are_not(tmp_path: Path) -> None:
+    told: list[str] = []
+    write_training(tmp_path / "arm" / "seed0", 0)
+    draw_arms([tmp_path / "arm"] * (MOST_DRAWN + 1), told.append)
+    assert not (tmp_path / "arm" / "curves.png").exists()
+    draw_arms([tmp_path / "arm"], told.append)
+    assert (tmp_path / "arm" / "curves.png").is_file()
+    assert told == []
+
+
+def test_a_missing_library_costs_the_pictures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    write_training(tmp_path / "arm" / "seed0", 0)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    draw_arms([tmp_path / "arm"], told.append)
+    assert "no curves were drawn" in told[0]
