@@ -29,11 +29,11 @@ def _table(loss: str, option: str, values: tuple[float, ...], logits: Any) -> An
 
 
 def _of_target(values: tuple[float, ...], target: Any) -> Any:
-    """Return the number of each sample's class; of shares, the mean over classes."""
+    """Return the number of each sample's class; of shares, the mean over classes. What is no class is refused elsewhere."""
     import torch
 
     table = torch.tensor(values, device=target.device, dtype=torch.float64)
-    return target.double() @ table if target.is_floating_point() else table[target]
+    return target.double() @ table if target.is_floating_point() else table[target.clamp(0, len(values) - 1)]
 
 
 def _true(scores: Any, target: Any) -> Any:

@@ -117,6 +117,16 @@ class PerSample(eh.Loss):
         plain = _plain_weight(sample_weight, values).to(values.dtype)
         return {"loss": values * plain, "weight": self._weight(plain, given).to(values.dtype)}
 
+    def whole(self, **tensors: Any) -> Any:
+        """Return the loss of one batch; raises DataError where no sample of it has a weight."""
+        import torch
+
+        sums = {name: values.sum(0) for name, values in self.statistics(**tensors).items()}
+        if not torch.compiler.is_compiling() and not bool(sums["weight"] > 0):
+            name = "sample_weight" if tensors.get("sample_weight") is not None else "target"
+            raise eh.DataError(f"loss '{self.name}': '{name}' {tuple(tensors[name].shape)} gives no sample of the batch a weight")
+        return self.score(**sums)
+
     def count(self, *_: Any, sample_weight: Any = None, **tensors: Any) -> dict[str, Any] | None:
         like = next(iter(tensors.values()), sample_weight)
         if like is None or (self.weigh is not None and "target" not in tensors):

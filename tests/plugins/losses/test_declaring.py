@@ -127,3 +127,21 @@ def test_tensors_that_do_not_fit_are_refused(changed: dict[str, Any], message: s
     """A target of shape (batch, 1) would otherwise be compared with every prediction."""
     with pytest.raises(eh.DataError, match=message):
         powered()(**{"prediction": torch.zeros(3), "target": torch.zeros(3), **changed})
+
+
+def test_a_batch_in_which_nothing_weighs_is_refused_and_is_no_part_of_a_window() -> None:
+    tensors = {"prediction": torch.ones(3), "target": torch.zeros(3), "sample_weight": torch.zeros(3)}
+    with pytest.raises(eh.DataError, match=r"loss 'powered': 'sample_weight' \(3,\) gives no sample of the batch a weight"):
+        powered()(**tensors)
+    assert float(powered().share({"weight": torch.tensor(2.0)}, **tensors)) == 0
+    only = eh.load_loss("cross_entropy", class_weights=(0.0, 1.0), normaliser="weights")
+    with pytest.raises(eh.DataError, match=r"loss 'cross_entropy': 'target' \(2,\) gives no sample of the batch a weight"):
+        only(logits=torch.zeros(2, 2), target=torch.tensor([0, 0]))
+
+
+def test_totals_are_counted_before_classes_are_checked() -> None:
+    loss = eh.load_loss("cross_entropy", class_weights=(0.5, 1.0), normaliser="weights")
+    counted = loss.count(target=torch.tensor([0, 9]))
+    assert counted is not None
+    with pytest.raises(eh.DataError, match="is 9, which is no class from 0 to 1, in sample 1"):
+        loss(logits=torch.zeros(2, 2), target=torch.tensor([0, 9]))
