@@ -45,39 +45,40 @@ class Table(eh.Dataset):
     def items(self) -> Iterator[eh.Item]:
         """Yield one item a row, in the order of the package."""
         features, target = _columns(self.source)
-        for number in self._kept(target):
+        for number in _kept(self.source, self.positives):
             fields = {"id": str(number), "features": features[number].tolist(), "target": target[number].item()}
             yield eh.Item(fields, f"{self.source}:row {number}")
 
-    def _kept(self, target: Any) -> Sequence[int]:
-        """Return the numbers of the rows that are left, in order."""
-        import numpy as np
-
-        if self.positives is None:
-            return range(len(target))
-        if target.dtype.kind != "i" or target.max() > 1:
-            raise eh.DataError(f"the table '{self.source}' has no 1 and 0 to predict, so that 'positives' means nothing")
-        by_class = [sorted(np.flatnonzero(target == label).tolist(), key=_order) for label in (0, 1)]
-        odds = self.positives / (1 - self.positives)
-        sizes = round(len(by_class[1]) / odds), round(len(by_class[0]) * odds)
-        return sorted(number for rows, size in zip(by_class, sizes, strict=True) for number in rows[: max(1, size)])
-
     def digest(self) -> str:
         """Return a digest of all numbers."""
-        features, target = _columns(self.source)
-        rows = list(self._kept(target))
-        features, target = features[rows], target[rows]
-        hashed = hashlib.blake2b(repr((self.name, features.shape, target.dtype.str)).encode(), digest_size=16)
-        hashed.update(features.astype("<f8").tobytes())
-        hashed.update(target.astype("<f8").tobytes())
-        return hashed.hexdigest()
+        return _digest(self.source, self.positives)
 
 
-def _parted(source: str) -> tuple[str, str | None]:
-    """Return the name of the table, and the class that is told from the others."""
-    package, _, rest = source.partition(":")
-    table, colon, positive = rest.partition(":")
-    return f"{package}:{table}", positive if colon else None
+@functools.lru_cache(maxsize=64)
+def _digest(source: str, positives: float | None) -> str:
+    features, target = _columns(source)
+    rows = list(_kept(source, positives))
+    features, target = features[rows], target[rows]
+    hashed = hashlib.blake2b(repr(("table", features.shape, target.dtype.str)).encode(), digest_size=16)
+    hashed.update(features.astype("<f8").tobytes())
+    hashed.update(target.astype("<f8").tobytes())
+    return hashed.hexdigest()
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(source: str, positives: float | None) -> Sequence[int]:
+    """Return the numbers of the rows that are left, in order."""
+    import numpy as np
+
+    target = _columns(source)[1]
+    if positives is None:
+        return range(len(target))
+    if target.dtype.kind != "i" or target.max() > 1:
+        raise eh.DataError(f"the table '{source}' has no 1 and 0 to predict, so that 'positives' means nothing")
+    by_class = [sorted(np.flatnonzero(target == label).tolist(), key=_order) for label in (0, 1)]
+    odds = positives / (1 - positives)
+    sizes = round(len(by_class[1]) / odds), round(len(by_class[0]) * odds)
+    return sorted(number for rows, size in zip(by_class, sizes, strict=True) for number in rows[: max(1, size)])
 
 
 def _order(number: int) -> bytes:
