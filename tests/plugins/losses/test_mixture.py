@@ -377,6 +377,11 @@ def test_without_choices_the_number_of_them_must_be_said() -> None:
         eh.load_loss("moe_top_k")(router_logits=(torch.zeros(2, 3),))
 
 
+def test_more_choices_than_experts_are_refused() -> None:
+    with pytest.raises(eh.DataError, match="top_k is 4, 'router_logits' of layer 0 has 3 experts"):
+        eh.load_loss("moe_top_k", top_k=4)(router_logits=(torch.zeros(2, 3),))
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
