@@ -81,6 +81,13 @@ def _kept(source: str, positives: float | None) -> Sequence[int]:
     return sorted(number for rows, size in zip(by_class, sizes, strict=True) for number in rows[: max(1, size)])
 
 
+def _parted(source: str) -> tuple[str, str | None]:
+    """Return the name of the table, and the class that is told from the others."""
+    package, _, rest = source.partition(":")
+    table, colon, positive = rest.partition(":")
+    return f"{package}:{table}", positive if colon else None
+
+
 def _order(number: int) -> bytes:
     return hashlib.blake2b(f"positives {number}".encode(), digest_size=8).digest()
 
