@@ -71,12 +71,19 @@ class Before(eh.Metric):
     def measure(self, *_: Any, answers: Any = (), batch: Any = None, **columns: Any) -> Mapping[str, Any] | eh.Rows:
         """Return what the other metric measures."""
         wanted = inspect.signature(type(self.inner).measure).parameters
-        given = {"answers": answers, "batch": batch}
+        given = {"answers": answers, "batch": None if batch is None else _before(batch)}
         return self.inner.measure(**_renamed(columns), **{name: value for name, value in given.items() if name in wanted})
 
     def score(self, *_: Any, **sums: Any) -> Any:
         """Return the score of the other metric."""
         return self.inner.score(**sums)
+
+
+def _before(batch: eh.Batch) -> eh.Batch:
+    """Return the batch as it was before training; what metrics share of it is not what they share of the responses now."""
+    columns = {**batch.columns, **_renamed({name: batch.columns[name] for name in batch.columns if name.startswith(PREFIX)})}
+    made: eh.Batch = batch.once("batch before training", lambda: dataclasses.replace(batch, columns=columns, memo={}))
+    return made
 
 
 def _renamed(columns: Mapping[str, Any]) -> dict[str, Any]:
