@@ -21,7 +21,7 @@ from typing import Any
 from evalharness_losses.once import Once
 from evalharness_losses.tensors import in_full
 
-CHUNK_BYTES = 48 * 2**20  # of one table of a chunk, tokens x vocabulary; two exist at a time
+CHUNK_BYTES = 64 * 2**20  # of the table of a chunk, tokens x vocabulary
 Function = Callable[[Any], Any]  # from the quantities of tokens to one value each
 Gradients = tuple[Any, Any]  # with respect to rows and head, None where not wanted
 
@@ -33,21 +33,38 @@ class Chunk:
     - `log_norm`: logarithm of the sum of exponentials of the logits; `entropy` of the distribution, in nats.
     - `log_not_negatives`: sum of log(1 - p) over the token's negatives; p counts as at most 1 - eps, eps of the precision.
 
-    `negatives` returns their ids, (tokens, any number), below 0 where there is none. `room` is memory for the probabilities.
+    `negatives` returns their ids, (tokens, any number), below 0 where there is none. With `overwrite` the probabilities take
+    the place of the logits, and the gradient theirs.
     """
 
-    def __init__(self, logits: Any, labels: Any, negatives: Callable[[], Any] | None = None, room: Any = None) -> None:
-        self.logits, self.labels, self._negatives, self._room = logits, labels, negatives, room
+    def __init__(self, logits: Any, labels: Any, negatives: Callable[[], Any] | None = None, *, overwrite: bool = False) -> None:
+        self.logits, self.labels, self._negatives, self._overwrite = logits, labels, negatives, overwrite
 
     @Once
     def p(self) -> Any:
         import torch
 
-        return torch.softmax(self.logits, -1, out=self._room)
+        if not self._overwrite:
+            return torch.softmax(self.logits, -1)
+        _ = self._peak, self._of_label, self._mean, self._negatives and self._of_negatives  # while there are logits
+        p = self.logits.sub_(self._peak[:, None]).exp_()
+        return p.div_(p.sum(-1, keepdim=True))
 
     @Once
     def _peak(self) -> Any:
         return self.logits.amax(-1)
+
+    @Once
+    def _of_label(self) -> Any:
+        return self.logits.gather(-1, self.labels[:, None])[:, 0]
+
+    @Once
+    def _mean(self) -> Any:
+        return self.logits.mean(-1)
+
+    @Once
+    def _of_negatives(self) -> Any:
+        return self.logits.gather(-1, self.negatives.clamp_min(0))
 
     @Once
     def _log_peak_p(self) -> Any:
@@ -56,7 +73,7 @@ class Chunk:
 
     @Once
     def log_p(self) -> Any:
-        return self.logits.gather(-1, self.labels[:, None])[:, 0] - self._peak + self._log_peak_p
+        return self._of_label - self._peak + self._log_peak_p
 
     @Once
     def log_norm(self) -> Any:
@@ -64,7 +81,7 @@ class Chunk:
 
     @Once
     def mean_log_p(self) -> Any:
-        return self.logits.mean(-1) - self._peak + self._log_peak_p
+        return self._mean - self._peak + self._log_peak_p
 
     @Once
     def entropy(self) -> Any:
@@ -81,7 +98,7 @@ class Chunk:
     def _log_p_of_negatives(self) -> Any:
         import torch
 
-        log_p = self.logits.gather(-1, self.negatives.clamp_min(0)) - self._peak[:, None] + self._log_peak_p[:, None]
+        log_p = self._of_negatives - self._peak[:, None] + self._log_peak_p[:, None]
         return log_p.clamp_max(-torch.finfo(log_p.dtype).eps)
 
     @Once
@@ -164,28 +181,30 @@ class Tokens:
         """How many words there are."""
         return int((self.rows if self.head is None else self.head).shape[-1 if self.head is None else 0])
 
+    @property
+    def rest(self) -> tuple[Any, ...]:
+        """All that is neither rows nor head."""
+        return self.places, self.labels, self.negatives, self.widest
+
     def parts(self) -> list[slice]:
         """Return the chunks: a function of the number of tokens and the vocabulary alone."""
         size = max(1, CHUNK_BYTES // (in_full(self.rows[:0]).element_size() * max(self.vocabulary, 2 * self.widest, 1)))
         return [slice(start, start + size) for start in range(0, len(self.places), size)]
 
-    def chunk(self, part: slice, rooms: tuple[Any, Any] | None = None) -> tuple[Any, Chunk]:
-        """Return the rows of some tokens and their quantities; `rooms` are reused memory for logits and probabilities."""
+    def chunk(self, part: slice, room: Any = None, *, overwrite: bool = False) -> tuple[Any, Chunk]:
+        """Return the rows of some tokens and their quantities; `room` is memory for their logits."""
         import torch
 
         rows = self.rows.index_select(0, self.places[part])
-        count = len(rows)
-        room, space = (None, None) if rooms is None else (rooms[0][:count], rooms[1][:count])
-        logits = rows if self.head is None else torch.mm(rows, self.head.T, out=room)
+        space = None if room is None else room[: len(rows)]
+        logits = rows if self.head is None else torch.mm(rows, self.head.T, out=space)
         negatives = functools.partial(self.negatives, part) if self.negatives else None
-        return rows, Chunk(in_full(logits), self.labels[part], negatives, space)
+        return rows, Chunk(in_full(logits), self.labels[part], negatives, overwrite=overwrite)
 
-    def rooms(self) -> tuple[Any, Any]:
-        """Return memory for the logits and the probabilities of one chunk, so that no chunk asks for its own."""
-        size = min([len(self.places), *(part.stop - part.start for part in self.parts()[:1])])
-        full = in_full(self.rows[:0]).dtype
-        logits = self.rows.new_empty((size, self.vocabulary)) if self.head is not None else self.rows.new_empty((size, 0))
-        return logits, self.rows.new_empty((size, self.vocabulary), dtype=full)
+    def room(self) -> Any:
+        """Return memory for the logits of one chunk, so that not each asks for its own; None where they are given."""
+        sizes = [min(part.stop, len(self.places)) - part.start for part in self.parts()]
+        return None if self.head is None else self.rows.new_empty((max(sizes, default=0), self.vocabulary))
 
 
 def values(tokens: Tokens, function: Function) -> Any:
@@ -218,8 +237,7 @@ def _autograd() -> tuple[Any, Any]:
         @staticmethod
         def forward(ctx: Any, rows: Any, head: Any, tokens: Tokens, function: Function) -> Any:
             ctx.save_for_backward(rows, head)
-            ctx.rest = tokens.places, tokens.labels, tokens.negatives, tokens.widest
-            ctx.function = function
+            ctx.rest, ctx.function = tokens.rest, function
             return _run(tokens, function)[0]
 
         @staticmethod
@@ -232,17 +250,21 @@ def _autograd() -> tuple[Any, Any]:
         @staticmethod
         def forward(ctx: Any, rows: Any, head: Any, tokens: Tokens, function: Function, weights: Any, wanted: bool) -> Any:
             wants = ctx.needs_input_grad[:2] if wanted else (False, False)
-            found, gradients = _run(tokens, function, weights, wants)
-            ctx.save_for_backward(*gradients)
+            found, ctx.gradients = _run(tokens, function, weights, wants)
+            ctx.save_for_backward(rows, head, weights)
+            ctx.rest, ctx.function = tokens.rest, function
             ctx.mark_non_differentiable(found)
             return (found * weights).sum(), found
 
         @staticmethod
         @once_differentiable  # type: ignore[untyped-decorator, unused-ignore]
         def backward(ctx: Any, slope: Any, _: Any) -> Any:
-            plain = bool(slope == 1)  # the usual case, in which nothing is copied
-            scaled = (item if item is None or plain else item * slope.to(item.dtype) for item in ctx.saved_tensors)
-            return *scaled, None, None, None, None
+            # The gradients are given away, so that nobody needs a copy; a second time they are computed again.
+            *given, weights = ctx.saved_tensors
+            found, ctx.gradients = ctx.gradients, None
+            if found is None:
+                found = _run(Tokens(*given, *ctx.rest), ctx.function, weights, ctx.needs_input_grad[:2])[1]
+            return *(None if item is None else item.mul_(slope) for item in found), None, None, None, None
 
     return Values, WeightedSum
 
@@ -258,9 +280,9 @@ def _run(
     of_head = in_full(head[:0]).new_zeros(head.shape) if wants[1] else None
     found = [in_full(rows[:0]).new_zeros(0)]
     with torch.autocast(rows.device.type, enabled=False), torch.no_grad():
-        rooms = tokens.rooms()
+        room = tokens.room()
         for part in tokens.parts():
-            inputs, chunk = tokens.chunk(part, rooms)
+            inputs, chunk = tokens.chunk(part, room, overwrite=True)
             if of_rows is None and of_head is None:
                 found.append(function(chunk))
                 continue
