@@ -14,7 +14,7 @@ from evalharness.scoring.paired import why_unusable
 from evalharness.scoring.ranks import rank, tie_groups
 
 OTHER_SAMPLES = "not all systems are over the same samples; a pair is compared over those that both measured"
-SEEDS = "ranks and letters allow for the samples, not for the seeds of arms; the differences below allow for both"
+SEEDS = "ranks, letters and stars allow for the samples, not for the seeds of arms; what is said of each pair allows for both"
 LOST = "samples were lost to errors, so ranks allow for whatever those had given"
 
 

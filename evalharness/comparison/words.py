@@ -136,7 +136,7 @@ def _basis(line: Line) -> tuple[int, str]:
 def notes_of(line: Line) -> list[str]:
     """Return what to know before trusting a line: other samples, lost ones, few groups, runs that were stopped."""
     found = list(line.notes)
-    if line.seeds is not None:
+    if line.seeds is not None and line.verdict != "same":
         found.append(seeds_in_words(line.seeds))
     if line.bounds is not None:
         found.append(f"whatever the lost samples were, the difference lies between {_ends(line.bounds)}")
