@@ -150,6 +150,8 @@ def _convert_union(value: Any, kind: Any, args: tuple[Any, ...], folder: str) ->
         try:
             return convert_value(value, arg, folder)
         except WrongValue as wrong:
+            if _is_section(arg) and isinstance(value, Mapping):
+                raise
             wrongs.append(wrong)
     deepest = max(wrongs, key=lambda wrong: len(wrong.path))
     raise deepest if deepest.path else WrongValue(f"must be {describe_type(kind)}, not {shown(value)}.")

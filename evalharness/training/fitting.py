@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from evalharness.contract import Loss, TrainingRule
 from evalharness.systems.engine import Work
 from evalharness.task import TrainerOptions
-from evalharness.training.checkpoints import last_checkpoint
+from evalharness.training.checkpoints import last_checkpoint, quietly
 from evalharness.training.preparing import TrainingData
 
 CHECKPOINTS = "checkpoints"
@@ -45,31 +46,34 @@ def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], Non
         whole = collator(examples)
         whole = {**whole, "samples": _Named(whole["samples"])}
         examples, collator = [whole] * (fit.trainer.steps * fit.trainer.accumulation), _only
-    trainer = LossTrainer(
-        model=module,
-        args=arguments(fit, table=bool(data.columns)),
-        train_dataset=_Listed(examples),
-        data_collator=collator,
-        loss=fit.loss,
-        rules=fit.rules,
-        callbacks=[_shown(fit, watch)],
-    )
-    with _few_words():
+    with few_words():
+        trainer = LossTrainer(
+            model=module,
+            args=arguments(fit, table=bool(data.columns)),
+            train_dataset=_Listed(examples),
+            data_collator=collator,
+            loss=fit.loss,
+            rules=fit.rules,
+            callbacks=[_shown(fit, watch)],
+        )
         trainer.train(resume_from_checkpoint=last_checkpoint(fit.folder / CHECKPOINTS))
     return trainer.curve
 
 
 @contextmanager
-def _few_words() -> Iterator[None]:
-    """Let the transformers library say only what is wrong."""
+def few_words() -> Iterator[None]:
+    """Let the libraries show no bars, and say only what is wrong: not what they will change one day."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
     logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
+    with quietly(), warnings.catch_warnings():
+        for kind in (FutureWarning, DeprecationWarning):
+            warnings.simplefilter("ignore", kind)
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
 
 
 def _only(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from evalharness.running.parts import Parts, build_parts
 from evalharness.systems.store import Store
 from evalharness.systems.weights.contents import content_digest
 from evalharness.task import Arm, TrainingTask
-from evalharness.training.checkpoints import quietly
 from evalharness.training.evaluating import (
     PREFIX,
     PROMPT,
@@ -38,7 +37,7 @@ from evalharness.training.evaluating import (
     predictions,
     prompts_of,
 )
-from evalharness.training.fitting import CHECKPOINTS, Fit, seconds_since, train, write_curve
+from evalharness.training.fitting import CHECKPOINTS, Fit, few_words, seconds_since, train, write_curve
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
@@ -157,7 +156,7 @@ class SeedRun:
         return text_data(self.task, self.loss, self.network.tokenizer(), samples)
 
     def _built(self, data: TrainingData) -> Any:
-        with quietly():
+        with few_words():
             return self.network.build(data, self.seed)
 
     def _start(self, module: Any) -> Model:
@@ -171,7 +170,7 @@ class SeedRun:
     def _saved(self, module: Any, name: str) -> Spec:
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        with quietly():
+        with few_words():
             spec = self.network.save(module, str(folder.resolve()))
         assert spec is not None, f"network '{self.network.name}' over texts keeps no model"
         return spec

@@ -86,7 +86,6 @@ class Weights(eh.Network):
             layers_to_transform=self._layers(self.lora),
             lora_dropout=0.0,
             task_type="CAUSAL_LM",
-            base_model_name_or_path=self.weights,
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
