@@ -94,7 +94,10 @@ class Supply:
         """Return the tensors that are known before the model runs."""
         import torch
 
-        given = {name: value for name, value in _of_chosen(batch).items() if name in self.accepts and torch.is_tensor(value)}
+        cut = _of_chosen(batch)
+        if any(name in self.accepts for name in ROUTED) and "attention_mask" in batch:
+            cut = {**cut, "attention_mask": batch["attention_mask"]}  # routers see the tokens of all answers
+        given = {name: value for name, value in cut.items() if name in self.accepts and torch.is_tensor(value)}
         return {**given, **self._joined({**_counts(batch), **_tensors(batch)}, batch)} if "sides" in batch else given
 
     def __call__(self, model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:

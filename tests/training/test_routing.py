@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from evalharness_losses.balancing import BiasBalance
 
 import evalharness as eh
 from evalharness.training.routing import Routing
+from evalharness.training.supplying import Supply
+from tests.training.models import examples, trainer
 
 SIZES = {
     "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -193,3 +197,23 @@ def test_a_router_that_does_not_say_what_it_chose_is_refused() -> None:
 def test_a_model_that_did_not_run_has_no_tensors() -> None:
     with Routing(model("mixtral")) as routing, pytest.raises(eh.UsageError, match="no router of MixtralForCausalLM ran"):
         routing.tensors()
+
+
+def test_of_pairs_the_tokens_of_all_answers_are_balanced() -> None:
+    batch = {"input_ids": IDS, "attention_mask": MASK, "labels": IDS.where(MASK != 0, -100), "sides": ("chosen", "rejected")}
+    loss, moe = eh.load_loss("moe_switch"), model("mixtral")
+    tensors = Supply(loss, moe)(moe, batch)
+    with Routing(moe) as routing:
+        moe(input_ids=IDS, attention_mask=MASK)
+    assert torch.allclose(loss(**tensors), loss(**routing.tensors(), attention_mask=MASK))
+
+
+def test_a_training_moves_the_biases_alike_however_its_steps_are_split(tmp_path: Path) -> None:
+    def biases(accumulation: int) -> torch.Tensor:
+        moe = model("deepseek_v3")
+        split = {"per_device_train_batch_size": 8 // accumulation, "gradient_accumulation_steps": accumulation, "max_steps": 1}
+        trainer(tmp_path, "supervised", examples(8), moe, rules=[BiasBalance(rate=0.5)], **split).train()
+        return torch.stack([router.module.e_score_correction_bias for router in Routing(moe).routers])
+
+    assert biases(1).any()
+    assert torch.equal(biases(1), biases(4))
