@@ -12,6 +12,7 @@ from evalharness_losses.declaring import ABOVE_0, PerSample, per_sample
 
 import evalharness as eh
 from evalharness import registry
+from evalharness.testing import check_loss
 
 DECLARED = [*regression.LOSSES, *robust.LOSSES, *classification.LOSSES, *margins.LOSSES]
 EVERY = pytest.mark.parametrize("loss", [registry.make("loss", cls, cls.example) for cls in DECLARED], ids=lambda loss: loss.name)
@@ -145,3 +146,23 @@ def test_totals_are_counted_before_classes_are_checked() -> None:
     assert counted is not None
     with pytest.raises(eh.DataError, match="is 9, which is no class from 0 to 1, in sample 1"):
         loss(logits=torch.zeros(2, 2), target=torch.tensor([0, 9]))
+
+
+WEIGHED: dict[str, Any] = {"class_weights": (0.5, 1.0, 2.0, 4.0), "normaliser": "weights"}
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *(("barron", {"alpha": alpha}) for alpha in (-2.0, 0.0, 0.5, 1.5, 2.0, 3.0)),
+    *(("tweedie", {"power": power}) for power in (1.0, 1.9)),
+    ("poisson", {"full": True}),
+    ("binary_cross_entropy", {"pos_weight": 3.0, "neg_weight": 0.5, "normaliser": "weights", "label_smoothing": 0.1}),
+    ("cross_entropy", {**WEIGHED, "label_smoothing": 0.1, "prior": (0.4, 0.3, 0.2, 0.1), "temperature": 0.5}),
+    ("focal_softmax", {**WEIGHED, "gamma": 0.0}),
+    ("class_balanced", {"counts": (100.0, 10.0, 5.0, 1.0), "beta": 1.0, "normaliser": "weights"}),
+    ("poly1", {"epsilon": -1.0}),
+    ("generalised_cross_entropy", {"q": 0.1}),
+    ("weston_watkins", {"over": "mean"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{name}-{options}" for name, options in VARIANTS])
+def test_tags_and_totals_hold_under_other_options_too(name: str, options: dict[str, Any]) -> None:
+    check_loss(eh.load_loss(name, **options))
