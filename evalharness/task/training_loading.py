@@ -9,7 +9,7 @@ from typing import Any
 
 from evalharness import registry
 from evalharness.contract import Network, Plugin, Spec
-from evalharness.errors import Fault, FaultsFound
+from evalharness.errors import Fault, FaultsFound, UsageError
 from evalharness.task.loading import check_template, list_items, read_dataset, read_metrics
 from evalharness.task.overrides import set_value
 from evalharness.task.sections import known_children, read_fields, read_name, read_section, read_value
@@ -233,7 +233,7 @@ def _of_the_system(entry: MetricEntry) -> bool:
     """Return whether a metric measures what the system makes, rather than the data or other scores."""
     try:
         metric: Plugin = registry.build("metric", entry.spec)
-    except FaultsFound:  # it is told where the metrics are read
+    except UsageError:  # it is told where the metrics are read
         return False
     return metric.name != BEFORE and not metric.uses and bool(metric.asks or MADE & set(metric.reads))  # type: ignore[attr-defined]
 
