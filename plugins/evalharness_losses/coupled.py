@@ -19,6 +19,16 @@ class Coupled(eh.Loss):
     def __post_init__(self) -> None:
         check_limits(self, self.limits)
 
+    def whole(self, **tensors: Any) -> Any:
+        """Return the loss of one batch; raises DataError where no sample of it has a weight."""
+        import torch
+
+        weight = tensors.get("sample_weight")
+        if weight is not None and not torch.compiler.is_compiling() and not bool(weight.any()):
+            shape = tuple(weight.shape)
+            raise eh.DataError(f"loss '{self.name}': 'sample_weight' {shape} gives no sample of the batch a weight")
+        return super().whole(**tensors)
+
     def prepared(self, sample_weight: Any, **tensors: Any) -> tuple[dict[str, Any], Any]:
         """Return the tensors in float32 or better, checked and harmless where a sample weighs nothing, and the weights."""
         import torch
@@ -36,7 +46,7 @@ class Coupled(eh.Loss):
 
 
 def mean(values: Any, weight: Any) -> Any:
-    """Return the weighted mean; 0 where nothing has a weight."""
+    """Return the weighted mean; 0 where nothing has a weight, as in a micro-batch that is all padding."""
     import torch
 
     return (values * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

@@ -47,6 +47,16 @@ class Ctc(eh.Loss):
         spelt = (labels != IGNORED).any(1)
         return {"weight": spelt.float() if sample_weight is None else spelt * in_full(sample_weight)}
 
+    def whole(self, **tensors: Any) -> Any:
+        """Return the loss of one batch; raises DataError where no sample of it counts."""
+        import torch
+
+        given = self.chosen(tensors)
+        if not torch.compiler.is_compiling() and not bool(self.count(**given)["weight"].any()):
+            shape = tuple(given["labels"].shape)
+            raise eh.DataError(f"loss '{self.name}': 'labels' {shape} has no sample that counts: all are -100 or weigh 0")
+        return super().whole(**given)
+
     def measure(self, logits: Any, labels: Any, frames: Any = None, sample_weight: Any = None) -> dict[str, Any]:
         import torch
 

@@ -219,8 +219,10 @@ def test_an_answer_of_weight_0_has_no_part_in_the_point_of_reference_either() ->
     torch.testing.assert_close(found, eh.load_loss("kto")(**rest))
 
 
-def test_kto_of_no_weight_at_all_is_0() -> None:
-    assert float(eh.load_loss("kto")(**answers(1), sample_weight=torch.zeros(5))) == 0
+def test_kto_of_no_weight_at_all_is_refused_and_its_share_is_0() -> None:
+    with pytest.raises(eh.DataError, match=r"loss 'kto': 'sample_weight' \(5,\) gives no sample of the batch a weight"):
+        eh.load_loss("kto")(**answers(1), sample_weight=torch.zeros(5))
+    assert float(eh.load_loss("kto").share({}, **answers(1), sample_weight=torch.zeros(5))) == 0
 
 
 @pytest.mark.parametrize("name", ["dpo", "ipo", "simpo", "cpo", "orpo", "bradley_terry", "kto"])

@@ -102,10 +102,12 @@ def test_a_query_of_weight_0_is_nobody_s_negative(same: Any) -> None:
     assert math.isfinite(eh.load_loss("info_nce")(**tensors, sample_weight=weight))
 
 
-def test_info_nce_of_no_weight_at_all_is_0(same: Any) -> None:
+def test_info_nce_of_no_weight_at_all_is_refused_and_its_share_is_0(same: Any) -> None:
     weight = torch.zeros(6)
+    with pytest.raises(eh.DataError, match=r"'sample_weight' \(6,\) gives no sample of the batch a weight"):
+        eh.load_loss("info_nce")(**made(), sample_weight=weight)
     value = same(
-        lambda **given: eh.load_loss("info_nce")(**given, sample_weight=weight),
+        lambda **given: eh.load_loss("info_nce").share({}, **given, sample_weight=weight),
         lambda **given: sum(tensor.sum() * 0 for tensor in given.values()),
         made(),
     )

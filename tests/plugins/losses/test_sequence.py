@@ -93,6 +93,13 @@ def test_samples_without_labels_or_weight_count_for_nothing() -> None:
     assert torch.isfinite(tensors["logits"].grad).all()
 
 
+def test_ctc_of_no_labels_at_all_is_refused() -> None:
+    tensors = spoken()
+    tensors["labels"].fill_(IGNORED)
+    with pytest.raises(eh.DataError, match=r"loss 'ctc': 'labels' \(3, 4\) has no sample that counts"):
+        eh.load_loss("ctc")(**tensors)
+
+
 def test_labels_that_do_not_fit_their_frames_are_refused_or_skipped() -> None:
     tensors = spoken(frames=5)
     tensors["labels"][0] = torch.tensor([1, 1, 2, 2])
