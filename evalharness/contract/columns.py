@@ -46,6 +46,12 @@ class OverColumns(Metric):
         return tuple(name for name, needed in self.loss.accepts.items() if needed)
 
     @property
+    def may_read(self) -> tuple[str, ...]:
+        """The columns that it takes where they are there."""
+        inner = {*self.loss.learned(), *self.loss.carried()}
+        return tuple(name for name, needed in self.loss.accepts.items() if not needed and name not in inner)
+
+    @property
     def beyond_data(self) -> tuple[str, ...]:
         """The tensors that it must have and no data has."""
         return tuple(name for name in self.reads if name in TRAINED_ONLY)
@@ -81,10 +87,8 @@ class OverColumns(Metric):
 
     def _optional(self, batch: Batch) -> dict[str, Sequence[Any]]:
         """Return the columns that it can do without; raises DataError where both of two that stand for each other miss."""
-        accepts, learned = self.loss.accepts, {*self.loss.learned(), *self.loss.carried()}
-        optional = [name for name, needed in accepts.items() if not needed and name not in learned]
-        found: dict[str, Sequence[Any]] = {name: batch.columns[name] for name in optional if name in batch.columns}
-        either = [name for name in _EITHER if name in optional]
+        found: dict[str, Sequence[Any]] = {name: batch.columns[name] for name in self.may_read if name in batch.columns}
+        either = [name for name in _EITHER if name in self.may_read]
         if len(either) == len(_EITHER):
             there = [name for name in either if name in found]
             if not there:

@@ -92,6 +92,7 @@ class Inspected:
     def reads(self) -> set[str]:
         """Return every field that something reads: metrics, templates, the retriever, the output type."""
         read = {name for _, metric in self.metrics for name in metric.reads} | self.variables
+        read |= {name for _, metric in self.metrics for name in getattr(metric, "may_read", ())} & set(self.task.dataset.fields)
         if self.searches or not self.prompts:
             read.add("input")
         if self.retriever is not None and not self.searches:

@@ -70,3 +70,9 @@ def test_options_of_a_loss_are_checked_where_they_stand(folder: Path) -> None:
 def test_a_check_says_which_column_a_loss_reads(folder: Path) -> None:
     (finding, *_) = check_task(load_task(written(folder, "huber")))
     assert "metric 'huber' reads 'prediction', which this task provides only if the data has a column" in finding.message
+
+
+def test_a_field_that_a_loss_can_do_without_is_not_there_for_nothing(folder: Path) -> None:
+    path = written(folder, "cross_entropy")
+    path.write_text(path.read_text().replace("input: question", "input: question, target: target, probabilities: probabilities"))
+    assert not [finding for finding in check_task(load_task(path)) if "nothing reads" in finding.message]
