@@ -149,6 +149,23 @@ def test_the_partition_function_is_that_of_a_quadrature(alpha: float) -> None:
     assert torch.autograd.gradcheck(log_partition, torch.tensor(0.7, dtype=torch.float64, requires_grad=True))
 
 
+def analytical(numerator: int, denominator: int) -> float:
+    """Return the partition function at a rational alpha as the paper's code writes it, with Meijer's G."""
+    mpmath = pytest.importorskip("mpmath")
+    a_p = (np.arange(1, numerator) / numerator).tolist()
+    b_q = (np.arange(-0.5, numerator - 0.5) / numerator).tolist() + (np.arange(1, 2 * denominator) / (2 * denominator)).tolist()
+    z = (1 / numerator - 1 / (2 * denominator)) ** (2 * denominator)
+    off = abs(2 * denominator / numerator - 1)
+    scale = math.exp(off) * math.sqrt(off) * (2 * math.pi) ** (1 - denominator)
+    return float(scale * mpmath.meijerg([[], a_p], [b_q, []], z))
+
+
+@pytest.mark.parametrize(("numerator", "denominator"), [(1, 1), (1, 2), (3, 2), (1, 3), (4, 3)])
+def test_the_partition_function_is_that_of_the_papers_formula(numerator: int, denominator: int) -> None:
+    alpha = torch.tensor(numerator / denominator, dtype=torch.float64)
+    assert float(log_partition(alpha)) == pytest.approx(math.log(analytical(numerator, denominator)), abs=1e-12)
+
+
 def test_the_adaptive_loss_is_the_negative_log_density() -> None:
     loss = eh.load_loss("barron_adaptive", alpha=1.3, scale=0.7)
     error = torch.tensor([0.0, 0.5, -3.0], dtype=torch.float64)
