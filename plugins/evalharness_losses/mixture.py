@@ -20,7 +20,7 @@ import evalharness as eh
 from evalharness_losses.routed import Chosen, Layer, Scored, Scores, product, ratio
 
 _BOUNDED = ("differentiable", "bounded gradient")
-_PULL = "p_e (w_e - sum_j p_j w_j) a token, p its probabilities, w_e = dL/dP_e; f has none"
+_PULL = "p_e (w_e - sum_j p_j w_j) a token, over tokens and layers; p its probabilities, f held fixed"
 
 
 class Window(Scored):
@@ -59,6 +59,11 @@ class Switch(Window):
     f counts a token's first choice: the chosen expert with the largest logit, so that a top-k router has one too. The
     paper's weight is 0.01. Capacity plays no part: a token that is dropped later has still chosen.
 
+    Tensors, as of all `moe_` losses: `router_logits`, layers of (tokens, experts); `router_indices`, layers of (tokens,
+    chosen), int64, what the router chose; `attention_mask` (batch, tokens), 0 in padding, whose rows may be among the
+    router's or removed. Computed in float32 or better; the mean over layers (a sum over layers is that times their
+    number). Raises DataError where logits are not finite, an expert does not exist, or rows do not fit the mask.
+
     >>> import torch
     >>> round(float(Switch()(router_logits=(torch.tensor([[2.0, 0.0], [0.0, 2.0]]),))), 4)
     1.0
@@ -79,7 +84,9 @@ class TopK(Chosen, Window):
     - `convention`: f sums to 1 ("megatron"), or to k ("transformers": k times that, one layer at a time, where
       `moe_top_k_pooled` pools them).
 
-    Over a window this is the global-batch balance loss: f over all its micro-batches and processes, P over each.
+    Over a window this is the global-batch balance loss: f over all its micro-batches and processes, P over each. Without
+    `router_indices` the option `top_k` says how many of the largest logits stand for them; TypeError without either.
+    Otherwise tensors, precision and errors are those of `moe_switch`.
 
     >>> import torch
     >>> logits, chosen = (torch.zeros(3, 4),), (torch.tensor([[0, 1], [0, 2], [0, 3]]),)
@@ -105,6 +112,7 @@ class TopKPooled(Chosen, Window):
     """Balance loss of all k choices with the layers pooled before the product, k where uniform: that of transformers.
 
     An expert that is busy in one layer and idle in another counts as balanced, since f and P are means over layers.
+    Tensors, precision and errors are those of `moe_top_k`.
 
     >>> import torch
     >>> busy, idle = torch.tensor([[9.0, 0.0]]), torch.tensor([[0.0, 9.0]])
@@ -128,7 +136,8 @@ class GShard(PerSequence):
 
     - `convention`: "unit" is 1 where uniform, as public implementations have it; "paper" divides by E^2.
 
-    First choices before capacity, as in the paper's algorithm 1.
+    First choices before capacity, as in the paper's algorithm 1. A sequence is a row of `attention_mask`, which must be
+    given; one that is all padding has no weight. Otherwise tensors, precision and errors are those of `moe_switch`.
 
     >>> import torch
     >>> logits, mask = (torch.zeros(2, 4),), torch.ones(1, 2)
@@ -152,7 +161,8 @@ class Sequence(Chosen, PerSequence):
     """Sequence-wise balance loss, 0 to E: 1 where each sequence by itself is balanced; the mean over sequences.
 
     DeepSeek-V3's with the scores "sigmoid", normalised to sum 1 over experts (its weight: 1e-4); with "softmax"
-    DeepSeek-V2's expert-level loss (0.003), whose T is also the length of one sequence.
+    DeepSeek-V2's expert-level loss (0.003), whose T is also the length of one sequence. A sequence is a row of
+    `attention_mask`, which must be given; one that is all padding has no weight. Otherwise as `moe_top_k`.
 
     >>> import torch
     >>> logits = (torch.tensor([[9.0, -9.0], [9.0, -9.0], [-9.0, 9.0], [-9.0, 9.0]]),)
@@ -176,6 +186,8 @@ class Grouped(Chosen, PerSequence):
     - `groups`: D, of E / D experts each, in their order.
     - `limit`: None counts every choice, the device-level loss (paper's weight 0.05). M counts a token once for each
       group that it is sent to, D / (M T) of them: the communication loss (0.02), for routers that send it to at most M.
+
+    Sequences, tensors, precision and errors are those of `moe_sequence`; DataError where E is no multiple of D.
 
     >>> import torch
     >>> tensors = {"router_logits": (torch.zeros(1, 4),), "router_indices": (torch.tensor([[0, 1]]),)}

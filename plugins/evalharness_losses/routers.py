@@ -15,7 +15,8 @@ from evalharness_losses.tensors import in_full
 class RouterZ(eh.Loss):
     """Router z-loss, 0 or more: the mean squared log-sum-exp of a token's router logits, over tokens and layers.
 
-    It keeps logits small, where half precision is fine. ST-MoE's weight is 0.001. Tensors and padding as in `moe_switch`.
+    It keeps logits small, where half precision is fine. ST-MoE's weight is 0.001. Tensors, precision and errors are those
+    of `moe_switch`.
 
     >>> import torch
     >>> round(float(RouterZ()(router_logits=(torch.zeros(2, 4),))), 4)   # log(4)^2
@@ -25,7 +26,7 @@ class RouterZ(eh.Loss):
     name, unit, range, family = "moe_z", "squared nats", (0, None), "moe"
     tags = ("differentiable",)
     formula = "mean over tokens and layers of log(sum_e exp(l_e))^2"
-    gradient = "2 log(sum_j exp(l_j)) softmax(l)_e a token"
+    gradient = "2 log(sum_j exp(l_j)) softmax(l)_e a token, over tokens and layers"
     cite = "Zoph et al., ST-MoE, 2022, equation 5"
     reference = "transformers.models.switch_transformers.modeling_switch_transformers.router_z_loss_func"
 
@@ -45,8 +46,9 @@ class RouterZ(eh.Loss):
 class MutualInformation(Scored):
     """Minus the mutual information of experts and tokens, -log E to 0: sure choices, each expert used as much.
 
-    A first-choice loss needs counts; this one reads probabilities alone. Not linear in its sums, so that micro-batches
-    are exact only at the totals of their window.
+    It reads probabilities, no choices. H(e) is that of each layer, where ModuleFormer's code takes the mean over layers
+    first. Not linear in its sums, so that micro-batches are exact only at the totals of their window. Tensors, precision
+    and errors are those of `moe_switch`.
 
     >>> import torch
     >>> loss = MutualInformation()
@@ -59,7 +61,7 @@ class MutualInformation(Scored):
     name, unit, range = "moe_mutual_information", "nats", (None, 0)
     tags = ("differentiable", "bounded gradient")
     formula = "H(e given x) - H(e): mean over tokens of -sum_e p_e log p_e, plus sum_e P_e log P_e; mean over layers"
-    gradient = "p_e (d_e - sum_j p_j d_j) a token, d = log P - log p"
+    gradient = "p_e (d_e - sum_j p_j d_j) a token, over tokens and layers; d = log P - log p"
     cite = "Chen et al., Mod-Squad, 2023; Shen et al., ModuleFormer, 2023"
     reference = "ModuleFormer, moduleformer/utils/gate.py"
 
@@ -85,6 +87,7 @@ class Similarity(eh.Loss):
     An orthonormal router keeps the angles between tokens, so similar tokens meet similar experts. `router_weights` are
     layers of (experts, width), at least as wide as there are experts. It depends on no sample; `attention_mask` says
     how many there are, so that the micro-batches of a window add up to one value of it. The 1-norm is that of entries.
+    Computed in float32 or better, autocast or not.
 
     >>> import torch
     >>> float(Similarity()(router_weights=(torch.eye(3, 5) * 2,), attention_mask=torch.ones(2, 4)))
@@ -146,7 +149,8 @@ class Importance(Even):
 
     Gates are the softmax over the chosen experts alone. Equal sums say nothing of how many tokens an expert gets, which
     is what `moe_load` is for. The paper's weight is 0.1. Options `top_k` and `variance` ("population": that of
-    tensor2tensor; "sample": E - 1 in place of E, that of most PyTorch ports).
+    tensor2tensor; "sample": E - 1 in place of E, that of most PyTorch ports). Tensors, precision and errors are those of
+    `moe_top_k`.
 
     >>> import torch
     >>> logits = (torch.tensor([[9.0, 0.0], [9.0, 0.0]]),)
@@ -174,7 +178,8 @@ class Load(Even):
     - `noise`: the standard deviation of that noise, above 0.
 
     The logits are taken as they are for the noisy ones, one noise for all experts. k is the number of `router_indices` a
-    token (or `top_k`), fewer than experts. `variance` as in `moe_importance`. The paper's weight is 0.1.
+    token (or `top_k`), fewer than experts, else DataError. `variance` as in `moe_importance`. The paper's weight is 0.1.
+    Tensors, precision and errors are those of `moe_top_k`.
 
     >>> import torch
     >>> round(float(Load(top_k=1)(router_logits=(torch.tensor([[1.0, 0.0], [1.0, 0.0]]),))), 4)   # Phi(1) and Phi(-1)
