@@ -33,11 +33,9 @@ class LossSubject:
 
     @cached_property
     def tensors(self) -> dict[str, Any]:
-        """The tensors that it reads; raises NotApplicable without torch, which is the only way to try a loss."""
-        try:
-            import torch
-        except ImportError:
-            raise NotApplicable("torch is not installed") from None
+        """The tensors that it reads."""
+        import torch
+
         known = dict(self.given or self.loss.example_tensors() or default_tensors(self.names))
         learned = {name: torch.tensor(start, dtype=torch.float64) for name, start in self.loss.learned().items()}
         missing = [name for name in self.names if name not in known and self.loss.accepts.get(name, True)]

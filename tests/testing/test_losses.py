@@ -261,3 +261,10 @@ def test_each_breach_is_caught_by_its_check(loss: Any, check: str, message: str)
     failed = {outcome.check: outcome.message for outcome in loss_outcomes(loss) if outcome.status == "failed"}
     assert check in failed, failed
     assert message in failed[check]
+
+
+def test_without_torch_a_loss_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evalharness.testing.losses.find_spec", lambda _: None)
+    outcomes = {outcome.check: (outcome.status, outcome.message) for outcome in loss_outcomes(Replaced)}
+    assert outcomes["can be tried"] == ("skipped", "torch is not installed")
+    assert "gives a finite scalar" not in outcomes
