@@ -16,6 +16,7 @@ from evalharness.errors import DataError
 IGNORED = -100
 Mask = Literal["prompt", "none", "turns"]
 SIDES = ("chosen", "rejected", "kl_chosen", "kl_rejected")
+AS_MUCH_ATTENTION = 4096  # tokens of a row from which on attention takes more than all else, in small models
 Turn = tuple[str, str]
 
 
@@ -128,9 +129,9 @@ def _tokens_of(text: str, tokens: Any, *, first: bool, ends: bool) -> list[int]:
 class TokenCollator:
     """Makes batches of examples: one a row, padded at the right with `pad`, or several a row with `packing`.
 
-    Packed rows are as long as the longest example. Positions start anew with each document, by which the models of the
-    transformers library (checked with 5.23, attention `sdpa` and `eager`) keep its attention to itself; `document_ids`
-    number the documents of a row. What fills a row is one more document of which nothing counts.
+    Packed rows are about equally long, and as many as let the least be computed. Positions start anew with each document, by
+    which the models of the transformers library (checked with 5.23, attention `sdpa` and `eager`) keep its attention to
+    itself; `document_ids` number the documents of a row. What fills a row is one more document of which nothing counts.
 
     >>> a, b = Example((1, 2, 3, 4), (0, 0, 1, 1), "a"), Example((5, 6), (0, 1), "b")
     >>> batch = TokenCollator(pad=0)([a, b])
@@ -180,18 +181,25 @@ def _labels(example: Example) -> list[int]:
 
 
 def _packed(examples: Sequence[Example]) -> list[list[Example]]:
-    """Return rows of examples, none longer than the longest example: each goes into the first row with room, long ones first."""
-    rows: list[list[Example]] = []
-    room: list[int] = []
-    longest = max(len(example.ids) for example in examples)
+    """Return rows of about equal length, as many as let the least be computed."""
+    return min((_spread(examples, rows) for rows in range(1, len(examples) + 1)), key=_cost)
+
+
+def _spread(examples: Sequence[Example], number: int) -> list[list[Example]]:
+    """Return so many rows: each example goes into the shortest one, long ones first."""
+    rows: list[list[Example]] = [[] for _ in range(number)]
+    lengths = [0] * number
     for example in sorted(examples, key=lambda example: -len(example.ids)):
-        place = next((place for place, free in enumerate(room) if free >= len(example.ids)), len(rows))
-        if place == len(rows):
-            rows.append([])
-            room.append(longest)
+        place = lengths.index(min(lengths))
         rows[place].append(example)
-        room[place] -= len(example.ids)
+        lengths[place] += len(example.ids)
     return rows
+
+
+def _cost(rows: Sequence[Sequence[Example]]) -> float:
+    """Return what rows take: the places to compute on, and the attention between them, which grows with the length."""
+    width = max(sum(len(example.ids) for example in row) for row in rows)
+    return len(rows) * width * (1 + width / AS_MUCH_ATTENTION)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def refuse_infinite(loss: str, sums: Mapping[str, Any], tensors: Mapping[str, An
         if wrong is not None:
             what = f"'{name}' {tuple(tensor.shape)} is not finite in sample {wrong} of the batch"
             raise with_samples(DataError(f"loss '{loss}': {what}"), batch)
-    raise with_samples(DataError(f"loss '{loss}': its '{broken[0]}' is not finite, though all tensors that it reads are"), batch)
+    why = "though all tensors that it reads are: numbers too large, or no weight above 0 in this step"
+    raise with_samples(DataError(f"loss '{loss}': its '{broken[0]}' is not finite, {why}"), batch)
 
 
 def _first_infinite(tensor: Any) -> int | None:

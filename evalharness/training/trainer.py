@@ -35,7 +35,26 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     wrapper around the model; sharded models (FSDP, DeepSpeed) and `fp16` are refused. `gradient_norm` is that of the model's
     parameters, before it is clipped and after rules have changed it.
 
-    - `curve`: a list of {"step", "name", "value"}, at the steps that `args` log.
+    - `curve`: a list of {"step", "name", "value"}, at the steps that `args` log: `loss` and `loss.<component>` at the totals
+      of the whole step, `cosine.<a>.<b>` of the gradients of two components, `router.<layer>.<expert>` (its share of all
+      choices), `learned.<name>`, `gradient_norm`, `learning_rate`.
+
+    >>> import tempfile
+    >>> import evalharness as eh
+    >>> from evalharness.training.collating import Row, TableCollator
+    >>> class Line(torch.nn.Linear):
+    ...     def forward(self, features):
+    ...         return {"prediction": super().forward(features)[:, 0]}
+    >>> rows = [Row((float(x),), 2.0 * x, f"row {x}") for x in range(4)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     args = TrainingArguments(folder, max_steps=40, learning_rate=0.1, logging_steps=10, use_cpu=True)
+    ...     trainer = LossTrainer(
+    ...         model=Line(1, 1), args=args, loss=eh.load_loss("mse"), train_dataset=rows, data_collator=TableCollator()
+    ...     )
+    ...     _ = trainer.train()
+    >>> first, *_, last = [point["value"] for point in trainer.curve if point["name"] == "loss"]
+    >>> last < first
+    True
     """
 
     def __init__(
@@ -81,8 +100,13 @@ class LossTrainer(Trainer):  # type: ignore[misc]
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: Any) -> tuple[list[Any], None]:
         """Return the micro-batches of one step, which are one window."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._window = Window([self._prepare_inputs(batch) for batch in batches])
+        self._window = Window([self._placed(batch) for batch in batches])
         return batches, None
+
+    def _placed(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch on the device; the names of samples are no matter for it."""
+        named = {name: batch[name] for name in ("samples", "sides") if name in batch}
+        return {**self._prepare_inputs({name: value for name, value in batch.items() if name not in named}), **named}
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Back-propagate one micro-batch's share; return the loss of the whole window after its last one, else 0."""
@@ -275,7 +299,7 @@ class LossTrainer(Trainer):  # type: ignore[misc]
             self.curve += [{"step": self.state.global_step, "name": name, "value": value} for name, value in shown.items()]
         super().log(logs, start_time)
 
-    # Checkpoints hold what the Trainer does not know of.
+    # Checkpoints: what is trained, under its own names, and what the Trainer does not know of.
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Let the optimiser train the learned tensors of the loss too, without weight decay."""

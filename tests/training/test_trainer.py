@@ -193,6 +193,23 @@ def test_parts_add_up_to_the_gradient_and_are_weighted(tmp_path: Path) -> None:
     close(added, whole)
 
 
+def test_a_rule_that_splits_writes_the_gradient(tmp_path: Path) -> None:
+    """Where two parts do not fight, surgery leaves their sum."""
+    from evalharness import registry
+
+    split = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
+    same = eh.load_loss("combine", of=(eh.Spec("supervised"), eh.Spec("focal_tokens")))
+    plain = first_gradient(tmp_path, same, examples(8), **split)["whole"]
+    rule = registry.build("rule", eh.Spec("pcgrad"))
+    close(first_gradient(tmp_path, same, examples(8), rules=(rule, Keep()), **split)["whole"], plain)
+
+
+def test_a_step_without_weight_says_so(tmp_path: Path) -> None:
+    rows = [Row((1.0, 2.0), 1.0, "r1", weight=0.0)]
+    with pytest.raises(DataError, match=r"loss 'mse': .*no weight above 0.*'r1'"):
+        trainer(tmp_path, "mse", rows, Linear(2), data_collator=TableCollator()).train()
+
+
 def test_curves_hold_each_component_their_angle_and_the_routers_loads(tmp_path: Path) -> None:
     made = trainer(tmp_path, BALANCED, examples(16), mixtral(), max_steps=4, logging_steps=2)
     made.train()
