@@ -33,8 +33,8 @@ class Network(Plugin):
     - `reads`: "text" for a language model, "table" for a network over the features of a row.
     - `kept`: what the run folder calls the folder of what was trained.
 
-    A network over a table takes `features` (rows, columns) and returns a mapping with `prediction` and `logits`, each
-    (rows,), or (rows, classes) where the target is one of several. One over text is a transformers model.
+    A network over a table takes `features=` (rows, columns) and returns (rows,), or (rows, classes) where the target is one
+    of several: a tensor, or a mapping of `prediction` and `logits`. One over text is a transformers model.
     """
 
     needs: ClassVar[str] = ""

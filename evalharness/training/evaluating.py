@@ -139,8 +139,9 @@ def predictions(module: Any, samples: SampleReader, classes: int) -> dict[str, d
         rows = read[start : start + ROWS_AT_ONCE]
         features = torch.tensor([row.fields["features"] for row in rows], dtype=torch.float32)
         with torch.no_grad():
-            made = module(features)["logits"].double()
-        for row, fields in zip(rows, _as_fields(made, classes), strict=True):
+            made = module(features)
+        logits = made if torch.is_tensor(made) else made["logits"]
+        for row, fields in zip(rows, _as_fields(logits.double(), classes), strict=True):
             found[row.id] = fields
     return found
 

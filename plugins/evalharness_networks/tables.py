@@ -27,7 +27,7 @@ class Linear(eh.Network):
         layer = torch.nn.Linear(data.columns, _outputs(data), bias=self.bias)
         for parameter in layer.parameters():
             torch.nn.init.zeros_(parameter)
-        return _named(layer)
+        return _of_features(layer)
 
 
 class Perceptron(eh.Network):
@@ -58,25 +58,24 @@ class Perceptron(eh.Network):
                 for inside, outside in pairwise(sizes)
                 for layer in (torch.nn.Linear(inside, outside), getattr(torch.nn, ACTIVATIONS[self.activation])())
             ]
-            return _named(*hidden, torch.nn.Linear(sizes[-1], _outputs(data)))
+            return _of_features(*hidden, torch.nn.Linear(sizes[-1], _outputs(data)))
 
 
 def _outputs(data: Any) -> int:
     return data.classes if data.classes > 2 else 1
 
 
-def _named(*layers: Any) -> Any:
-    """Return a module that gives what its layers make under the names of the contract."""
+def _of_features(*layers: Any) -> Any:
+    """Return a module that takes features by name; where it makes one number a row, that has no axis of its own."""
     import torch
 
-    class Table(torch.nn.Module):  # type: ignore[misc]
+    class OfFeatures(torch.nn.Module):  # type: ignore[misc]
         def __init__(self, layers: Sequence[Any]) -> None:
             super().__init__()
             self.layers = torch.nn.Sequential(*layers)
 
-        def forward(self, features: Any) -> dict[str, Any]:
+        def forward(self, features: Any) -> Any:
             made = self.layers(features)
-            made = made.squeeze(-1) if made.shape[-1] == 1 else made
-            return {"prediction": made, "logits": made}
+            return made.squeeze(-1) if made.shape[-1] == 1 else made
 
-    return Table(layers)
+    return OfFeatures(layers)

@@ -12,7 +12,18 @@ import pytest
 import yaml
 
 from evalharness import registry
-from evalharness.task import FewShot, GenerateOptions, System, Task, check_data, check_task, load_task
+from evalharness.task import (
+    FewShot,
+    GenerateOptions,
+    System,
+    Task,
+    TrainerOptions,
+    check_data,
+    check_task,
+    is_training_file,
+    load_task,
+    load_training,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "task_format.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -27,6 +38,7 @@ CHOICES = """\
 {"question": "Largest?", "choices": ["ant", "whale"], "target": 1}
 {"question": "Smallest?", "choices": ["ant", "whale"], "target": "ant"}
 """
+INSTRUCTIONS = '{"id": "a", "instruction": "Name a colour.", "answers": ["red"]}\n'
 CORPUS = '{"id": "p1", "text": "Paris lies in France."}\n{"id": "p2", "text": "Tokyo lies in Japan."}\n'
 
 
@@ -36,10 +48,13 @@ def test_an_example_loads_without_errors(example: str, write: Callable[..., str]
     write(CAPITALS, "capitals.jsonl")
     write(CHOICES, "choices.jsonl")
     write(CORPUS, "corpus.jsonl")
-    task = load_task(write(example))
-    assert [finding for finding in check_task(task) if finding.level == "error"] == []
-    if task.dataset.source.name == "files":
-        assert [finding for finding in check_data(task) if finding.level == "error"] == []
+    write(INSTRUCTIONS, "data/instructions/train.jsonl")
+    write(INSTRUCTIONS, "data/instructions/test.jsonl")
+    path = write(example)
+    for task in load_training(path) if is_training_file(path) else [load_task(path)]:
+        assert [finding for finding in check_task(task) if finding.level == "error"] == []
+        if task.dataset.source.name == "files":
+            assert [finding for finding in check_data(task) if finding.level == "error"] == []
 
 
 def rows() -> dict[str, tuple[str, ...]]:
@@ -58,6 +73,11 @@ def test_every_key_stands_in_a_table_with_its_default(cls: Any) -> None:
         if shown and item.name not in ("split",):
             default = yaml.safe_load(shown[1])
             assert str(default) == str(item.default) or default == item.default, item.name
+
+
+def test_every_option_of_the_trainer_stands_in_the_page() -> None:
+    shown = set(re.findall(r"`(\w+)`", PAGE[PAGE.index("Keys of `trainer`") : PAGE.index("**Before and after**")]))
+    assert {item.name for item in dataclasses.fields(TrainerOptions)} <= shown
 
 
 @pytest.mark.parametrize("name", ["files", "hub"])
