@@ -4,8 +4,8 @@
 
 Documents of random tokens, lengths log-uniform from 32 to 512, in batches of 8 as they come, not sorted; the language model of
 the embedded default, all of its layers trained (`--layers`: so many of the last), loss over all tokens from hidden states.
-Printed for each batch: tokens, places computed on, seconds of processor of one step (forward and backward) padded and packed; then
-tokens a second of both and their ratio, in seconds of processor and on the clock, and the relative difference of the
+Printed for each batch: tokens, places computed on, seconds of processor of one step (forward and backward) padded and packed;
+then tokens a second of both and their ratio, in seconds of processor and on the clock, and the relative difference of the
 gradients of the first batch. Exit code 1 where packing is less than 1.5 times as fast, in seconds of processor, which other
 work on the machine changes less, or where the gradients differ by more than 1e-4.
 """
