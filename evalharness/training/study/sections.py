@@ -89,12 +89,16 @@ def _flow(value: Any) -> str:
 def in_short(document: Document) -> Iterator[str]:
     """Yield a sentence a score: which arms differ from the first one, by how much, and of which no difference is shown."""
     yield "## In short"
-    case = document.study.cases[0]
+    told = [line for case in document.study.cases for line in _in_short(document, case)]
+    yield "\n".join(told) if told else "There is one arm only, and nothing to compare it with."
+
+
+def _in_short(document: Document, case: Case) -> Iterator[str]:
     first = next(iter(case.arms))
     for score in document.study.scores:
-        told = _told(document.lines(case, score))
-        if told:
-            yield f"- **{score}** beside `{first}`: {told}."
+        lines = document.lines(case, score)
+        if lines:
+            yield f"- {''.join(f'{label}, ' for label in case.labels)}**{score}** beside `{first}`: {_told(lines)}."
 
 
 def _told(lines: Mapping[str, Line]) -> str:
@@ -120,8 +124,8 @@ def _of_case(document: Document, case: Case) -> Iterator[str]:
     lines = {score: found for score in document.study.scores if (found := document.lines(case, score))}
     if lines:
         first = next(iter(case.arms))
-        name = "-".join(["differences", *case.labels])
-        yield document.plots.add(name, f"Differences to {first}", plots.differences(lines, f"difference to {first}"))
+        figure = plots.differences(lines, f"difference to {first}")
+        yield _picture(document, case, "differences", f"Differences to {first}", figure)
     for score in document.study.scores:
         yield _of_score(document, case, score)
     yield from _notes(lines)
@@ -168,16 +172,20 @@ def _notes(lines: Mapping[str, Mapping[str, Line]]) -> Iterator[str]:
 
 def training(document: Document) -> Iterator[str]:
     """Yield the curves of training, and the load of the experts where there were routers."""
-    case = document.study.cases[0]
-    curves, loads = plots.training(case), plots.loads(case)
-    if curves is not None:
+    curves = [(case, figure) for case in document.study.cases if (figure := plots.training(case)) is not None]
+    if curves:
         yield "## Training"
         yield "Means over the seeds."
-        yield document.plots.add("training", "Curves of training", curves)
-    if loads is not None:
+        yield from (_picture(document, case, "training", "Curves of training", figure) for case, figure in curves)
+    loads = [(case, figure) for case in document.study.cases if (figure := plots.loads(case)) is not None]
+    if loads:
         yield "## Load of the experts"
         yield (
             "Share of the tokens that each expert of each layer got over the steps, mean over the seeds: 1 is an even load, and "
             "2 and more have the brightest colour."
         )
-        yield document.plots.add("load", "Load of the experts by layer over the steps", loads)
+        yield from (_picture(document, case, "load", "Load of the experts by layer", figure) for case, figure in loads)
+
+
+def _picture(document: Document, case: Case, name: str, title: str, figure: Any) -> str:
+    return document.plots.add("-".join([name, *case.labels]), " · ".join([title, *case.labels]), figure)

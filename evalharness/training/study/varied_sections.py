@@ -56,7 +56,10 @@ def _word(one: Relative, sign: float) -> str:
 
 
 def _shown(one: Relative | None) -> str:
-    return "–" if one is None else with_interval(one.value, one.ends)
+    if one is None:
+        return "–"
+    sign = "" if one.ratio or one.value <= 0 else "+"
+    return f"{sign}{with_interval(one.value, one.ends)}"
 
 
 def of_scores(document: Document, grid: Grid) -> Iterator[str]:
@@ -106,7 +109,8 @@ def _break(grid: Grid, setting: Setting, arm: str, score: str) -> str:
 def _of_setting(document: Document, grid: Grid, setting: Setting, score: str) -> Iterator[str]:
     first, error = document.study.arms[0], is_error(document.study.first.scores[score])
     what = f"Error in units of that of `{first}`, geometric mean" if error else f"Difference to `{first}`, mean"
-    yield f"{what} over the data sets:"
+    clean = " (at 0, what an arm costs on clean data)" if error and grid.numbers[0] == 0 else ""
+    yield f"{what} over the data sets{clean}:"
     yield _table(grid, document.study.arms[1:], lambda arm, place: _shown(relative(grid, setting, place, arm, score)))
     yield f"On how many data sets an arm is shown to be better than `{first}` / worse / neither (Holm over all of this document):"
     yield _table(grid, document.study.arms[1:], lambda arm, place: _verdicts(document, grid, setting, place, arm, score))

@@ -49,3 +49,10 @@ def varied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Give a task that varies data sets, a setting and a number, and its runs."""
     pytest.importorskip("mlxtend", reason="the tables need the extra train")
     return trained(tmp_path_factory.mktemp("varied"), FEW + VARY)
+
+
+@pytest.fixture(scope="session")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Give a task that varies what is no number, and its runs."""
+    pytest.importorskip("sklearn", reason="the tables need the extra train")
+    return trained(tmp_path_factory.mktemp("twice"), FEW + "vary: {plant.outliers.sides: [both, one]}\n")

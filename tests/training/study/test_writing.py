@@ -80,6 +80,14 @@ def test_of_a_varied_number_it_shows_curves_break_points_and_ranks(varied: Made,
         assert word in text
 
 
+def test_what_varies_and_is_no_number_makes_a_part_each(twice: Made, tmp_path: Path) -> None:
+    text = written(twice, tmp_path)
+    assert [line for line in text.splitlines() if line.startswith("### ")] == ["### both", "### one"]
+    names = [f"study/{name}-{side}.png" for name in ("differences", "training") for side in ("both", "one")]
+    assert pictures(text, tmp_path) == names
+    assert "- one, **rmse** beside `mse`: " in text
+
+
 def test_the_same_runs_give_the_same_bytes(varied: Made, tmp_path: Path) -> None:
     first, png = written(varied, tmp_path), (tmp_path / "study" / "mae.png").read_bytes()
     assert written(varied, tmp_path) == first
