@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from evalharness import File, Metric, Spec
-from evalharness.contract.options import convert_options, describe_type, to_spec
+from evalharness.contract.options import WrongValue, convert_options, convert_value, describe_type, to_spec
 
 
 class Everything(Metric):
@@ -113,3 +113,38 @@ def test_what_is_no_spec_is_refused(wrong: Any) -> None:
 
 def test_a_spec_without_options_may_be_written_with_null() -> None:
     assert to_spec({"bm25": None}) == Spec("bm25")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """A mapping among the options of a plugin."""
+
+    size: int
+    kinds: tuple[str, ...] = ("a",)
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError("'size' is too small")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"sizes": 1}, "has no key 'sizes'. Did you mean 'size'? It has: size, kinds."),
+        ({"size": "one"}, "has a wrong 'size': it must be a whole number, not 'one'."),
+        ({"kinds": ["b"]}, "needs the key 'size'."),
+        ({"size": -1}, "is refused: 'size' is too small"),
+        ("size", "must be a mapping with the keys size, kinds, not 'size'."),
+    ],
+)
+def test_a_mapping_is_checked_key_by_key(value: object, told: str) -> None:
+    with pytest.raises(WrongValue) as caught:
+        convert_value(value, Section)
+    assert caught.value.message == told
+
+
+def test_a_mapping_becomes_its_dataclass_also_where_there_may_be_none() -> None:
+    assert convert_value({"size": 2, "kinds": ["x"]}, Section | None) == Section(size=2, kinds=("x",))
+    assert convert_value(None, Section | None) is None
+    with pytest.raises(WrongValue, match="has no key 'sizes'"):
+        convert_value({"sizes": 2}, Section | None)

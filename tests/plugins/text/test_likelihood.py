@@ -112,3 +112,16 @@ def test_the_signature_names_the_field_the_level_and_the_model() -> None:
     assert metric.signature().startswith("perplexity|of:response|model:")
     assert metric.signature().endswith("|level:token")
     assert eh.load_metric("perplexity").signature() == "perplexity|of:response|model:null|level:token"
+
+
+@pytest.mark.parametrize("prompt", ["Why? ", [{"role": "user", "content": "Why?"}]])
+def test_after_a_prompt_references_are_asked_about_as_its_continuations(prompt: Any) -> None:
+    metric = eh.load_metric("perplexity", of="references", given="prompt")
+    assert metric.reads == ("references", "prompt")
+    turns = prompt if isinstance(prompt, str) else (eh.Message("user", "Why?"),)
+    asked = metric.ask(references=[["so", "thus"]], prompt=[prompt], answers=[[]])
+    assert asked == [[eh.Choose(prompt=turns, choices=(text,), delimiter="") for text in ("so", "thus")]]
+    replies = [Response(logprobs=(-2.0,), tokens=(2,)), Response(logprobs=(-3.0,), tokens=(3,))]
+    found = metric.measure(references=[["so", "thus"]], prompt=[prompt], answers=[replies])
+    assert (found.statistics["nll"], found.statistics["size"]) == ([5.0], [5])
+    assert metric.signature() == "perplexity|of:references|given:prompt|model:null|level:token"
