@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import AT_LEAST_0, AT_LEAST_MINUS_1, BELOW_0, SHARE, UP_TO_1, per_sample
+from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, AT_LEAST_MINUS_1, BELOW_0, SHARE, UP_TO_1, per_sample
 from evalharness_losses.tensors import refuse_shape
 
 Normaliser = Literal["samples", "weights"]
@@ -109,7 +109,7 @@ def _class_weight(target: Any, *, class_weights: tuple[float, ...], normaliser: 
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="soft class", from_probabilities=True, weigh=_class_weight,
-    above_zero=("temperature",), limits={"label_smoothing": SHARE, "prior": AT_LEAST_0, "class_weights": AT_LEAST_0},
+    limits={"temperature": ABOVE_0, "label_smoothing": SHARE, "prior": AT_LEAST_0, "class_weights": AT_LEAST_0},
     formula="-sum over classes of w_j y_j log p_j, p = softmax(z / temperature); y smoothed to (1 - s) y + s prior",
     gradient="(p - y) / temperature by z, without weights",
     cite="Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990",
@@ -246,7 +246,8 @@ def polynomial(logits: Any, target: Any, *, coefficients: tuple[float, ...] = (1
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="class", from_probabilities=True,
-    above_zero=("priors", "tau"), formula="cross-entropy of z + tau log priors", gradient="softmax(z + tau log priors) - y by z",
+    limits={"priors": ABOVE_0, "tau": ABOVE_0}, formula="cross-entropy of z + tau log priors",
+    gradient="softmax(z + tau log priors) - y by z",
     cite="Menon et al., Long-tail learning via logit adjustment, ICLR 2021", reference="closed form; tau 0 is cross_entropy",
     example={"priors": [0.4, 0.3, 0.2, 0.1]},
 )  # fmt: skip
@@ -276,7 +277,7 @@ def _effective_weight(target: Any, *, counts: tuple[float, ...], beta: float, no
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="class", from_probabilities=True, weigh=_effective_weight,
-    above_zero=("counts",), limits={"beta": SHARE}, example={"counts": [1000, 100, 50, 10]},
+    limits={"counts": ABOVE_0, "beta": SHARE}, example={"counts": [1000, 100, 50, 10]},
     formula="w_y (-log p_y), w_j = C (1 - beta) / (1 - beta^counts_j) / sum of these over classes", gradient="w_y (p - y) by z",
     cite="Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019",
     reference="torch.nn.functional.cross_entropy with these weights",

@@ -3,7 +3,7 @@
     @per_sample(
         unit="squared target units", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
         formula="0.5 e^2 where |e| <= delta, else delta (|e| - delta / 2); e = prediction - target",
-        gradient="clip(e, -delta, delta)", reference="torch.nn.functional.huber_loss", above_zero=("delta",),
+        gradient="clip(e, -delta, delta)", reference="torch.nn.functional.huber_loss", limits={"delta": ABOVE_0},
     )
     def huber(prediction, target, *, delta: float = 1.0):
         "Mean Huber loss ..."
@@ -11,11 +11,13 @@
         return functional.huber_loss(prediction, target, reduction="none", delta=delta)
 
 The positional parameters are the tensors, float32 or better when they arrive, checked, and harmless where a sample weighs
-nothing; optional ones (`= None`) come last. Keyword-only ones are the options; those named in `above_zero=("delta",)` are
-refused unless above 0, `limits` states other bounds. `target` says what the target holds: one of `DOMAINS`, "class" (class
-numbers) or "soft class" (class numbers, or the share of each class). `weigh` names a function of target and options that
-says how much a sample counts in the mean; `fits` a function of the loss's name and the tensors that refuses shapes which do
-not go together, such as `tensors.alike`.
+nothing; optional ones (`= None`) come last. Keyword-only ones are the options, and `limits` says what those must be.
+
+- `target`: what the target holds, one of `DOMAINS`, "class" (class numbers) or "soft class" (or the share of each class).
+- `from_probabilities`: whether `probabilities` may stand in for `logits`; `tabular`: whether both are (batch, labels).
+- `weigh`: a function of target and options that says how much a sample counts in the mean.
+- `fits`: a function of the loss's name and the tensors that refuses shapes which do not go together, such as `tensors.alike`.
+- `learned`: a function of the loss that gives the tensors which are trained along, by name, with their start values.
 """
 
 from __future__ import annotations
@@ -71,14 +73,13 @@ class PerSample(eh.Loss):
     target: ClassVar[str] = "number"
     named: ClassVar[tuple[str, ...]] = ()  # the options by name, which torch.compile cannot find in a dataclass
     may_miss: ClassVar[tuple[str, ...]] = ()  # the tensors that it can do without
-    above_zero: ClassVar[tuple[str, ...]] = ()  # the options that must be above 0
-    limits: ClassVar[Mapping[str, Limit]] = {}  # what other options must be
+    limits: ClassVar[Mapping[str, Limit]] = {}  # what options must be
     tabular: ClassVar[bool] = False  # whether output and target are tables, (batch, labels)
     from_probabilities: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_limits(self, {**dict.fromkeys(self.above_zero, ABOVE_0), **self.limits})
+        check_limits(self, self.limits)
 
     @cached_property
     def accepts(self) -> Mapping[str, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import per_sample
+from evalharness_losses.declaring import ABOVE_0, per_sample
 
 _HINGE = ("convex", "bounded gradient", "robust")
 
@@ -19,7 +19,7 @@ def _short(logits: Any, target: Any, margin: float) -> Any:
 
 
 @per_sample(
-    range=(0, None), tags=_HINGE, target="binary", above_zero=("margin",), formula="max(0, margin - s z), s = 2 y - 1",
+    range=(0, None), tags=_HINGE, target="binary", limits={"margin": ABOVE_0}, formula="max(0, margin - s z), s = 2 y - 1",
     gradient="-s where s z < margin, else 0", cite="Cortes and Vapnik, Support-Vector Networks, Machine Learning 20, 1995",
     reference="sklearn.metrics.hinge_loss",
 )  # fmt: skip
@@ -34,7 +34,7 @@ def hinge(logits: Any, target: Any, *, margin: float = 1.0) -> Any:
 
 
 @per_sample(
-    range=(0, None), tags=("convex", "differentiable"), target="binary", above_zero=("margin",),
+    range=(0, None), tags=("convex", "differentiable"), target="binary", limits={"margin": ABOVE_0},
     formula="max(0, margin - s z)^2, s = 2 y - 1", gradient="-2 s max(0, margin - s z)",
     cite="Lee and Mangasarian, SSVM: A Smooth Support Vector Machine for Classification, 2001",
     reference="the square of sklearn.metrics.hinge_loss of each sample",
@@ -56,7 +56,7 @@ def _excess(logits: Any, target: Any, margin: float) -> Any:
 
 
 @per_sample(
-    range=(0, None), tags=_HINGE, target="class", above_zero=("margin",),
+    range=(0, None), tags=_HINGE, target="class", limits={"margin": ABOVE_0},
     formula="max(0, margin + max over j != y of z_j - z_y)", gradient="1 at the best other class and -1 at y where above 0",
     cite="Crammer and Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines, JMLR 2, 2001",
     reference="sklearn.metrics.hinge_loss",
@@ -72,7 +72,7 @@ def crammer_singer(logits: Any, target: Any, *, margin: float = 1.0) -> Any:
 
 
 @per_sample(
-    range=(0, None), tags=_HINGE, target="class", above_zero=("margin",),
+    range=(0, None), tags=_HINGE, target="class", limits={"margin": ABOVE_0},
     formula="sum over j != y of max(0, margin + z_j - z_y); divided by the number of classes with over: mean",
     gradient="1 at each class within the margin, and minus their number at y",
     cite="Weston and Watkins, Support Vector Machines for Multi-Class Pattern Recognition, ESANN 1999",

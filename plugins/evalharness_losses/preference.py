@@ -18,7 +18,7 @@ ALMOST_ONE = 1e-6  # the odds of a probability nearer to 1 than this are held th
 
 @per_sample(
     unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
-    above_zero=("beta",), fits=alike,
+    limits={"beta": ABOVE_0}, fits=alike,
     formula="-log S(beta h), h = (log pi_w - log ref_w) - (log pi_l - log ref_l), S the logistic function",
     gradient="-beta S(-beta h) by log pi_w, the opposite by log pi_l",
     cite="Rafailov et al. 2023, Direct Preference Optimization, eq. 7", reference="trl.DPOTrainer, loss_type sigmoid",
@@ -39,7 +39,7 @@ def dpo(chosen_logps: Any, rejected_logps: Any, ref_chosen_logps: Any, ref_rejec
 
 @per_sample(
     unit="squared nats", range=(0, None), tags=("convex", "differentiable"),
-    above_zero=("beta",), fits=alike,
+    limits={"beta": ABOVE_0}, fits=alike,
     formula="(h_w - h_l - 1 / (2 beta))^2, h = log pi - log ref of an answer, per token or summed",
     gradient="2 (h_w - h_l - 1 / (2 beta)) by h_w, the opposite by h_l",
     cite="Azar et al. 2023, A General Theoretical Paradigm to Understand Learning from Human Preferences, eq. 17",
@@ -68,7 +68,7 @@ def ipo(
 
 @per_sample(
     unit="nats/pair", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
-    above_zero=("beta",), fits=alike,
+    limits={"beta": ABOVE_0}, fits=alike,
     formula="-log S(beta (log pi_w / n_w - log pi_l / n_l) - gamma), n = tokens of an answer",
     gradient="-beta S(gamma - beta d) / n_w by log pi_w, beta S(gamma - beta d) / n_l by log pi_l; d the difference of means",
     cite="Meng et al. 2024, SimPO, eq. 6", reference="trl.experimental.cpo.CPOTrainer, loss_type simpo",
@@ -92,7 +92,7 @@ def simpo(
 
 @per_sample(
     unit="nats", range=(0, None), tags=("convex", "differentiable", "robust", "bounded gradient"),
-    above_zero=("beta",), limits={"alpha": AT_LEAST_0}, fits=alike,
+    limits={"beta": ABOVE_0, "alpha": AT_LEAST_0}, fits=alike,
     formula="-log S(beta (log pi_w - log pi_l)) - alpha log pi_w, the last per token or summed",
     gradient="-beta S(-beta d) - alpha / n_w by log pi_w, beta S(-beta d) by log pi_l; d = log pi_w - log pi_l",
     cite="Xu et al. 2024, Contrastive Preference Optimization, section 3",
@@ -118,7 +118,7 @@ def cpo(
 
 @per_sample(
     unit="nats", range=(0, None), tags=("differentiable",),
-    above_zero=("beta",), fits=alike,
+    limits={"beta": ABOVE_0}, fits=alike,
     formula="-m_w - beta log S(log odds_w - log odds_l), m = log pi / n, log odds = m - log(1 - exp m)",
     gradient="-1 - beta S(-o) / (1 - exp m_w) by m_w, beta S(-o) / (1 - exp m_l) by m_l; o = log odds_w - log odds_l",
     cite="Hong et al. 2024, ORPO, eq. 6 and 7", reference="trl.experimental.orpo.ORPOTrainer.odds_ratio_loss",

@@ -10,7 +10,7 @@ import math
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import AT_LEAST_0, AT_LEAST_1, INSIDE, per_sample
+from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, AT_LEAST_1, INSIDE, per_sample
 from evalharness_losses.tensors import check_range
 
 _SMOOTH = ("convex", "differentiable")
@@ -48,7 +48,7 @@ def mae(prediction: Any, target: Any) -> Any:
 
 
 @per_sample(
-    unit="squared target units", range=(0, None), tags=(*_ROBUST, "differentiable"), above_zero=("delta",),
+    unit="squared target units", range=(0, None), tags=(*_ROBUST, "differentiable"), limits={"delta": ABOVE_0},
     formula="0.5 e^2 where |e| <= delta, else delta (|e| - delta / 2)", gradient="clip(e, -delta, delta)",
     cite="Huber, Robust Estimation of a Location Parameter, Annals of Mathematical Statistics 35, 1964",
     reference="torch.nn.functional.huber_loss",

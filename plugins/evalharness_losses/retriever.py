@@ -139,7 +139,7 @@ def cosine_embedding(query: Any, positive: Any, negative: Any = None, *, margin:
 
 
 @per_sample(
-    unit="nats/query", range=(0, None), tags=("differentiable",), above_zero=("temperature",), fits=_fit,
+    unit="nats/query", range=(0, None), tags=("differentiable",), limits={"temperature": ABOVE_0}, fits=_fit,
     formula="t^2 KL(softmax(teacher / t) to softmax(s / t)) over the positive and the negatives of a query",
     gradient="t (softmax(s / t) - softmax(teacher / t)) by s",
     cite="Lin et al. 2020, Distilling Dense Representations for Ranking", reference="sentence_transformers DistillKLDivLoss",

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 import evalharness as eh
-from evalharness_losses.declaring import Limit, per_sample
+from evalharness_losses.declaring import ABOVE_0, Limit, per_sample
 
 _BARRON = "Barron, A General and Adaptive Robust Loss Function, CVPR 2019"
 _REDESCENDING = ("differentiable", "robust", "bounded gradient")
@@ -53,7 +53,7 @@ def _tags(loss: Any) -> tuple[str, ...]:
 
 
 @per_sample(
-    range=(0, None), tags=property(_tags), above_zero=("scale",),
+    range=(0, None), tags=property(_tags), limits={"scale": ABOVE_0},
     formula="|alpha - 2| / alpha ((((e / scale)^2 / |alpha - 2|) + 1)^(alpha / 2) - 1); alpha 2: (e / scale)^2 / 2; "
     "alpha 0: log((e / scale)^2 / 2 + 1)",
     gradient="e / scale^2 ((e / scale)^2 / |alpha - 2| + 1)^(alpha / 2 - 1)", cite=_BARRON,
@@ -105,7 +105,7 @@ def barron_adaptive(
 
 
 @per_sample(
-    range=(0, None), tags=(*_REDESCENDING, "convex"), above_zero=("scale",), formula="sqrt((e / scale)^2 + 1) - 1",
+    range=(0, None), tags=(*_REDESCENDING, "convex"), limits={"scale": ABOVE_0}, formula="sqrt((e / scale)^2 + 1) - 1",
     gradient="e / scale^2 / sqrt((e / scale)^2 + 1)",
     cite="Charbonnier et al., Two deterministic half-quadratic regularization algorithms for computed imaging, ICIP 1994",
     reference="kornia.losses.charbonnier_loss, by its formula",
@@ -121,7 +121,7 @@ def charbonnier(prediction: Any, target: Any, *, scale: float = 1.0) -> Any:
 
 
 @per_sample(
-    range=(0, None), tags=_REDESCENDING, above_zero=("scale",), formula="log((e / scale)^2 / 2 + 1)",
+    range=(0, None), tags=_REDESCENDING, limits={"scale": ABOVE_0}, formula="log((e / scale)^2 / 2 + 1)",
     gradient="2 e / (e^2 + 2 scale^2)", cite="Black and Anandan, The Robust Estimation of Multiple Motions, CVIU 63, 1996",
     reference="kornia.losses.cauchy_loss, by its formula",
 )  # fmt: skip
@@ -136,7 +136,7 @@ def cauchy(prediction: Any, target: Any, *, scale: float = 1.0) -> Any:
 
 
 @per_sample(
-    range=(0, 2), tags=_REDESCENDING, above_zero=("scale",), formula="2 (e / scale)^2 / ((e / scale)^2 + 4)",
+    range=(0, 2), tags=_REDESCENDING, limits={"scale": ABOVE_0}, formula="2 (e / scale)^2 / ((e / scale)^2 + 4)",
     gradient="16 e / scale^2 / ((e / scale)^2 + 4)^2",
     cite="Geman and McClure, Bayesian image analysis, American Statistical Association, 1985",
     reference="kornia.losses.geman_mcclure_loss, by its formula",
@@ -152,7 +152,7 @@ def geman_mcclure(prediction: Any, target: Any, *, scale: float = 1.0) -> Any:
 
 
 @per_sample(
-    range=(0, 1), tags=_REDESCENDING, above_zero=("scale",), formula="1 - exp(-(e / scale)^2 / 2)",
+    range=(0, 1), tags=_REDESCENDING, limits={"scale": ABOVE_0}, formula="1 - exp(-(e / scale)^2 / 2)",
     gradient="e / scale^2 exp(-(e / scale)^2 / 2)",
     cite="Dennis and Welsch, Techniques for nonlinear least squares and robust regression, Communications in Statistics, 1978",
     reference="kornia.losses.welsch_loss, by its formula",
@@ -170,7 +170,7 @@ def welsch(prediction: Any, target: Any, *, scale: float = 1.0) -> Any:
 
 
 @per_sample(
-    unit="squared target units", range=(0, None), tags=_REDESCENDING, above_zero=("c",),
+    unit="squared target units", range=(0, None), tags=_REDESCENDING, limits={"c": ABOVE_0},
     formula="c^2 / 6 (1 - (1 - (e / c)^2)^3) where |e| <= c, else c^2 / 6", gradient="e (1 - (e / c)^2)^2 where |e| <= c, else 0",
     cite="Beaton and Tukey, The Fitting of Power Series, Technometrics 16, 1974",
     reference="statsmodels.robust.norms.TukeyBiweight",

@@ -18,7 +18,7 @@ DECLARED = [*regression.LOSSES, *robust.LOSSES, *classification.LOSSES, *margins
 EVERY = pytest.mark.parametrize("loss", [registry.make("loss", cls, cls.example) for cls in DECLARED], ids=lambda loss: loss.name)
 
 
-@per_sample(range=(0, None), tags=("convex",), above_zero=("power",), formula="|e|^power")
+@per_sample(range=(0, None), tags=("convex",), limits={"power": ABOVE_0}, formula="|e|^power")
 def powered(prediction: Any, target: Any, *, power: float = 2.0) -> Any:
     """Mean power of the error, 0 or more."""
     return (prediction - target).abs() ** power
