@@ -83,7 +83,7 @@ def along(grid: Grid, score: str) -> Any:
                     _band(axis, grid, (setting, data), (arm, score), f"C{place}")
                 axis.set_title(" · ".join([each for each in (data, *setting) if each]) or score, fontsize=9, loc="left")
         for axis in axes[-1]:
-            axis.set_xlabel(grid.axis.key, fontsize=SMALL)
+            axis.set_xlabel(grid.key, fontsize=SMALL)
         axes[0][0].legend(fontsize=SMALL, frameon=False)
         return figure
 

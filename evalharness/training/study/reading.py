@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from scipy.special import stdtrit
 
@@ -17,16 +18,21 @@ from evalharness.results.curves import Curve, curves_of
 from evalharness.results.folder import RECORD
 from evalharness.task import TrainingTask, load_training
 from evalharness.task.strict_yaml import read_file
+from evalharness.task.varying import labels
 
 BEFORE = ".before"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One task of the file with its arms that have been run, in the order of the file; `labels` tell it from the others."""
+    """One task of the file with its arms that have been run, in the order of the file; `labels` tell it from the others.
+
+    `sets` holds what `vary` sets in it: numbers as they are, everything else by its label.
+    """
 
     task: TrainingTask
     arms: Mapping[str, Result]
+    sets: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -45,29 +51,12 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Axis:
-    """One key of `vary` with the labels of its values."""
-
-    key: str
-    labels: tuple[str, ...]
-
-    @property
-    def numbers(self) -> tuple[float, ...] | None:
-        """The labels as numbers, ascending as in the file, or None where one is none."""
-        try:
-            return tuple(float(label) for label in self.labels)
-        except ValueError:
-            return None
-
-
-@dataclass(frozen=True)
 class Study:
     """A training task and all that was found of it below a folder; `missing` names arms that have no record."""
 
     path: Path
     root: Path
     cases: tuple[Case, ...]
-    axes: tuple[Axis, ...]
     missing: tuple[str, ...]
 
     @property
@@ -103,12 +92,12 @@ def read_study(path: str | Path, runs: str | Path | None = None) -> Study:
     """
     tasks = load_training(path)
     root = Path(runs) if runs is not None else Path("runs", tasks[0].study)
-    cases = tuple(Case(task, dict(_arms(task, root))) for task in tasks)
+    varied = _varied(Path(path))
+    cases = tuple(Case(task, dict(_arms(task, root)), _sets(varied, task.labels)) for task in tasks)
     if not any(case.arms for case in cases):
         raise DataError(f"{root} holds no finished arm of {path}. Train them first: evalharness run {path} --out {root}")
     missing = tuple("/".join([*case.labels, arm.name]) for case in cases for arm in case.task.arms if arm.name not in case.arms)
-    found = tuple(case for case in cases if case.arms)
-    return Study(Path(path), root, found, _axes(Path(path), [case.task for case in found]), missing)
+    return Study(Path(path), root, tuple(case for case in cases if case.arms), missing)
 
 
 def _arms(task: TrainingTask, root: Path) -> Iterator[tuple[str, Result]]:
@@ -121,11 +110,30 @@ def _arms(task: TrainingTask, root: Path) -> Iterator[tuple[str, Result]]:
             yield arm.name, result
 
 
-def _axes(path: Path, tasks: Sequence[TrainingTask]) -> tuple[Axis, ...]:
+def _varied(path: Path) -> dict[str, list[Any]]:
+    """Return what `vary` tries by key, as the file writes it."""
     faults: list[Fault] = []
-    varied = read_file(path, faults).at(("vary",)).content
-    keys = list(varied) if isinstance(varied, dict) and tasks[0].labels else []
-    return tuple(Axis(key, tuple(dict.fromkeys(task.labels[place] for task in tasks))) for place, key in enumerate(keys))
+    root = read_file(path, faults).value()
+    return dict(root.get("vary") or {})
+
+
+def _sets(varied: Mapping[str, Sequence[Any]], chosen: Sequence[str]) -> dict[str, float | str]:
+    """Return what is set where these labels are chosen; values that are all plain mappings set a key of their own each."""
+    found: dict[str, float | str] = {}
+    for (key, values), label in zip(varied.items(), chosen, strict=False):
+        value = values[labels(values).index(label)]
+        parts = value if all(map(_is_flat, values)) else {"": value}
+        for name, part in parts.items():
+            found[f"{key}.{name}".rstrip(".")] = float(part) if _is_number(part) else label if part is value else str(part)
+    return found
+
+
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, dict) and not any(isinstance(part, (dict, list)) for part in value.values())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def t_interval(values: Sequence[float], middle: float | None = None) -> tuple[float, float] | None:

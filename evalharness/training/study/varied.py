@@ -11,7 +11,7 @@ from functools import cached_property
 from scipy.stats import rankdata
 
 from evalharness.scoring import Score
-from evalharness.training.study.reading import Axis, Case, Study, t_interval
+from evalharness.training.study.reading import Case, Study, t_interval
 
 DATASET = "dataset"
 Setting = tuple[str, ...]
@@ -20,47 +20,64 @@ Ends = tuple[float, float] | None
 
 @dataclass(frozen=True)
 class Grid:
-    """The cases of a study along one axis of numbers, for each data set and each setting of what else varies.
+    """The cases of a study along one number that varies (`key`), for each data set and each setting of what else varies.
 
-    `axis` is the last axis whose values are all numbers.
+    A case in which something else is not set, as the sides of no outliers are not, belongs to all of its settings.
     """
 
     study: Study
-    axis: Axis
-    numbers: tuple[float, ...]
+    key: str
 
     @classmethod
     def of(cls, study: Study) -> Grid | None:
-        """Return the grid of a study, None where no axis is one of numbers."""
-        for axis in reversed(study.axes):
-            if axis.numbers is not None and len(axis.numbers) > 1:
-                return cls(study, axis, axis.numbers)
-        return None
+        """Return the grid along the last key whose values are numbers, None where there is none."""
+        varied = _values(study)
+        numbers = [key for key, values in varied.items() if len(values) > 1 and all(isinstance(each, float) for each in values)]
+        return cls(study, numbers[-1]) if numbers else None
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The values of the number, ascending."""
+        return tuple(sorted(float(value) for value in _values(self.study)[self.key]))
+
+    @property
+    def labels(self) -> list[str]:
+        """The values of the number as they are written."""
+        return [f"{value:g}" for value in self.numbers]
+
+    @cached_property
+    def data_key(self) -> str:
+        """The key by which the data vary, or nothing."""
+        named = [key for key in _values(self.study) if key.split(".")[0] == DATASET and key != self.key]
+        return named[0] if named else ""
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
         """The labels of the data sets; one without a name where the data do not vary."""
-        return next((axis.labels for axis in self.study.axes if axis.key == DATASET), ("",))
+        return tuple(map(str, _values(self.study).get(self.data_key, [""])))
 
     @cached_property
     def settings(self) -> list[Setting]:
         """The combinations of what else varies, in the order of the file."""
-        rest = [axis.labels for axis in self.study.axes if axis is not self.axis and axis.key != DATASET]
-        return list(itertools.product(*rest))
+        return list(itertools.product(*self._others.values()))
 
     @cached_property
-    def _cases(self) -> dict[tuple[Setting, str, str], Case]:
-        return {self._place(case): case for case in self.study.cases}
+    def _others(self) -> dict[str, list[str]]:
+        varied = _values(self.study).items()
+        return {key: list(map(str, values)) for key, values in varied if key not in (self.key, self.data_key)}
 
-    def _place(self, case: Case) -> tuple[Setting, str, str]:
-        pairs = list(zip(self.study.axes, case.labels, strict=True))
-        data = next((label for axis, label in pairs if axis.key == DATASET), "")
-        number = next(label for axis, label in pairs if axis is self.axis)
-        return tuple(label for axis, label in pairs if axis is not self.axis and axis.key != DATASET), data, number
+    @cached_property
+    def _cases(self) -> dict[tuple[Setting, str, float], Case]:
+        found: dict[tuple[Setting, str, float], Case] = {}
+        for setting, case in itertools.product(self.settings, self.study.cases):
+            own = [str(case.sets.get(key, value)) for key, value in zip(self._others, setting, strict=True)]
+            if tuple(own) == setting and self.key in case.sets:
+                found[setting, str(case.sets.get(self.data_key, "")), float(case.sets[self.key])] = case
+        return found
 
     def case(self, setting: Setting, data: str, place: int) -> Case | None:
         """Return the case of a setting and a data set at one of the numbers, None where it was not run."""
-        return self._cases.get((setting, data, self.axis.labels[place]))
+        return self._cases.get((setting, data, self.numbers[place]))
 
     def value(self, setting: Setting, data: str, place: int, arm: str, name: str) -> float | None:
         """Return the value of an arm there, None where it was not run or has none."""
@@ -70,6 +87,15 @@ class Grid:
     def values(self, setting: Setting, data: str, arm: str, name: str) -> list[float | None]:
         """Return the value of an arm at each of the numbers, None where there is none."""
         return [self.value(setting, data, place, arm, name) for place in range(len(self.numbers))]
+
+
+def _values(study: Study) -> dict[str, list[float | str]]:
+    """Return the different values of each key that varies, in the order of the file."""
+    found: dict[str, dict[float | str, None]] = {}
+    for case in study.cases:
+        for key, value in case.sets.items():
+            found.setdefault(key, {})[value] = None
+    return {key: list(values) for key, values in found.items()}
 
 
 def is_error(score: Score) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from evalharness.comparison import Line
+from evalharness.comparison.pairs import judged
 from evalharness.results.wording import ARROWS, counted
+from evalharness.scoring.families import holm
 from evalharness.training.study import plots
 from evalharness.training.study.markdown import table, with_interval
 from evalharness.training.study.sections import Document
@@ -30,7 +34,7 @@ def _named(setting: Setting) -> str:
 
 
 def _extremes(grid: Grid, setting: Setting, score: str) -> str:
-    parts = [f"at {grid.axis.labels[place]} {_best(grid, setting, place, score)}" for place in (0, len(grid.numbers) - 1)]
+    parts = [f"at {grid.labels[place]} {_best(grid, setting, place, score)}" for place in (0, len(grid.numbers) - 1)]
     return "; ".join(parts)
 
 
@@ -71,7 +75,7 @@ def of_scores(document: Document, grid: Grid) -> Iterator[str]:
     for score in document.study.scores:
         first = document.study.first.scores[score]
         yield f"## {score} {ARROWS[first.better]}"
-        yield document.plots.add(f"{score}", f"{score} over {grid.axis.key}", plots.along(grid, score))
+        yield document.plots.add(f"{score}", f"{score} over {grid.key}", plots.along(grid, score))
         yield from _breaks(grid, score)
         for setting in grid.settings:
             if setting:
@@ -84,7 +88,7 @@ def _breaks(grid: Grid, score: str) -> Iterator[str]:
     if grid.numbers[0] != 0 or not is_error(grid.study.first.scores[score]):
         return
     yield (
-        f"Break point: the {grid.axis.key.rpartition('.')[2]} at which the error is twice the clean one, interpolated; median "
+        f"Break point: the {grid.key.rpartition('.')[2]} at which the error is twice the clean one, interpolated; median "
         f"over the data sets, lowest and highest, and on how many it is never reached."
     )
     titles = ["arm", *(" · ".join(setting) or "break point" for setting in grid.settings)]
@@ -102,7 +106,7 @@ def _break(grid: Grid, setting: Setting, arm: str, score: str) -> str:
     if never == len(points):
         return f"never on {never}"
     three = (statistics.median_high(points), points[0], points[-1])
-    middle, low, high = (f"> {grid.axis.labels[-1]}" if one == beyond else f"{one:.2g}" for one in three)
+    middle, low, high = (f"> {grid.labels[-1]}" if one == beyond else f"{one:.2g}" for one in three)
     return f"{middle} ({low} to {high})" + (f"; never on {never} of {len(points)}" if never else "")
 
 
@@ -112,8 +116,9 @@ def _of_setting(document: Document, grid: Grid, setting: Setting, score: str) ->
     clean = " (at 0, what an arm costs on clean data)" if error and grid.numbers[0] == 0 else ""
     yield f"{what} over the data sets{clean}:"
     yield _table(grid, document.study.arms[1:], lambda arm, place: _shown(relative(grid, setting, place, arm, score)))
-    yield f"On how many data sets an arm is shown to be better than `{first}` / worse / neither (Holm over all of this document):"
-    yield _table(grid, document.study.arms[1:], lambda arm, place: _verdicts(document, grid, setting, place, arm, score))
+    yield f"On how many data sets an arm is shown to be better than `{first}` / worse / neither (Holm over this table):"
+    verdicts = _verdicts(document, grid, setting, score)
+    yield _table(grid, document.study.arms[1:], lambda arm, place: _counted(verdicts.get((arm, place), Counter())))
     yield "Mean rank over the data sets, 1 for the best:"
     ranks = [mean_ranks(grid, setting, place, score) for place in range(len(grid.numbers))]
     yield _table(grid, document.study.arms, lambda arm, place: with_interval(*ranks[place].get(arm, (None, None))))
@@ -121,13 +126,23 @@ def _of_setting(document: Document, grid: Grid, setting: Setting, score: str) ->
 
 def _table(grid: Grid, arms: Sequence[str], cell: Cell) -> str:
     """Return a table of arms by the varied number."""
-    titles = [grid.axis.key, *grid.axis.labels]
+    titles = [grid.key, *grid.labels]
     return table(titles, [[f"`{arm}`", *(cell(arm, place) for place in range(len(grid.numbers)))] for arm in arms])
 
 
-def _verdicts(document: Document, grid: Grid, setting: Setting, place: int, arm: str, score: str) -> str:
-    cases = [grid.case(setting, data, place) for data in grid.datasets]
-    lines = [document.against.get((case.labels, score, arm)) for case in cases if case is not None]
-    counts = Counter(line.verdict for line in lines if line is not None)
-    better, worse = counts["better"], counts["worse"]
-    return f"{better} / {worse} / {counts.total() - better - worse}"
+def _verdicts(document: Document, grid: Grid, setting: Setting, score: str) -> dict[tuple[str, int], Counter[str]]:
+    """Return how often each verdict falls on an arm at one of the numbers; all differences of the setting are one family."""
+    found: dict[tuple[str, int, str], Line] = {}
+    for arm, place, data in itertools.product(document.study.arms[1:], range(len(grid.numbers)), grid.datasets):
+        case = grid.case(setting, data, place)
+        if case is not None and (case.labels, score, arm) in document.against:
+            found[arm, place, data] = document.against[case.labels, score, arm]
+    counts: dict[tuple[str, int], Counter[str]] = {}
+    for (arm, place, _), line in zip(found, judged(list(found.values()), holm), strict=True):
+        counts.setdefault((arm, place), Counter())[line.verdict] += 1
+    return counts
+
+
+def _counted(verdicts: Counter[str]) -> str:
+    better, worse = verdicts["better"], verdicts["worse"]
+    return f"{better} / {worse} / {verdicts.total() - better - worse}"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from evalharness.results import read_record
-from evalharness.training.study.reading import interval_of, read_study, t_interval
+from evalharness.task import load_training
+from evalharness.training.study.reading import _sets, _varied, interval_of, read_study, t_interval
 from evalharness.training.study.varied import Grid, break_point, break_points, mean_ranks, relative
+from tests.training.study.conftest import TASK
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +52,41 @@ def test_a_curve_without_a_clean_error_has_no_break_point(clean: float | None) -
         break_point([0.0, 0.1], [clean, 1.0])
 
 
-def test_the_grid_is_along_the_last_axis_of_numbers(grid: Grid) -> None:
-    assert (grid.axis.key, grid.numbers) == ("plant.outliers.share", (0.0, 0.3))
+def test_the_grid_is_along_the_last_key_of_numbers(grid: Grid) -> None:
+    assert (grid.key, grid.numbers, grid.labels) == ("plant.outliers.share", (0.0, 0.3), ["0", "0.3"])
     assert (grid.datasets, grid.settings) == (("diabetes", "autompg"), [("both",), ("one",)])
     assert grid.values(("one",), "autompg", "mae", "mae") == [
         error(grid, "autompg", "one", share, arm="mae") for share in ("0", "0.3")
     ]
+
+
+def fake(sets: list[dict[str, float | str]]) -> Any:
+    """Return a study of so many tasks, each with what `vary` sets in it."""
+    return SimpleNamespace(cases=[SimpleNamespace(sets=each, labels=(str(place),)) for place, each in enumerate(sets)])
+
+
+def test_a_case_that_leaves_something_open_belongs_to_all_of_its_settings() -> None:
+    sets: list[dict[str, float | str]] = [{"share": 0.3, "sides": "both"}, {"share": 0.0}, {"share": 0.3, "sides": "one"}]
+    found = Grid.of(fake(sets))
+    assert found is not None
+    assert (found.numbers, found.settings, found.datasets) == ((0.0, 0.3), [("both",), ("one",)], ("",))
+    places = [[found.case(setting, "", place).labels for place in range(2)] for setting in found.settings]
+    assert places == [[("1",), ("0",)], [("1",), ("2",)]]
+
+
+def test_without_a_number_there_is_no_grid() -> None:
+    assert Grid.of(fake([{"dataset": "a"}, {"dataset": "b"}])) is None
+    assert Grid.of(fake([{}])) is None
+
+
+def test_values_that_are_plain_mappings_set_keys_of_their_own(tmp_path: Path) -> None:
+    task = tmp_path / "task.yaml"
+    vary = "{model: [linear, {mlp: {width: 8}}], plant.outliers: [{share: 0.0}, {share: 0.1, sides: one}]}"
+    task.write_text(f"{TASK}vary: {vary}\n", encoding="utf-8")
+    tasks = load_training(task)
+    found = [_sets(_varied(task), one.labels) for one in tasks]
+    assert found[0] == {"model": "linear", "plant.outliers.share": 0.0}
+    assert found[-1] == {"model": "mlp", "plant.outliers.share": 0.1, "plant.outliers.sides": "one"}
 
 
 def test_break_points_are_those_of_each_data_set(grid: Grid) -> None:
