@@ -63,7 +63,7 @@ def entropy(**options: Any) -> Compute:
 
 
 def against_prior(logits: Any, target: Any) -> Any:
-    shares = 0.8 * functional.one_hot(target, CLASSES) + 0.2 * weights(PRIOR)
+    shares = 0.8 * functional.one_hot(target, CLASSES).double() + 0.2 * weights(PRIOR)
     return functional.cross_entropy(logits, shares)
 
 
