@@ -219,7 +219,7 @@ class Pipeline:
             response.contexts if response.contexts is not None else None if isinstance(found, Failure) else found
             for found, response in zip(contexts, responses, strict=True)
         ]
-        if self.task.output_type != "generate":
+        if self.task.output_type in ("multiple_choice", "likelihood"):
             columns["logprobs"] = [response.logprobs for response in responses]
         columns["response"] = [_text(request, response) for request, response in zip(requests, responses, strict=True)]
         if self.task.output_type == "likelihood":

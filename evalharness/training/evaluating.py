@@ -45,18 +45,21 @@ class Predictions(Model):
 
 @dataclass
 class FieldReader(SampleReader):
-    """Reads samples and puts more fields to each; `limit` and faults as ever."""
+    """Reads samples and puts more fields to each, without those that nothing reads; `limit` and faults as ever."""
 
     more: Fields = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Sample]:
         for sample in super().__iter__():
-            yield dataclasses.replace(sample, fields={**sample.fields, **self.more.get(sample.id, {})})
+            own = {name: value for name, value in sample.fields.items() if name not in self.without}
+            yield dataclasses.replace(sample, fields={**own, **self.more.get(sample.id, {})})
 
     @classmethod
-    def of(cls, reader: SampleReader, more: Fields) -> FieldReader:
+    def of(cls, reader: SampleReader, more: Fields, without: frozenset[str]) -> FieldReader:
         """Return a reader of the same samples with these fields."""
-        return cls(reader.dataset, reader.columns, reader.group, reader.limit, reader.strict, more=more)
+        own = (reader.dataset, reader.columns, reader.group, reader.limit, reader.strict)
+        return cls(*own, more=more, without=without)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
 
 CURVES, START, MADE_OF = "curves.parquet", "start", "made_of"
-COUNTS = "router_counts"
+COUNTS, FEATURES = "router_counts", frozenset(["features"])
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,8 @@ class SeedRun:
     def _evaluated(self, model: Model, fields: Fields, facts: Facts, log: Log) -> Record:
         run = Run(self.task, self.folder, self.session.settings.test_limit, command=self.session.settings.command)
         parts = dataclasses.replace(self.parts, model=model, asking=self._asking(model))
-        reader = FieldReader.of(self.reader, fields)
+        # Hundreds of numbers a row, in thousands of runs: what no metric reads stays in the data.
+        reader = FieldReader.of(self.reader, fields, FEATURES - self.parts.chain.reads)
         tools = {"registry": registry.installed(), "watch": self.session.watch, "log": log}
         execution = SeedExecution(run, parts, self.session.store, reader, facts, **tools)
         record = execution.record(self.session.tell)
