@@ -13,7 +13,7 @@ from typing import Any
 
 from evalharness import registry
 from evalharness.contract import Dataset, Loss, Model, Network, Sample, Spec, digest
-from evalharness.data import SampleReader, read_samples
+from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.errors import DataError
 from evalharness.results.folder import RECORD, Log, locked, refuse_foreign, whole, write_text
 from evalharness.results.record import Record, read_record
@@ -37,7 +37,7 @@ from evalharness.training.evaluating import (
     predictions,
     prompts_of,
 )
-from evalharness.training.fitting import CHECKPOINTS, Fit, few_words, seconds_since, train, write_curve
+from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train, write_curve
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
@@ -65,13 +65,14 @@ class Session:
     store: Store
     watch: Watch
     tell: Callable[[str], None]
-    _read: dict[str, list[Sample]] = field(default_factory=dict)
+    _read: dict[str, tuple[list[Sample], list[DataFault]]] = field(default_factory=dict)
 
-    def training_samples(self, task: TrainingTask) -> list[Sample]:
-        """Return the samples of the training part, read once."""
+    def training_samples(self, task: TrainingTask) -> tuple[list[Sample], list[DataFault]]:
+        """Return the samples of the training part, read once, and the items that are none."""
         key = digest([task.train.source, dict(task.train.fields)])
         if key not in self._read:
-            self._read = {key: list(training_samples(task, limit=self.settings.train_limit))}
+            reader = training_samples(task, limit=self.settings.train_limit)
+            self._read = {key: (list(reader), reader.faults)}
         return self._read[key]
 
 
@@ -122,7 +123,10 @@ class SeedRun:
     def _record(self, log: Log) -> Record:
         self._prepare_checkpoints()
         table = self.network.reads == "table"
-        data = self._data()
+        samples, broken = self.session.training_samples(self.task)
+        for fault in broken:
+            log.add("training data fault", where=fault.where, message=fault.message)
+        data = self._data(samples)
         for name, reason in data.left_out.items():
             log.add("training sample left out", sample=name, reason=reason)
         module = self._built(data)
@@ -131,7 +135,7 @@ class SeedRun:
         fields = joined(self._fields_before(start), self._counts(module, PREFIX + COUNTS))
         data = self._with_references(data, module, start)
         started = time.monotonic()
-        curve = train(module, data, self._fit(), self.session.watch)
+        curve = self._trained(module, data)
         log.add("training finished", seconds=seconds_since(started), steps=self.arm.trainer.steps)
         model, kept = self._kept(module)
         fields = joined(fields, predictions(module, self.reader, data.classes) if table else {}, self._counts(module, COUNTS))
@@ -149,8 +153,7 @@ class SeedRun:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(mark, self.made_of)
 
-    def _data(self) -> TrainingData:
-        samples = self.session.training_samples(self.task)
+    def _data(self, samples: list[Sample]) -> TrainingData:
         if self.network.reads == "table":
             return table_data(self.task, samples, self.seed)
         return text_data(self.task, self.loss, self.network.tokenizer(), samples)
@@ -195,10 +198,15 @@ class SeedRun:
         pairs = with_references(data.examples, module, pad, self.session.store, start.identity())
         return dataclasses.replace(data, examples=pairs)
 
-    def _fit(self) -> Fit:
+    def _trained(self, module: Any, data: TrainingData) -> Curve:
+        """Train the module and return its curves; an error says in which arm and with which seed."""
         rules = tuple(registry.build("rule", rule) for rule in self.arm.rules)
         title = f"{self.arm.name} seed {self.seed}"
-        return Fit(self.loss, rules, self.arm.trainer, self.seed, self.folder, title)
+        fit = Fit(self.loss, rules, self.arm.trainer, self.seed, self.folder, title)
+        try:
+            return train(module, data, fit, self.session.watch)
+        except DataError as error:
+            raise DataError(f"arm '{self.arm.name}', seed {self.seed}: {error}") from error
 
     def _kept(self, module: Any) -> tuple[Model, dict[str, Any]]:
         """Return the model that answers with what was trained, and what the record says of it."""

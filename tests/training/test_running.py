@@ -22,6 +22,7 @@ from evalharness.results.record import Record
 from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
 from evalharness.training.checkpoints import last_checkpoint
+from evalharness.training.jobs import in_processes
 from tests.training.tasks import DENSE, MIXTURE, PAIRS, SUMS, TABLE, TEXTS, write_data, write_rows
 
 ONE_SEED = SUMS.replace("seeds: [0, 1]", "seeds: [0]")
@@ -300,3 +301,22 @@ def test_a_sample_without_an_answer_is_left_out_and_told() -> None:
         DataError, match="none of the 1 training samples can be trained on; the first: sample 'q0' has no 'references'"
     ):
         run(ONE_SEED, arms=["full"])
+
+
+def test_a_broken_line_of_the_training_part_is_told_in_the_log() -> None:
+    with Path("train.jsonl").open("a") as file:
+        file.write("no JSON\n")
+    record = run(ONE_SEED, arms=["full"])["full"]
+    assert record.dataset["train"]["examples"] == 20
+    log = Path("runs/sums/full/seed0/log.jsonl").read_text()
+    assert '"event": "training data fault", "where": "train.jsonl:21"' in log
+
+
+def test_a_training_that_leaves_the_numbers_says_in_which_arm() -> None:
+    text = TABLE.replace("learning_rate: 0.05", "learning_rate: 1.0e+30, optimizer: sgd")
+    with pytest.raises(DataError, match=r"arm 'mse', seed 0: .*not finite"):
+        run(text)
+
+
+def test_work_is_shared_out_to_processes() -> None:
+    assert dict(in_processes(abs, [-1, 2, -3], 2)) == {0: 1, 1: 2, 2: 3}
