@@ -33,7 +33,8 @@ from evalharness_losses.tokenwise import per_token
 def supervised(token: Any, *, label_smoothing: float = 0.0, z_loss: float = 0.0) -> Any:
     """Cross-entropy of the labelled tokens, in nats per token, 0 or more.
 
-    Finite while the label's logit is; with `z_loss` convex only where the log-sum-exp of the logits is above 0.
+    On a teacher's answers it is sequence-level distillation. Finite while the label's logit is; with `z_loss` convex only
+    where the log-sum-exp of the logits is above 0.
 
     >>> import torch
     >>> logits, labels = torch.zeros(1, 3, 4), torch.tensor([[-100, 2, 1]])
