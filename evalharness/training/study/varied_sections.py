@@ -22,6 +22,7 @@ Cell = Callable[[str, int], str]
 def in_short(document: Document, grid: Grid) -> Iterator[str]:
     """Yield a sentence a score and setting: the arm that stands best beside the first, at the least and the largest number."""
     yield "## In short"
+    yield "The arm that came out best, at both ends; being picked flatters it, and its interval does not allow for that."
     for score in document.study.scores:
         told = [f"  - {_named(setting)}{_extremes(grid, setting, score)}" for setting in grid.settings]
         yield "\n".join(
