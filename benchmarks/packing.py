@@ -6,8 +6,9 @@ Documents of random tokens, lengths log-uniform from 32 to 512, in batches of 8 
 the embedded default, all of its layers trained (`--layers`: so many of the last), loss over all tokens from hidden states.
 Printed for each batch: tokens, places computed on, seconds of processor of one step (forward and backward) padded and packed;
 then tokens a second of both and their ratio, in seconds of processor and on the clock, and the relative difference of the
-gradients of the first batch. Exit code 1 where packing is less than 1.5 times as fast, in seconds of processor, which other
-work on the machine changes less, or where the gradients differ by more than 1e-4.
+gradients of the first batch. One thread, since two that wait for each other beside other work count as busy. Exit code 1
+where packing is less than 1.5 times as fast, in seconds of processor, which other work on the machine changes less, or where
+the gradients differ by more than 1e-4.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ def model_with(layers: int) -> Any:
 @click.option("--batches", default=2, show_default=True, help="How many batches of 8 documents.")
 @click.option("--layers", default=30, show_default=True, help="How many of the last layers are trained.")
 def main(batches: int, layers: int) -> None:
+    import torch
+
+    torch.set_num_threads(1)
     model = model_with(layers)
     data = documents(batches * BATCH, model.config.vocab_size)
     spent, tokens, apart = {False: [0.0, 0.0], True: [0.0, 0.0]}, 0, 0.0

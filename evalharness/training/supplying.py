@@ -34,6 +34,7 @@ class Supply:
         self._inner = type(inner).__name__
         self._recording = False
         self._refuse_what_the_model_lacks()
+        _ = self.headless  # tried out now: within a step, a rule that counts what routers do would count it
 
     def _refuse_what_the_model_lacks(self) -> None:
         needed = [name for name, must in self.accepts.items() if must]

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import evalharness as eh
+from evalharness import registry
 from evalharness.training.checkpoints import last_checkpoint
+from tests.training.models import SIZES, examples, trainer
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -56,3 +59,24 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path: Path, options: tuple[str, ..
     curves = [json.loads((folder / "curve.json").read_text("utf-8")) for folder in (whole, killed)]
     assert curves[0] == curves[1]
     assert {name.partition(".")[0] for name in one} & {"learned", "carried"}
+
+
+def test_the_biases_that_a_rule_moves_are_resumed(tmp_path: Path) -> None:
+    from transformers import DeepseekV3Config, DeepseekV3ForCausalLM
+
+    routed = {"moe_intermediate_size": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1}
+    attention = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 8}
+    config = DeepseekV3Config(**{**SIZES, **routed, **attention, "num_key_value_heads": 2, "first_k_dense_replace": 1})
+    rule = registry.build("rule", eh.Spec("moe_bias"))
+    given = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "per_device_train_batch_size": 2}
+
+    def trained(checkpoint: str | None) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        made = trainer(tmp_path, "supervised", examples(16), DeepseekV3ForCausalLM(config), rules=(rule,), **given)
+        made.train(resume_from_checkpoint=checkpoint)
+        return made.model.state_dict()
+
+    whole = trained(None)
+    resumed = trained(str(tmp_path / "checkpoint-2"))
+    assert any(bool(value.any()) for name, value in whole.items() if name.endswith("correction_bias"))
+    assert [name for name, value in whole.items() if not torch.equal(value, resumed[name])] == []

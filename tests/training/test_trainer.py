@@ -411,3 +411,15 @@ class Nested:
 
     def __call__(self, batches: Any) -> dict[str, Any]:
         return TokenCollator(pad=0)(batches[0])
+
+
+def test_a_step_runs_the_model_once_for_each_micro_batch(tmp_path: Path) -> None:
+    """A rule that counts what routers choose would count any other pass too."""
+    for loss, passes in (("supervised", 4), ("moe_z", 4), (BALANCED, 8)):  # the last with a first pass for totals
+        model = mixtral()
+        given = {"max_steps": 1, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
+        made = trainer(tmp_path, loss, examples(8), model, **given)
+        calls: list[int] = []
+        model.model.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        made.train()
+        assert len(calls) == passes
