@@ -46,6 +46,9 @@ class Network(Plugin):
         """Whether it is a mixture of experts, which gives `router_logits` and `router_indices`; found without building it."""
         return False
 
+    def check(self) -> None:
+        """Raise UsageError where it cannot be built as its options say; called before anything is trained."""
+
     @abstractmethod
     def build(self, data: Any, seed: int) -> Any:
         """Return the torch module to train, for this training data; random weights follow from the seed alone.

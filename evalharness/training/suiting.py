@@ -41,6 +41,7 @@ def unsuited(task: TrainingTask) -> Iterator[Fault]:
         try:
             loss, network = registry.build("loss", arm.loss), registry.build("network", arm.network)
             yield from (Fault(message, arm.where) for message in _messages(arm, loss, network))
+            network.check()
         except EvalharnessError as error:
             yield Fault(str(error), arm.where)
 

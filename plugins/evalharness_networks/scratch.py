@@ -64,6 +64,9 @@ class Scratch(eh.Network):
     def _given(self) -> dict[str, Any]:
         return {name: value for name, value in self.options().items() if value is not None and name != "type"}
 
+    def check(self) -> None:
+        self._config()
+
     def build(self, data: Any, seed: int) -> Any:
         import torch
         from transformers import AutoModelForCausalLM

@@ -285,6 +285,13 @@ def test_a_loss_that_lacks_a_tensor_is_told_before_anything_is_trained(text: str
     assert not Path("runs").exists()
 
 
+def test_a_network_that_cannot_be_built_is_told_before_anything_is_trained() -> None:
+    strange = SUMS.replace("max_position_embeddings: 64", "max_position_embeddings: 64, num_local_experts: 4")
+    with pytest.raises(FaultsFound, match="the architecture 'llama' has no option 'num_local_experts'"):
+        run(strange)
+    assert not Path("runs").exists()
+
+
 def test_a_dense_network_becomes_a_mixture_and_the_arm_runs() -> None:
     text = SUMS.replace(DENSE, MIXTURE).replace("{supervised: {mask: none}}", "{combine: {of: [supervised, moe_switch]}}")
     assert "full" in run(text, arms=["full"], seeds=[0])
