@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from evalharness.results import Record
     from evalharness.scoring import Score
 
-BEFORE = ".before"
 SHOWN_ARMS = 60
 
 
@@ -23,7 +23,7 @@ def training_table(records: Mapping[str, Record], *, quick: bool) -> str:
     seeds = len((first.seeds or {}).get("seeds", ()))
     samples = counted(int(first.dataset["samples"]), "sample")
     lines = [f"{first.task['name']} · {counted(len(records), 'arm')} · {counted(seeds, 'seed')} · {samples}", ""]
-    scores = list(dict.fromkeys(name for arm in arms for name in records[arm].scores if BEFORE not in name))
+    scores = list(dict.fromkeys(name for arm in arms for name in records[arm].trained_scores))
     for score in scores:
         lines += [*_of_score(score, {arm: records[arm] for arm in arms if score in records[arm].scores}), ""]
     if len(records) > SHOWN_ARMS:
@@ -54,8 +54,8 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _before(record: Record, score: str) -> Score | None:
-    """Return the score before training: `rouge.rougeL` was `rouge.before.rougeL`."""
-    return next((record.scores[name] for name in record.scores if BEFORE in name and name.replace(BEFORE, "", 1) == score), None)
+    was = record.before(score)
+    return None if was is None else record.scores[was]
 
 
 def _cells(score: Score, before: Score | None) -> tuple[str, str, str]:
@@ -67,7 +67,8 @@ def _cells(score: Score, before: Score | None) -> tuple[str, str, str]:
 def _next(records: Mapping[str, Record], quick: bool) -> list[str]:
     """Return what to do next, and what these numbers do not say."""
     folders = [str(record.provenance["folder"]) for record in records.values()]
-    lines = [f"Each arm is in {Path(folders[0]).parent}, each seed in a folder of its own below it."] if folders else []
+    root = os.path.commonpath([Path(folder).parent for folder in folders])
+    lines = [f"Each arm is in a folder in {root}, each seed in one of its own below that."]
     if quick:
         lines.append("A few steps of one seed on a few samples: all of it runs. These numbers show nothing about the arms.")
     elif len(folders) > 1:
