@@ -182,7 +182,7 @@ def rescored(folder: Path) -> None:
     """Make the record follow from its samples, as a forger would."""
     record = read_record(folder)
     task = load_task(folder / "task.yaml")
-    again = _Again(task, build_chain(task, registry.installed()), None)
+    again = _Again(task, build_chain(task, registry.installed()), record)
     again.add_samples(folder / "samples.parquet")
     finished = [one for _, one in again.scoring.finish(seed=again.seed, clustered=task.group is not None)]
     scores = {name: score for one in finished for name, score in one.scores.items()}
