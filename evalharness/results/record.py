@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "evalharness.record/1"
 WAY = "Give the folder that 'evalharness run TASK' wrote, or its record.json."
+BEFORE = ".before"
 MAKER = ("plugin", "distribution", "version")
 PACKAGES = (
     "numpy",
@@ -60,6 +61,15 @@ class Record:
         """How many samples the run could not score for lack of infrastructure, of readable data or of a sound plugin."""
         lost = max((score.errors for score in self.scores.values()), default=0)
         return int(self.dataset.get("faults", 0)) + max(lost, len(self.troubles))
+
+    def before(self, score: str) -> str | None:
+        """Return the score of the same name from before training: of `rouge.rougeL`, `rouge.before.rougeL`; None without one."""
+        return next((name for name in self.scores if BEFORE in name and name.replace(BEFORE, "", 1) == score), None)
+
+    @property
+    def trained_scores(self) -> list[str]:
+        """The names of the scores without those from before training."""
+        return [name for name in self.scores if BEFORE not in name]
 
     @property
     def troubles(self) -> Sequence[Mapping[str, Any]]:

@@ -19,7 +19,6 @@ from evalharness.training.preparing import TrainingData
 
 CHECKPOINTS = "checkpoints"
 TEXTS_A_BATCH = 8
-CURVE_COLUMNS = ("step", "name", "value")
 OPTIMIZERS = {"adamw": "adamw_torch", "sgd": "sgd"}
 Curve = Sequence[Mapping[str, Any]]
 
@@ -154,16 +153,6 @@ def _shown(fit: Fit, watch: Callable[[Work], None]) -> Any:
             watch(work)
 
     return Shown()
-
-
-def write_curve(path: Path, curve: Curve) -> None:
-    """Write curves as a table of step, name and value."""
-    import pyarrow
-    from pyarrow import parquet
-
-    kinds = (pyarrow.int32(), pyarrow.string(), pyarrow.float64())
-    columns = [pyarrow.array([row[name] for row in curve], kind) for name, kind in zip(CURVE_COLUMNS, kinds, strict=True)]
-    parquet.write_table(pyarrow.table(columns, names=CURVE_COLUMNS), path, compression="zstd")
 
 
 def shortened(options: TrainerOptions, steps: int) -> TrainerOptions:

@@ -15,7 +15,8 @@ from evalharness import registry
 from evalharness.contract import Dataset, Loss, Model, Network, Sample, Spec, digest
 from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.errors import DataError
-from evalharness.results.folder import RECORD, Log, locked, refuse_foreign, whole, write_text
+from evalharness.results.curves import CURVES, write_curves
+from evalharness.results.folder import RECORD, Log, locked, refuse_foreign, write_text
 from evalharness.results.record import Record, read_record
 from evalharness.running.execution import Run, Watch
 from evalharness.running.parts import Parts, build_parts
@@ -37,12 +38,12 @@ from evalharness.training.evaluating import (
     predictions,
     prompts_of,
 )
-from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train, write_curve
+from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
 
-CURVES, START, MADE_OF = "curves.parquet", "start", "made_of"
+START, MADE_OF = "start", "made_of"
 COUNTS, FEATURES = "router_counts", frozenset(["features"])
 
 
@@ -140,8 +141,7 @@ class SeedRun:
         model, kept = self._kept(module)
         fields = joined(fields, predictions(module, self.reader, data.classes) if table else {}, self._counts(module, COUNTS))
         del module
-        with whole(self.folder / CURVES) as path:
-            write_curve(path, curve)
+        write_curves(self.folder / CURVES, curve)
         return self._evaluated(model, fields, Facts(self._train_facts(data), start, {MADE_OF: self.made_of, **kept}), log)
 
     def _prepare_checkpoints(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -150,3 +151,10 @@ def test_provenance_says_what_made_the_run() -> None:
     found = provenance("evalharness run t.yaml", Path("runs/t/s"), Path("tasks/t.yaml"))
     assert (found["command"], found["folder"], found["task_file"]) == ("evalharness run t.yaml", "runs/t/s", "tasks/t.yaml")
     assert "numpy" in found["packages"]
+
+
+def test_scores_from_before_training_stand_beside_those_after_it(record: Record) -> None:
+    scores = dict.fromkeys(("rouge.rougeL", "rouge.before.rougeL", "bleu"), SCORE)
+    trained = dataclasses.replace(record, scores=scores)
+    assert trained.trained_scores == ["rouge.rougeL", "bleu"]
+    assert [trained.before(name) for name in trained.trained_scores] == ["rouge.before.rougeL", None]

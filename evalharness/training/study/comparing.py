@@ -12,7 +12,7 @@ from evalharness.results import Record
 from evalharness.results.wording import number
 from evalharness.scoring.families import holm
 from evalharness.scoring.paired import Difference, difference
-from evalharness.training.study.reading import Case, before
+from evalharness.training.study.reading import Case
 
 WORDS = {"better": "better", "worse": "worse", "not shown": "no difference shown", "same": "equal", "unknown": "not comparable"}
 Key = tuple[tuple[str, ...], str, str]  # labels of the case, score, arm
@@ -34,7 +34,7 @@ def since_before(cases: Sequence[Case], scores: Sequence[str]) -> dict[Key, Line
     for case in cases:
         for arm, result in case.arms.items():
             for score in scores:
-                was = before(result.record, score)
+                was = result.record.before(score)
                 if was is not None:
                     found[case.labels, score, arm] = _change(result, score, was)
     return _over_all(found)

@@ -20,8 +20,6 @@ from evalharness.task import TrainingTask, load_training
 from evalharness.task.strict_yaml import read_file
 from evalharness.task.varying import labels
 
-BEFORE = ".before"
-
 
 @dataclass(frozen=True)
 class Case:
@@ -77,12 +75,7 @@ class Study:
     @property
     def scores(self) -> list[str]:
         """The scores of what was trained, without those from before training."""
-        return [name for name in self.first.scores if BEFORE not in name]
-
-
-def before(record: Record, score: str) -> str | None:
-    """Return the score of the same name from before training: of `rouge.rougeL`, `rouge.before.rougeL`."""
-    return next((name for name in record.scores if BEFORE in name and name.replace(BEFORE, "", 1) == score), None)
+        return self.first.trained_scores
 
 
 def read_study(path: str | Path, runs: str | Path | None = None) -> Study:

@@ -17,7 +17,7 @@ from evalharness.training.study import plots
 from evalharness.training.study.comparing import Key, against_first, shown, since_before
 from evalharness.training.study.markdown import table, with_interval
 from evalharness.training.study.plots import Plots
-from evalharness.training.study.reading import Case, Study, before, interval_of
+from evalharness.training.study.reading import Case, Study, interval_of
 
 MISSING_SHOWN = 10
 DOCUMENT_END = "...\n"
@@ -134,7 +134,7 @@ def _of_case(document: Document, case: Case) -> Iterator[str]:
 def _of_score(document: Document, case: Case, score: str) -> str:
     first = next(iter(case.arms))
     columns: dict[str, Callable[[str], str]] = {"value": lambda arm: _value(case.record(arm), score)}
-    if before(case.record(first), score):
+    if case.record(first).before(score):
         columns["before"] = lambda arm: _before(case.record(arm), score)
         columns["change"] = lambda arm: _difference(document.changes, case, score, arm)
     if len(case.arms) > 1:
@@ -148,7 +148,7 @@ def _value(record: Record, score: str) -> str:
 
 
 def _before(record: Record, score: str) -> str:
-    was = before(record, score)
+    was = record.before(score)
     value = None if was is None else record.scores[was].value
     return "–" if value is None else number(value)
 
