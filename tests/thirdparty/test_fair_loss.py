@@ -10,6 +10,17 @@ import pytest
 
 PROJECT = Path(__file__).parents[2] / "examples" / "evalharness-fair-loss"
 OWN = {"EVALHARNESS_PLUGINS": "fair_loss"}
+TASK = """
+name: fair
+version: 1
+kind: training
+dataset: sklearn:diabetes
+model: linear
+arms: {fair: {fair: {c: 2.0}}, squared: mse}
+seeds: [0, 1]
+trainer: {steps: 20, learning_rate: 0.1}
+metrics: [mae]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +51,15 @@ def test_it_is_described_with_formula_gradient_and_tags(installed: Any) -> None:
 def test_it_passes_the_conformance_kit(installed: Any) -> None:
     done = installed.evalharness("plugin", "test", "evalharness-fair-loss")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_training_task_trains_with_it(installed: Any, tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(TASK, encoding="utf-8")
+    done = installed.evalharness("run", "task.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for arm in ("fair", "squared"):
+        record = json.loads((tmp_path / "runs" / "fair" / arm / "record.json").read_text(encoding="utf-8"))
+        assert record["scores"]["mae"]["value"] < 0.8  # of the target's standard deviation, which predicting 0 misses by 0.85
 
 
 def test_its_own_tests_pass_where_it_is_installed(installed: Any, tmp_path: Path) -> None:
