@@ -59,7 +59,7 @@ def test_a_training_task_trains_with_it(installed: Any, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for arm in ("fair", "squared"):
         record = json.loads((tmp_path / "runs" / "fair" / arm / "record.json").read_text(encoding="utf-8"))
-        assert record["scores"]["mae"]["value"] < 0.8  # of the target's standard deviation, which predicting 0 misses by 0.85
+        assert record["scores"]["mae"]["value"] < 0.8  # of the target's standard deviation, which predicting 0 misses by 0.88
 
 
 def test_its_own_tests_pass_where_it_is_installed(installed: Any, tmp_path: Path) -> None:
