@@ -37,6 +37,8 @@ ROWS: tuple[tuple[str, str, list[str], list[int], dict[str, int]], ...] = (
     ("Two sentences", "Paris lies on the Seine.\nThe Alps are high.", ["Paris lies there.\nIt does."], [1, 0], {"seine": 1}),
 )  # fmt: skip
 
+BEFORE = "before_"
+
 
 def default_columns() -> dict[str, list[Any]]:
     """Return columns of all fields that the harness knows; lists of equal length, one value a row."""
@@ -70,6 +72,9 @@ def columns_for(reads: Sequence[str], given: Mapping[str, Sequence[Any]] | None)
     Raises ValueError, which says what to pass, where a field is neither given nor known.
     """
     known = {name: list(values) for name, values in (default_columns() if given is None else given).items()}
+    if given is None:  # what a system made before training is another row's
+        earlier = [name for name in reads if name.startswith(BEFORE) and name.removeprefix(BEFORE) in known]
+        known |= {name: known[name.removeprefix(BEFORE)][::-1] for name in earlier}
     missing = [name for name in reads if name not in known]
     if missing:
         asked = ", ".join(f"'{name}': [...]" for name in reads)
