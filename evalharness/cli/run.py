@@ -122,12 +122,15 @@ def _train(task: Path, refused: dict[str, Any], options: dict[str, Any], as_json
     from evalharness import training
     from evalharness.cli.progress import Progress
     from evalharness.cli.training_report import training_table
+    from evalharness.training.running import ArmsFailed
 
     late: list[str] = []
     command = shlex.join(["evalharness", *sys.argv[1:]])
     with Progress() as progress:
         try:
-            records = training.run(task, watch=progress.watch, tell=late.append, command=command, **options)
+            records, failed = training.run(task, watch=progress.watch, tell=late.append, command=command, **options), ""
+        except ArmsFailed as error:
+            records, failed = error.records, str(error)
         except KeyboardInterrupt:
             click.echo("Run the same command again, without --fresh, to go on from the last checkpoint.", err=True)
             raise
@@ -136,7 +139,9 @@ def _train(task: Path, refused: dict[str, Any], options: dict[str, Any], as_json
         print_json({arm: record.plain() for arm, record in records.items()})
     else:
         click.echo(training_table(records, quick=options["quick"]))
-    return 3 if any(record.errors for record in records.values()) else 0
+    if failed:
+        click.echo(f"Not all arms were trained: {failed}", err=True)
+    return 3 if failed or any(record.errors for record in records.values()) else 0
 
 
 def _thresholds(task: Path, under: tuple[str, ...], options: dict[str, Any]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from evalharness.errors import UsageError, nearest
+from evalharness.errors import DataError, UsageError, nearest
 from evalharness.results.record import Record
 from evalharness.running.execution import Tell, Watch
 from evalharness.running.launch import untold, unwatched
@@ -26,6 +26,15 @@ from evalharness.training.suiting import refuse_unsuited
 
 QUICK_STEPS, QUICK_TRAINING, QUICK_TEST = 3, 32, 8
 SHOWN_ONE_BY_ONE = 24  # seeds of arms; more are shown as one piece of work
+Trained = tuple[dict[str, Record], list[str]]  # the records by arm, and why the other arms have none
+
+
+class ArmsFailed(DataError):
+    """Some arms could not be trained; `records` holds those of the others, by the arm's name."""
+
+    def __init__(self, failures: Sequence[str], records: dict[str, Record]) -> None:
+        super().__init__("\n".join(failures))
+        self.records = records
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ def run(
     names of arms begin with what tells its tasks apart.
 
     Raises FaultsFound for a task that is not valid or arms that cannot be trained, UsageError for an arm or a seed that it
-    does not have.
+    does not have. An arm whose training leaves the numbers, say, costs no other arm: ArmsFailed is raised at the end.
     """
     tasks = load_training(task, overrides=overrides)
     tasks = _quickened(tasks) if quick else tasks
@@ -78,8 +87,10 @@ def run(
     limits = (QUICK_TRAINING, QUICK_TEST) if quick else (None, None)
     settings = Settings(None if store is None else Path(store), fresh, command, *limits)
     many = jobs > 1 and len(plans) > 1
-    records = _in_processes(plans, settings, jobs, watch, tell) if many else _here(plans, settings, watch, tell)
-    draw_arms([one.folder for one in plans], tell)
+    records, failures = _in_processes(plans, settings, jobs, watch, tell) if many else _here(plans, settings, watch, tell)
+    draw_arms([one.folder for one in plans if one.name in records], tell)
+    if failures:
+        raise ArmsFailed(failures, records)
     return records
 
 
@@ -145,40 +156,45 @@ def _session(settings: Settings, watch: Watch, tell: Tell) -> Iterator[Session]:
         yield Session(settings, store, watch, tell)
 
 
-def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell) -> dict[str, Record]:
+def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell) -> Trained:
     """Train arm by arm; many seeds are shown as one piece of work, few one by one."""
     whole = Work("training", total=sum(len(one.task.seeds) for one in plans))
     many = whole.total > SHOWN_ONE_BY_ONE
     records: dict[str, Record] = {}
+    failures: list[str] = []
     with _session(settings, unwatched if many else watch, tell) as session:
         for one in plans:
-            for seed in one.task.seeds:
-                whole.note = f"{one.name} seed {seed}"
-                if many:
-                    watch(whole)
-                SeedRun(*one.of_seed(seed), session).record()
-                whole.done += 1
-            records[one.name] = write_arm(one.folder, command=settings.command)
-    return records
+            try:
+                for seed in one.task.seeds:
+                    whole.note = f"{one.name} seed {seed}"
+                    if many:
+                        watch(whole)
+                    SeedRun(*one.of_seed(seed), session).record()
+                    whole.done += 1
+                records[one.name] = write_arm(one.folder, command=settings.command)
+            except DataError as error:
+                failures.append(str(error))
+    return records, failures
 
 
-def _in_processes(plans: Sequence[ArmPlan], settings: Settings, jobs: int, watch: Watch, tell: Tell) -> dict[str, Record]:
+def _in_processes(plans: Sequence[ArmPlan], settings: Settings, jobs: int, watch: Watch, tell: Tell) -> Trained:
     """Train several arms at a time, each in a process."""
     whole = Work("arms", total=len(plans), note=f"{jobs} at a time")
     watch(whole)
-    found: dict[int, Record] = {}
-    for place, (record, late) in in_processes(_alone, [(one, settings) for one in plans], jobs):
-        found[place] = record
+    found: dict[int, Trained] = {}
+    for place, (trained, late) in in_processes(_alone, [(one, settings) for one in plans], jobs):
+        found[place] = trained
         for message in late:
             tell(message)
         whole.done += 1
         whole.note = plans[place].name
         watch(whole)
-    return {one.name: found[place] for place, one in enumerate(plans)}
+    in_order = [found[place] for place in range(len(plans))]
+    records = {name: record for trained, _ in in_order for name, record in trained.items()}
+    return records, [failure for _, failures in in_order for failure in failures]
 
 
-def _alone(work: tuple[ArmPlan, Settings]) -> tuple[Record, list[str]]:
-    """Return the record of one arm, and what was told on the way, from a process of its own."""
+def _alone(work: tuple[ArmPlan, Settings]) -> tuple[Trained, list[str]]:
+    """Train one arm in a process of its own; return what came of it and what was told on the way."""
     (one, settings), late = work, list[str]()
-    records = _here([one], settings, unwatched, late.append)
-    return records[one.name], late
+    return _here([one], settings, unwatched, late.append), late

@@ -23,6 +23,7 @@ from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
 from evalharness.training.checkpoints import last_checkpoint
 from evalharness.training.jobs import in_processes
+from evalharness.training.running import ArmsFailed
 from tests.training.tasks import DENSE, MIXTURE, PAIRS, SUMS, TABLE, TEXTS, write_data, write_rows
 
 ONE_SEED = SUMS.replace("seeds: [0, 1]", "seeds: [0]")
@@ -319,10 +320,13 @@ def test_a_broken_line_of_the_training_part_is_told_in_the_log() -> None:
     assert '"event": "training data fault", "where": "train.jsonl:21"' in log
 
 
-def test_a_training_that_leaves_the_numbers_says_in_which_arm() -> None:
-    text = TABLE.replace("learning_rate: 0.05", "learning_rate: 1.0e+30, optimizer: sgd")
-    with pytest.raises(DataError, match=r"arm 'mse', seed 0: .*not finite"):
-        run(text)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_arm_that_leaves_the_numbers_is_named_and_costs_no_other(jobs: int) -> None:
+    wild = "{loss: mse, trainer: {learning_rate: 1.0e+30, optimizer: sgd}}"
+    with pytest.raises(ArmsFailed, match=r"arm 'wild', seed 0: .*not finite") as caught:
+        run(TABLE.replace("mse: mse", f"wild: {wild}"), jobs=jobs)
+    assert list(caught.value.records) == ["mae"]
+    assert (Path("runs/table/mae/record.json").is_file(), Path("runs/table/wild/record.json").exists()) == (True, False)
 
 
 def test_work_is_shared_out_to_processes() -> None:
