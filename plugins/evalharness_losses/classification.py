@@ -36,6 +36,13 @@ def _of_target(values: tuple[float, ...], target: Any) -> Any:
     return target.double() @ table if target.is_floating_point() else table[target.clamp(0, len(values) - 1)]
 
 
+def _held(share: Any) -> Any:
+    """Return a share held above 0, where a power below 1 has no slope."""
+    import torch
+
+    return share.clamp_min(torch.finfo(share.dtype).tiny)
+
+
 def _true(scores: Any, target: Any) -> Any:
     """Return the score of each sample's class, (batch,)."""
     return scores.gather(1, target[:, None]).squeeze(1)
@@ -184,7 +191,7 @@ def focal(logits: Any, target: Any, *, gamma: float = 2.0, alpha: float | None =
     share = logits.sigmoid()
     missed = share * (1 - target) + (1 - share) * target
     weight = 1.0 if alpha is None else alpha * target + (1 - alpha) * (1 - target)
-    return weight * missed**gamma * entropy
+    return weight * _held(missed) ** gamma * entropy
 
 
 @per_sample(
@@ -206,7 +213,7 @@ def focal_softmax(
 
     log = _true(logits.log_softmax(1), target)
     weight = _table("focal_softmax", "class_weights", class_weights, logits)[target] if class_weights else 1.0
-    return weight * (-torch.expm1(log)) ** gamma * -log
+    return weight * _held(-torch.expm1(log)) ** gamma * -log
 
 
 @per_sample(

@@ -193,6 +193,16 @@ def test_crammer_singer_is_that_of_scikit_learn() -> None:
     assert float(eh.load_loss("crammer_singer")(**found)) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["focal", "focal_softmax"])
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_focal_losses_keep_a_gradient_where_a_sample_is_known_for_certain(name: str, gamma: float) -> None:
+    logits = torch.tensor([40.0, 1.0]) if name == "focal" else torch.tensor([[-40.0, 40.0], [0.0, 1.0]])
+    logits.requires_grad_()
+    eh.load_loss(name, gamma=gamma)(logits=logits, target=torch.tensor([1, 1])).backward()
+    assert bool(torch.isfinite(logits.grad).all())
+    assert bool(logits.grad[1].any())
+
+
 def test_the_polynomial_converges_to_cross_entropy() -> None:
     found = {**several(), "logits": several()["logits"] / 4}
     long = eh.load_loss("polynomial", coefficients=tuple(1 / power for power in range(1, 2000)))
