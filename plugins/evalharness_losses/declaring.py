@@ -38,6 +38,7 @@ from evalharness_losses.tensors import (
     check_weight,
     filled,
     in_full,
+    refuse,
     refuse_shape,
 )
 
@@ -116,7 +117,16 @@ class PerSample(eh.Loss):
         values = type(self).value(**read, **learned, **self._options())
         values = values.flatten(1).mean(1) if values.ndim > 1 else values
         plain = _plain_weight(sample_weight, values).to(values.dtype)
-        return {"loss": values * plain, "weight": self._weight(plain, given).to(values.dtype)}
+        found = values * plain
+        self._check_values(found, tensors)
+        return {"loss": found, "weight": self._weight(plain, given).to(values.dtype)}
+
+    def _check_values(self, found: Any, tensors: Mapping[str, Any]) -> None:
+        """Raise DataError where the loss of a sample, (batch,), is no finite number: its tensors are beyond what it takes."""
+        name = self.reads[0] if self.reads[0] in tensors else "probabilities"
+        output = tensors[name].detach()
+        wrong = (~found.detach().isfinite()).view(-1, *[1] * (output.ndim - 1)).expand_as(output)
+        refuse(self.name, name, output, wrong, "gives no finite loss")
 
     def whole(self, **tensors: Any) -> Any:
         """Return the loss of one batch; raises DataError where no sample of it has a weight."""

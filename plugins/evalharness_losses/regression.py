@@ -1,7 +1,7 @@
 """Regression losses over `prediction` and `target`, (batch,) or (batch, ...) each; e is prediction - target.
 
 Each is the mean over samples weighted by `sample_weight`, computed in float32 or better. Those that grow faster than
-linearly are finite while their value is below the largest number of the precision, and infinite beyond.
+linearly are finite while their value is below the largest number of the precision; what lies beyond is a DataError.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def expectile(prediction: Any, target: Any, *, tau: float = 0.5) -> Any:
 
 
 @per_sample(
-    unit="nats", tags=_SMOOTH, target="count", limits={"eps": AT_LEAST_0},
+    unit="nats", tags=_SMOOTH, target="count", limits={"eps": ABOVE_0},
     formula="exp(z) - y z with the link log, lambda - y log(lambda + eps) with identity; full adds log y! by Stirling",
     gradient="exp(z) - y; 1 - y / (lambda + eps)",
     cite="Nelder and Wedderburn, Generalized Linear Models, Journal of the Royal Statistical Society A 135, 1972",

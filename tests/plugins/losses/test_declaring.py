@@ -130,6 +130,25 @@ def test_tensors_that_do_not_fit_are_refused(changed: dict[str, Any], message: s
         powered()(**{"prediction": torch.zeros(3), "target": torch.zeros(3), **changed})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "prediction", "target"),
+    [
+        ("mse", {}, 1e30, 0.0),
+        ("poisson", {}, 100.0, 1.0),
+        ("tweedie", {"power": 1.0}, 100.0, 1.0),
+        ("penalised_mse", {}, -1e30, 0.0),
+    ],
+)
+def test_a_loss_that_overflows_is_refused_with_its_place(
+    name: str, options: dict[str, Any], prediction: float, target: float
+) -> None:
+    tensors = {"prediction": torch.tensor([1.0, prediction]), "target": torch.tensor([1.0, target])}
+    with pytest.raises(eh.DataError, match=rf"loss '{name}': 'prediction' \(2,\) gives no finite loss in sample 1 of the batch"):
+        eh.load_loss(name, **options)(**tensors)
+    weighed = eh.load_loss(name, **options)(**tensors, sample_weight=torch.tensor([1.0, 0.0]))
+    assert math.isfinite(float(weighed))
+
+
 def test_a_batch_in_which_nothing_weighs_is_refused_and_is_no_part_of_a_window() -> None:
     tensors = {"prediction": torch.ones(3), "target": torch.zeros(3), "sample_weight": torch.zeros(3)}
     with pytest.raises(eh.DataError, match=r"loss 'powered': 'sample_weight' \(3,\) gives no sample of the batch a weight"):

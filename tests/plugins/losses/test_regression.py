@@ -60,7 +60,7 @@ def test_quantile_is_that_of_scikit_learn(values: list[float], q: float) -> None
     assert float(value) == pytest.approx(mean_pinball_loss(target.numpy(), prediction.numpy(), alpha=q), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("options", [{}, {"full": True}, {"link": "identity", "eps": 0.0}, {"eps": 1e-3}])
+@pytest.mark.parametrize("options", [{}, {"full": True}, {"link": "identity", "eps": 1e-3}, {"eps": 1e-3}])
 def test_poisson_is_that_of_torch(options: dict[str, Any], same: Same) -> None:
     given_tensors = tensors(counts=True)
     if options.get("link") == "identity":
@@ -213,6 +213,7 @@ def test_extreme_residuals_are_finite_where_the_loss_is_robust() -> None:
     ("name", "options", "message"),
     [
         ("huber", {"delta": 0.0}, "delta is 0.0, but must be above 0"),
+        ("poisson", {"link": "identity", "eps": 0.0}, "eps is 0.0, but must be above 0"),
         ("quantile", {"q": 1.0}, "q is 1.0, but must be more than 0 and less than 1"),
         ("tweedie", {"power": 0.5}, "power is 0.5, but must be 1 or more"),
         ("barron", {"scale": -1.0}, "scale is -1.0, but must be above 0"),
