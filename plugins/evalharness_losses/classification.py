@@ -1,8 +1,10 @@
 """Classification losses over `logits` and `target`: (batch,) each where the target is 0 or 1, else (batch, classes) and (batch,).
 
 Most take `probabilities` in place of `logits`; a probability of 0 counts as the smallest number of its precision (1e-38
-in float32, a loss of 87 nats). Logits of any finite size give finite values. Each is the mean over samples weighted by
-`sample_weight`, computed in float32 or better; `normaliser` says what a mean with class weights divides by.
+in float32, a loss of 87 nats). Logits of any finite size give finite values; a class that is masked by a logit of -inf is
+taken where the loss is finite with it: not where it is the sample's own in a logarithm, or the target has shares. Each is
+the mean over samples weighted by `sample_weight`, computed in float32 or better; `normaliser` says what a mean with class
+weights divides by.
 """
 
 from __future__ import annotations

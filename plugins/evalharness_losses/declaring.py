@@ -107,7 +107,7 @@ class PerSample(eh.Loss):
         if sample_weight is not None:
             check_weight(self.name, sample_weight, given)
             given = {name: filled(tensor, sample_weight > 0, shares="class" in self.target) for name, tensor in given.items()}
-        check(self.name, given)
+        check(self.name, given, masks="class" in self.target)
         if "logits" not in given and self.from_probabilities:
             given["logits"] = _logits(self.name, given.pop("probabilities"), several="class" in self.target)
         if "target" in given:

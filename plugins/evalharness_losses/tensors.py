@@ -8,7 +8,7 @@ from typing import Any
 
 import evalharness as eh
 
-# A class that is masked out has the logit -inf, which is a number like any other to a softmax.
+# Where classes are chosen from: one that is masked out has the logit -inf, which is a number like any other to a softmax.
 _MAY_BE_MINUS_INFINITE = "logits"
 _SUM_TO_ONE = 1e-2  # probabilities may come in half precision
 
@@ -20,10 +20,11 @@ def in_full(tensor: Any) -> Any:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
-def check(loss: str, tensors: Mapping[str, Any]) -> None:
+def check(loss: str, tensors: Mapping[str, Any], *, masks: bool = True) -> None:
     """Raise DataError that names the loss, the tensor, its shape and the sample where a number is NaN or infinite.
 
-    Nothing is checked while torch.compile traces, where a value cannot be looked at.
+    With `masks` logits may be -inf; whether the loss is finite with them is for its own result to show. Nothing is checked
+    while torch.compile traces, where a value cannot be looked at.
     """
     import torch
 
@@ -31,12 +32,12 @@ def check(loss: str, tensors: Mapping[str, Any]) -> None:
         return
     for name, tensor in tensors.items():
         if isinstance(tensor, tuple):
-            check(loss, {f"{name}[{layer}]": values for layer, values in enumerate(tensor)})
+            check(loss, {f"{name}[{layer}]": values for layer, values in enumerate(tensor)}, masks=masks)
         elif tensor.is_floating_point() and not bool(torch.isfinite(tensor.detach().sum())):
             values = tensor.detach()
             refuse(loss, name, values, values.isnan(), "is NaN")
-            masked = values.isneginf() if _MAY_BE_MINUS_INFINITE in name else torch.zeros_like(values, dtype=torch.bool)
-            refuse(loss, name, values, values.isinf() & ~masked, "is infinite")
+            infinite = values.isposinf() if masks and _MAY_BE_MINUS_INFINITE in name else values.isinf()
+            refuse(loss, name, values, infinite, "is infinite")
 
 
 def refuse(loss: str, name: str, tensor: Any, wrong: Any, words: str) -> None:

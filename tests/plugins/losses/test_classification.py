@@ -268,6 +268,36 @@ def test_a_masked_class_has_no_influence() -> None:
     assert float(loss(logits=masked, target=found["target"])) == pytest.approx(float(loss(**found)))
 
 
+@pytest.mark.parametrize("name", ["cross_entropy", "focal_softmax", "poly1", "weston_watkins", "crammer_singer"])
+def test_a_masked_class_is_taken_where_it_is_not_the_samples_own(name: str) -> None:
+    logits = torch.tensor([[1.0, 0.0, -math.inf], [-math.inf, 0.0, 1.0]], requires_grad=True)
+    value = eh.load_loss(name)(logits=logits, target=torch.tensor([0, 1]))
+    value.backward()
+    assert math.isfinite(float(value.detach()))
+    assert bool(torch.isfinite(logits.grad).all())
+    with pytest.raises(eh.DataError, match=rf"loss '{name}': 'logits' \(2, 3\) gives no finite loss in sample 1 of the batch"):
+        eh.load_loss(name)(logits=logits, target=torch.tensor([0, 0]))
+    with pytest.raises(eh.DataError, match=rf"loss '{name}': 'logits' \(2, 3\) gives no finite loss in sample 0 of the batch"):
+        eh.load_loss(name)(logits=torch.full((2, 3), -math.inf), target=torch.tensor([0, 0]))
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "focal", "hinge", "squared_hinge"])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_a_binary_logit_of_minus_infinity_is_refused(name: str, target: float) -> None:
+    tensors = {"logits": torch.tensor([0.0, -math.inf]), "target": torch.tensor([0.0, target])}
+    with pytest.raises(eh.DataError, match=rf"loss '{name}': 'logits' \(2,\) is infinite in sample 1 of the batch"):
+        eh.load_loss(name)(**tensors)
+
+
+@pytest.mark.parametrize(
+    ("options", "target"), [({}, [[1.0, 0.0], [1.0, 0.0]]), ({"label_smoothing": 0.1}, [1, 0])], ids=["shares", "smoothed"]
+)
+def test_a_masked_class_that_has_a_share_of_the_target_is_refused(options: dict[str, Any], target: Any) -> None:
+    tensors = {"logits": torch.tensor([[0.0, 1.0], [0.0, -math.inf]]), "target": torch.tensor(target)}
+    with pytest.raises(eh.DataError, match=r"loss 'cross_entropy': 'logits' \(2, 2\) gives no finite loss in sample 1"):
+        eh.load_loss("cross_entropy", **options)(**tensors)
+
+
 FAULTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "cross_entropy",
