@@ -160,14 +160,23 @@ class Loss(Metric):
         return self.score(**{name: values.sum(0) for name, values in self.statistics(**tensors).items()})
 
     def _share_of_items(self, items: Any, tensors: Mapping[str, Any]) -> Any:
-        """Return the share of a window of so many labelled tokens: exact for a mean over tokens."""
+        """Return the share of a window of so many labelled tokens: exact for a mean over tokens, and sums of such.
+
+        A loss made of others has their shares with their weights; its own term beside them is of learned tensors only,
+        which nothing trains here. Another loss has its value in the proportion of the batch's labelled tokens.
+        """
+        parts = self.components
+        if any(part is not self for part in parts.values()):
+            weights = self.weighting(**tensors)
+            return sum(weights[name] * part._share_of_items(items, tensors) for name, part in parts.items())
         counted = self.count(**self.chosen(tensors))
         if counted is not None and set(counted) == {"weight"}:
             return self.share({"weight": items}, **tensors)
         labels = tensors.get("labels")
         if labels is None:
             raise TypeError(f"loss '{self.name}' needs the tensor 'labels' to know its share of the window")
-        return self(**tensors) * ((labels != _IGNORED).sum() / items)
+        targets = labels[..., 1:] if labels.ndim > 1 else labels  # no token predicts the first one, so no window counts it
+        return self(**tensors) * ((targets != _IGNORED).sum() / items)
 
 
 def _of_outputs(outputs: Any, wanted: Mapping[str, bool]) -> dict[str, Any]:
