@@ -137,7 +137,7 @@ def _train(task: Path, refused: dict[str, Any], options: dict[str, Any], as_json
     _tell(late)
     if as_json:
         print_json({arm: record.plain() for arm, record in records.items()})
-    else:
+    elif records:
         click.echo(training_table(records, quick=options["quick"]))
     if failed:
         click.echo(f"Not all arms were trained: {failed}", err=True)
