@@ -21,8 +21,13 @@ from evalharness_losses.declaring import AT_LEAST_0, SHARE
 from evalharness_losses.tokenwise import per_token
 
 
+def _tags(loss: Any) -> tuple[str, ...]:
+    """Return what holds of supervised: the square of the log-sum-exp is neither convex nor has it a bounded gradient."""
+    return ("differentiable",) if loss.z_loss else ("convex", "differentiable", "bounded gradient")
+
+
 @per_token(
-    unit="nats/token", range=(0, None), tags=("convex", "differentiable", "bounded gradient"),
+    unit="nats/token", range=(0, None), tags=property(_tags),
     limits={"label_smoothing": SHARE, "z_loss": AT_LEAST_0},
     formula="-(1 - eps) log p - eps mean_v log p_v + c log(sum_v exp z_v)^2; eps label_smoothing, c z_loss",
     gradient="softmax(z) - (1 - eps) e_y - eps / vocabulary + 2 c log(sum_v exp z_v) softmax(z), with respect to logits z",

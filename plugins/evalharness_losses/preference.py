@@ -201,7 +201,8 @@ class Kto(Coupled):
         point = mean(given["kl_logps"] - given["ref_kl_logps"], weight).clamp(min=0).detach()
         lead = self.beta * (given["logps"] - given["ref_logps"] - point)
         good = desirable.bool()
-        importance = torch.where(good, self.desirable_weight, self.undesirable_weight)
+        share = good.to(lead.dtype)
+        importance = share * self.desirable_weight + (1 - share) * self.undesirable_weight
         return mean(importance * torch.sigmoid(torch.where(good, -lead, lead)), weight)
 
 

@@ -114,10 +114,8 @@ def expectile(prediction: Any, target: Any, *, tau: float = 0.5) -> Any:
     >>> round(expectile(tau=0.9)(prediction=torch.tensor([0.0]), target=torch.tensor([2.0])).item(), 3)
     3.6
     """
-    import torch
-
     over = prediction - target
-    return torch.where(over > 0, 1 - tau, tau) * over**2
+    return (tau - (over > 0).to(over.dtype)).abs() * over**2
 
 
 @per_sample(

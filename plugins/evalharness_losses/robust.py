@@ -24,11 +24,21 @@ def general(error: Any, alpha: Any, scale: Any) -> Any:
     """Return Barron's general loss of residuals; `alpha` and `scale` are numbers or tensors, tensors not 0 and not 2."""
     import torch
 
-    squared = (error / scale) ** 2
-    if isinstance(alpha, float) and alpha in (0.0, 2.0):
-        return squared / 2 if alpha else torch.log1p(squared / 2)
+    if isinstance(alpha, int | float) and alpha == 2:
+        return (error / scale) ** 2 / 2
     width = abs(alpha - 2)
-    return (width / alpha) * torch.expm1(alpha / 2 * torch.log1p(squared / width))
+    log = _log_of_squared(error / scale / width**0.5)
+    if isinstance(alpha, int | float) and alpha == 0:
+        return log
+    return (width / alpha) * torch.expm1(alpha / 2 * log)
+
+
+def _log_of_squared(ratio: Any) -> Any:
+    """Return log(1 + ratio^2), whose square may be beyond the numbers of the precision."""
+    import torch
+
+    size = ratio.abs().clamp_min(1)
+    return 2 * size.log() + torch.log1p((ratio / size / size) ** 2)
 
 
 def log_partition(alpha: Any) -> Any:

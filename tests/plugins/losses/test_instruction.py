@@ -390,6 +390,15 @@ def test_the_contract_is_kept(name: str, hidden: bool, normalise: str) -> None:
     check_loss(loss, default_tensors([tensor for tensor in loss.accepts if tensor not in left_out]))
 
 
+@pytest.mark.parametrize("z_loss", [0.0, 0.1])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_the_tags_of_supervised_depend_on_its_options(z_loss: float, label_smoothing: float) -> None:
+    loss = eh.load_loss("supervised", z_loss=z_loss, label_smoothing=label_smoothing)
+    assert loss.tags == (("differentiable",) if z_loss else ("convex", "differentiable", "bounded gradient"))
+    tensors = default_tensors(["logits", "labels"])
+    check_loss(loss, {**tensors, "logits": tensors["logits"] - 4})  # where the log-sum-exp is below 0
+
+
 def test_a_window_of_samples_cannot_be_told_from_its_number_of_tokens() -> None:
     loss, tensors = eh.load_loss("supervised", normalise="sample"), batch(20)
     labels, outputs = tensors["labels"], CausalLMOutput(logits=tensors["logits"])

@@ -202,6 +202,16 @@ def test_kto_is_that_of_trl(trl: Any, same: Any, seed: int) -> None:
     same(eh.load_loss("kto", **options), of_kto(trl, options), answers(seed))
 
 
+def test_the_weights_of_kto_have_the_precision_of_the_tensors() -> None:
+    def closed(logps: Any, ref_logps: Any, kl_logps: Any, ref_kl_logps: Any, desirable: Any) -> Any:
+        lead = 0.1 * (logps - ref_logps - (kl_logps - ref_kl_logps).mean().clamp(min=0).detach())
+        return torch.where(desirable, 1.33 * torch.sigmoid(-lead), 0.7 * torch.sigmoid(lead)).mean()
+
+    tensors = answers(2)
+    found = eh.load_loss("kto", desirable_weight=1.33, undesirable_weight=0.7)(**tensors)
+    torch.testing.assert_close(found, closed(**tensors), rtol=1e-12, atol=0)
+
+
 def test_the_point_of_reference_of_kto_is_not_below_0() -> None:
     tensors = answers(0)
     tensors["kl_logps"] = tensors["ref_kl_logps"] - 5

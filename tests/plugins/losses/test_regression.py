@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evalharness_losses.robust import general, log_partition
+from evalharness_losses.robust import barron, general, log_partition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
@@ -101,6 +101,14 @@ def test_expectile_is_least_at_the_expectile_of_scipy(tau: float) -> None:
     at = torch.full_like(target, stats.expectile(target.numpy(), alpha=tau)).requires_grad_()
     loss(prediction=at, target=target).backward()
     assert float(at.grad.sum()) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_weights_of_the_expectile_have_the_precision_of_the_tensors(same: Same) -> None:
+    def oracle(prediction: Any, target: Any) -> Any:
+        over = prediction - target
+        return ((0.9 - (over > 0).double()).abs() * over**2).mean()
+
+    same(eh.load_loss("expectile", tau=0.9), oracle, tensors(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["huber", "charbonnier"])
@@ -207,6 +215,27 @@ def test_extreme_residuals_are_finite_where_the_loss_is_robust() -> None:
     near = {"prediction": torch.tensor([1e15, -1e15]), "target": torch.zeros(2)}
     for name in ("charbonnier", "cauchy", "geman_mcclure", "welsch", "tukey", "barron", "barron_adaptive"):
         assert math.isfinite(float(eh.load_loss(name)(**near))), name
+
+
+@pytest.mark.parametrize("alpha", [2, 1, 0, -2])
+def test_barron_takes_whole_numbers(alpha: int, same: Same) -> None:
+    same(barron(alpha=alpha), barron(alpha=float(alpha)), tensors())
+
+
+@pytest.mark.parametrize("size", [1e20, 1e30])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("charbonnier", {}), ("cauchy", {}), ("geman_mcclure", {}), ("barron", {"alpha": 0.5}), ("barron_adaptive", {"alpha": 0.5})],
+)
+def test_members_of_the_family_of_barron_are_those_of_float64_far_out(name: str, options: dict[str, Any], size: float) -> None:
+    loss = eh.load_loss(name, **options)
+    found = []
+    for precision in (torch.float32, torch.float64):
+        prediction = torch.tensor([size, -size, 1.0], dtype=precision, requires_grad=True)
+        value = loss(prediction=prediction, target=torch.zeros(3, dtype=precision))
+        value.backward()
+        found.append((value.detach().double(), prediction.grad.double()))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-12)
 
 
 @pytest.mark.parametrize(
