@@ -9,6 +9,12 @@ from typing import Any, Self
 from evalharness.errors import UsageError
 
 _NAMED = ("Router", "TopKGate", "MoEGate")
+# What models call the bias that is added to scores for the choice alone.
+_CORRECTIONS = ("e_score_correction_bias", "expert_bias", "balancing_biases")
+_SUPPORTED = (
+    "supported are routers that return the indices (tokens, chosen) of the experts they chose, and those without a correction "
+    "bias that have the attribute 'top_k', a logit an expert, and choose the largest"
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +33,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Router:
-    """A router module, and at which place of its output the logits stand."""
+    """A router module, and at which place of its output the logits stand.
+
+    - `correction`: the bias (experts,) that is added to its scores for the choice alone; None where it has none.
+    """
 
     name: str
     module: Any
     place: int
+    correction: Any = None
 
     def read(self, output: Any) -> tuple[Any, Any, Any]:
         """Return logits, weights and indices, a row a token; raises UsageError where the output does not tell them."""
@@ -49,10 +59,17 @@ class Router:
         if len(whole) == 1 and weights is not None and weights.shape[-1] == 1:
             # One expert a token, given as a mask from which tokens beyond an expert's capacity are gone.
             return logits.argmax(-1, keepdim=True)
-        if not whole and getattr(self.module, "top_k", None):
+        if not whole and self.correction is None and self._chooses_the_largest(logits):
             return logits.detach().topk(self.module.top_k, -1).indices
         kind = type(self.module).__name__
-        raise UsageError(f"the router '{self.name}' ({kind}) does not say which experts it chose, so its balance is unknown")
+        why = (
+            "" if self.correction is None else ", and corrects its scores by a bias, so that they need not be its largest logits"
+        )
+        raise UsageError(f"the router '{self.name}' ({kind}) does not say which experts it chose{why}; {_SUPPORTED}")
+
+    def _chooses_the_largest(self, logits: Any) -> bool:
+        experts = getattr(self.module, "num_experts", logits.shape[-1])  # others where experts are products of keys
+        return bool(getattr(self.module, "top_k", None)) and experts == logits.shape[-1]
 
     def matrix(self, experts: int) -> Any:
         """Return its matrix (experts, width); raises UsageError where it has none or several of that height."""
@@ -65,7 +82,9 @@ class Router:
 class Routing:
     """Records what the routers of a model do in its forward passes, within a `with` block; no hook outlives the block.
 
-    Choices are those that the router made, also where a bias corrects its scores. The mask is the keyword argument
+    Choices are those that the router gives, also where a bias corrects its scores. One that gives logits alone is taken to
+    choose the `top_k` largest, which is exactly its choice where no bias corrects them (Llama 4), and is refused where one
+    does. The mask is the keyword argument
     `attention_mask` (batch, tokens) of the model's forward; without one every token counts, and belongs to no known
     sample. Tokens of a decoder behind an encoder have another mask, so all of theirs count.
 
@@ -81,7 +100,7 @@ class Routing:
     (tensor([[0, 1],
             [1, 2]]),)
 
-    Raises UsageError where the model has no router.
+    Raises UsageError where the model has no router, and in its forward pass where a router does not tell its choice.
     """
 
     def __init__(self, model: Any) -> None:
@@ -186,7 +205,7 @@ def _routers(model: Any) -> Iterator[Router]:
         return
     for name, module in model.named_modules():
         if type(module).__name__.endswith(_NAMED):
-            yield Router(name, module, 0)
+            yield Router(name, module, 0, _correction(model, name))
 
 
 def _recorded(model: Any) -> Iterator[Router]:
@@ -198,8 +217,18 @@ def _recorded(model: Any) -> Iterator[Router]:
     for name, module in model.named_modules():
         for spec in specs:
             if isinstance(module, spec.target_class) and (not spec.layer_name or spec.layer_name in name):
-                yield Router(name, module, spec.index)
+                yield Router(name, module, spec.index, _correction(model, name))
                 break
+
+
+def _correction(model: Any, router: str) -> Any:
+    """Return the correction bias of a router, which it holds itself or the block around it; None where there is none."""
+    within, around = model.get_submodule(router), model.get_submodule(router.rpartition(".")[0])
+    for module, deep in ((within, True), (around, False)):
+        for name, tensor in [*module.named_buffers(recurse=deep), *module.named_parameters(recurse=deep)]:
+            if name.rpartition(".")[2] in _CORRECTIONS:
+                return tensor
+    return None
 
 
 def _inner(model: Any) -> str:

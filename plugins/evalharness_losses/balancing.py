@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
 import evalharness as eh
-
-# What transformers' models call the bias that corrects scores for the choice alone.
-_BIASES = ("e_score_correction_bias", "expert_bias")
 
 
 class BiasBalance(eh.TrainingRule):
@@ -55,7 +52,7 @@ class BiasBalance(eh.TrainingRule):
         self._end()  # of a step that failed
         routing = eh.routing(model)
         for router in routing.routers:
-            if next(_biases(model, router.name), None) is None:
+            if router.correction is None:
                 kind = type(router.module).__name__
                 raise eh.UsageError(f"rule 'moe_bias' needs routers with a correction bias; '{router.name}' ({kind}) has none")
         self._routings.append(routing.__enter__())
@@ -63,22 +60,14 @@ class BiasBalance(eh.TrainingRule):
     def after_backward(self, parts: Mapping[str, Any], model: Any) -> None:
         """Move the biases, and count no more."""
         for routing in self._routings:
-            for name, load in routing.loads.items():
-                _move(next(_biases(model, name)), _of_all_processes(load), self.rate)
+            for router in routing.routers:
+                if router.name in routing.loads:
+                    _move(router.correction, _of_all_processes(routing.loads[router.name]), self.rate)
         self._end()
 
     def _end(self) -> None:
         while self._routings:
             self._routings.pop().__exit__()
-
-
-def _biases(model: Any, router: str) -> Iterator[Any]:
-    """Yield the correction bias of a router, which it holds itself or the block around it."""
-    for name in (router, router.rpartition(".")[0]):
-        module = model.get_submodule(name)
-        for place, tensor in [*module.named_buffers(), *module.named_parameters()]:
-            if place.rpartition(".")[2] in _BIASES:
-                yield tensor
 
 
 def _of_all_processes(load: Any) -> Any:

@@ -1,7 +1,8 @@
 """Mixture-of-experts: balance losses over the routers of a model. Weights are left to `combine`; papers' ones are stated.
 
 All of them read `router_logits`, layers of (tokens, experts); `router_indices`, layers of (tokens, chosen), the experts
-that were chosen (without them the option `top_k` of the logits); and `attention_mask` (batch, tokens), whose zeros are
+that were chosen (without them the option `top_k` of the logits, or the largest one, which are the choice only where no
+bias corrects it); and `attention_mask` (batch, tokens), whose zeros are
 padding: with it a sample is a row of the batch, without it all tokens are one sample. Rows of padding may be there or be
 removed. The value is the mean over layers, where a paper adds them: the sum is the value times their number. Computed in
 float32 or better; logits of +-1e4 are no trouble. Raises DataError for logits that are not finite, for an expert that is
@@ -56,8 +57,9 @@ class PerSequence(Scored):
 class Switch(Window):
     """Switch load-balancing loss, 0 to E: 1 where first choices or probabilities are uniform over E experts.
 
-    f counts a token's first choice: the chosen expert with the largest logit, so that a top-k router has one too. The
-    paper's weight is 0.01. Capacity plays no part: a token that is dropped later has still chosen.
+    f counts a token's first choice: the chosen expert with the largest logit, so that a top-k router has one too. Without
+    `router_indices` it is the largest of all logits, which a correction bias would make another one. The paper's weight is
+    0.01. Capacity plays no part: a token that is dropped later has still chosen.
 
     Tensors, as of all `moe_` losses: `router_logits`, layers of (tokens, experts); `router_indices`, layers of (tokens,
     chosen), int64, what the router chose; `attention_mask` (batch, tokens), 0 in padding, whose rows may be among the
@@ -136,8 +138,9 @@ class GShard(PerSequence):
 
     - `convention`: "unit" is 1 where uniform, as public implementations have it; "paper" divides by E^2.
 
-    First choices before capacity, as in the paper's algorithm 1. A sequence is a row of `attention_mask`, which must be
-    given; one that is all padding has no weight. Otherwise tensors, precision and errors are those of `moe_switch`.
+    First choices before capacity, as in the paper's algorithm 1; without `router_indices` they are the largest of all
+    logits. A sequence is a row of `attention_mask`, which must be given; one that is all padding has no weight. Otherwise
+    tensors, precision and errors are those of `moe_switch`.
 
     >>> import torch
     >>> logits, mask = (torch.zeros(2, 4),), torch.ones(1, 2)

@@ -188,10 +188,43 @@ class SilentRouter(torch.nn.Linear):
     """Gives logits only, as the router of DBRX does."""
 
 
-def test_a_router_that_does_not_say_what_it_chose_is_refused() -> None:
-    built = torch.nn.Sequential(SilentRouter(3, 4))
-    with pytest.raises(eh.UsageError, match=r"'0' \(SilentRouter\) does not say which experts it chose"), Routing(built):
+class LargestRouter(torch.nn.Linear):
+    """Gives logits only and says of how many it takes the largest, as the router of Llama 4 does."""
+
+    top_k = 2
+
+
+class CorrectedRouter(LargestRouter):
+    """Chooses by other numbers than the logits that it gives."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.moe_statics = torch.nn.Module()
+        self.moe_statics.register_buffer("e_score_correction_bias", torch.zeros(4))
+
+
+class ProductRouter(LargestRouter):
+    """Gives the logits of keys, of which experts are the products, as the block of Doge does."""
+
+    num_experts = 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [(SilentRouter, ";"), (CorrectedRouter, ", and corrects its scores by a bias, .*;"), (ProductRouter, ";")]
+)
+def test_a_router_that_does_not_say_what_it_chose_is_refused(kind: Any, why: str) -> None:
+    built = torch.nn.Sequential(kind(3, 4))
+    told = rf"'0' \({kind.__name__}\) does not say which experts it chose{why} supported are routers that return the indices"
+    with pytest.raises(eh.UsageError, match=told), Routing(built):
         built(torch.ones(2, 3))
+
+
+def test_the_largest_logits_are_the_choice_of_a_router_that_takes_them() -> None:
+    built = torch.nn.Sequential(LargestRouter(3, 4))
+    with Routing(built) as routing:
+        built(torch.randn(5, 3))
+    found = routing.tensors()
+    assert torch.equal(found["router_indices"][0], found["router_logits"][0].topk(2).indices)
 
 
 def test_a_model_that_did_not_run_has_no_tensors() -> None:
