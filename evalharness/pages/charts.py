@@ -177,7 +177,7 @@ def curves(series: Mapping[str, Sequence[tuple[int, float]]], title: str) -> Spe
     }
 
 
-def load(cells: Sequence[tuple[int, int, int, float]], experts: int) -> Spec:
+def load(cells: Sequence[tuple[int, int, int, float]], experts: int, title: str = "expert") -> Spec:
     """Return the share of a layer's tokens by step and expert, in even shares: (first step, last step, expert, share)."""
     rows = [
         {"start": start, "stop": stop, "expert": expert, "top": expert + 1, "share": share, "name": f"expert {expert}"}
@@ -187,7 +187,7 @@ def load(cells: Sequence[tuple[int, int, int, float]], experts: int) -> Spec:
     values = [expert + 0.5 for expert in range(experts)]
     axis = {"values": values, "labelExpr": "floor(datum.value)", "grid": False, "labelOverlap": True}
     scale = {"domain": [0, experts], "nice": False}
-    y = {"field": "expert", "type": "quantitative", "title": "expert", "scale": scale, "axis": axis}
+    y = {"field": "expert", "type": "quantitative", "title": title, "scale": scale, "axis": axis}
     colour = {
         "field": "share", "type": "quantitative", "title": "in even shares", "legend": {"orient": "top", "gradientLength": 120},
         "scale": {"domain": [0, 2], "clamp": True, "scheme": "viridis"},

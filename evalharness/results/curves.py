@@ -33,11 +33,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class Load:
-    """The share of a layer's tokens that went to each expert, 0 to 1: `shares` (experts, points) over `steps` (points,)."""
+    """The share of a layer's tokens that went to each expert, 0 to 1: `shares` (experts, points) over `steps` (points,).
+
+    With `ranked` the experts are in the order of their load and have no number: a mean over seeds, whose experts have
+    nothing in common but that.
+    """
 
     layer: int
     steps: NDArray[np.int64]
     shares: Vector
+    ranked: bool = False
 
     @property
     def even(self) -> float:
@@ -103,10 +108,11 @@ def _mean_curve(curves: Sequence[Curve]) -> Curve:
 
 
 def loads_of(seeds: Sequence[Curves]) -> list[Load]:
-    """Return the load of each layer's experts from the curves `router.LAYER.EXPERT`, the mean over the seeds.
+    """Return the load of each layer's experts from the curves `router.LAYER.EXPERT`; of several seeds the mean.
 
     What was logged, shares or counts, is divided by its sum over the experts of the layer; a step counts where every seed
-    logged all experts.
+    logged all experts. Expert 3 of one seed is not expert 3 of another: each seed's experts are first ordered by their mean
+    load, the fullest first, so that the mean over seeds does not even out what each of them left uneven.
     """
     found = [_shares(curves) for curves in seeds]
     layers = sorted({layer for one in found for layer in one})
@@ -130,8 +136,15 @@ def _load(layer: int, experts: Sequence[Curve]) -> Load:
 
 
 def _mean(layer: int, loads: Sequence[Load]) -> Load:
+    if len(loads) == 1:
+        return loads[0]
     steps = _common([load.steps for load in loads])
-    return Load(layer, steps, np.mean([load.shares[:, np.isin(load.steps, steps)] for load in loads], axis=0))
+    shares = [_fullest_first(load.shares[:, np.isin(load.steps, steps)]) for load in loads]
+    return Load(layer, steps, np.mean(shares, axis=0), ranked=True)
+
+
+def _fullest_first(shares: Vector) -> Vector:
+    return shares[np.argsort(-np.nansum(shares, 1), kind="stable")]
 
 
 def _common(steps: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ def write_plots(folder: str | Path) -> list[Path]:
     """Draw the curves of a seed's run folder, or of all seeds of an arm's, into PNG files there; return their paths.
 
     `curves.png` has a panel for every name that was logged, a line a seed; `router_load.png` a heat map a layer of the
-    share of tokens that each expert got over the steps (the mean over the seeds), where routers were logged. Raises
+    share of tokens that each expert got over the steps (of several seeds the mean, experts by their load), where routers were logged. Raises
     DataError where nothing was logged. Needs matplotlib (the extra `train`).
     """
     folder = Path(folder)
@@ -101,7 +101,7 @@ def _heat_map(axis: Any, load: Load, title: str) -> Any:
     axis.grid(False)
     axis.set_title(title, fontsize=10, loc="left")
     axis.set_xlabel("step")
-    axis.set_ylabel("expert")
+    axis.set_ylabel("expert, fullest first" if load.ranked else "expert")
     axis.yaxis.get_major_locator().set_params(integer=True)
     return image
 

@@ -57,7 +57,17 @@ def test_loads_are_shares_of_each_layer_over_the_seeds(tmp_path: Path) -> None:
     assert (one.layer, one.steps.tolist(), eleven.layer) == (1, [1, 2], 11)
     assert one.shares[0].tolist() == pytest.approx([(0.75 + 0.5) / 2, 0.5])
     assert one.shares.sum(0).tolist() == pytest.approx([1, 1])
-    assert (one.even, eleven.shares.tolist()) == (0.5, [[1.0]])
+    assert (one.even, eleven.shares.tolist(), one.ranked) == (0.5, [[1.0]], True)
+    assert [load.ranked for load in loads_of(seeds[:1])] == [False, False]
+
+
+def test_seeds_that_fill_different_experts_do_not_look_even_together(tmp_path: Path) -> None:
+    seeds = []
+    for seed, (first, second) in enumerate(((30.0, 10.0), (10.0, 30.0))):
+        path = tmp_path / f"{seed}.parquet"
+        write_curves(path, [*rows("router.0.0", {1: first}), *rows("router.0.1", {1: second})])
+        seeds.append(read_curves(path))
+    assert loads_of(seeds)[0].shares.tolist() == [[0.75], [0.25]]
 
 
 def test_a_file_without_curves_says_so(tmp_path: Path) -> None:

@@ -46,7 +46,10 @@ def _load(load: Load) -> Chart:
     last = load.shares[:, -1] / load.even
     told = f"{len(last)} experts; at the end the fullest has {number(float(last.max()))} even shares, the emptiest "
     told += number(float(last.min()))
-    return f"router load, layer {load.layer}", told, charts.load(list(_cells(load)), len(last))
+    title = "expert"
+    if load.ranked:
+        title, told = "expert, fullest first", f"{told}; means over the seeds, each seed's experts in the order of their load"
+    return f"router load, layer {load.layer}", told, charts.load(list(_cells(load)), len(last), title)
 
 
 def _cells(load: Load) -> Iterator[tuple[int, int, int, float]]:
