@@ -88,11 +88,12 @@ def refuse_unlike(a: Result, b: Result) -> None:
     first, second = a.record, b.record
     if first.task.get("digest") != second.task.get("digest"):
         raise DataError(f"{a.folder} and {b.folder} are of different tasks: {_task_difference(a, b)}")
-    if first.dataset.get("digest") != second.dataset.get("digest"):
-        raise DataError(
-            f"{a.folder} and {b.folder} are over different data: the digests of the data set are "
-            f"{first.dataset.get('digest')} and {second.dataset.get('digest')}. Run the older one again on the data of today."
-        )
+    for part in first.data.keys() & second.data.keys():
+        if first.data[part] != second.data[part]:
+            raise DataError(
+                f"{a.folder} and {b.folder} are over different {part}: the digests are {first.data[part]} and "
+                f"{second.data[part]}. Run the older one again on the data of today."
+            )
 
 
 def _task_difference(a: Result, b: Result) -> str:

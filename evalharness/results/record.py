@@ -67,6 +67,12 @@ class Record:
         return next((name for name in self.scores if BEFORE in name and name.replace(BEFORE, "", 1) == score), None)
 
     @property
+    def data(self) -> dict[str, Any]:
+        """The digests of the data of a run and, of what was trained, of the training data."""
+        found = {"data": self.dataset.get("digest")}
+        return found if "train" not in self.dataset else {**found, "training data": self.dataset["train"].get("digest")}
+
+    @property
     def trained_scores(self) -> list[str]:
         """The names of the scores without those from before training."""
         return [name for name in self.scores if BEFORE not in name]

@@ -56,12 +56,12 @@ def _folders(folder: Path) -> Iterable[Path]:
 
 
 def _refuse_unlike(one: Seed, other: Seed) -> None:
-    for part in ("task", "dataset"):
-        first, second = (getattr(seed.record, part).get("digest") for seed in (one, other))
-        if first != second:
+    first, second = ({"tasks": seed.record.task.get("digest"), **seed.record.data} for seed in (one, other))
+    for part, digest in first.items():
+        if digest != second.get(part):
             raise DataError(
-                f"{one.folder} and {other.folder} are seeds of different {part}s: the digests are {first} and {second}. "
-                f"Run the older one again."
+                f"{one.folder} and {other.folder} are seeds of different {part}: the digests are {digest} and "
+                f"{second.get(part)}. Run the older one again."
             )
     if getattr(one.task, "arms", None) != getattr(other.task, "arms", None):
         raise DataError(f"{one.folder} and {other.folder} were trained differently, so they are no seeds of one arm")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from evalharness.errors import DataError, UsageError, nearest
+from evalharness.errors import DataError, EvalharnessError, UsageError, nearest
+from evalharness.results.folder import LOG
 from evalharness.results.record import Record
 from evalharness.running.execution import Tell, Watch
 from evalharness.running.launch import untold, unwatched
@@ -48,6 +49,10 @@ class ArmPlan:
     def name(self) -> str:
         """The arm, after what tells its task from others of the same file."""
         return "/".join([*self.task.labels, self.task.arms[0].name])
+
+    def named(self, seed: int) -> str:
+        """Return how one seed is told of."""
+        return f"arm '{self.name}', seed {seed}"
 
     def of_seed(self, seed: int) -> tuple[TrainingTask, Path]:
         """Return the task of one seed and its run folder."""
@@ -142,8 +147,7 @@ def planned(tasks: Sequence[TrainingTask], arms: Sequence[str], seeds: Sequence[
 def _refuse_stale(plans: Sequence[ArmPlan]) -> None:
     """Raise UsageError where a seed that is not trained now was trained otherwise, and would stand in the arm's record."""
     for one in plans:
-        other = stale(one.folder, one.task)
-        if other is not None:
+        for other in stale(one.folder, one.task):
             raise UsageError(
                 f"{other} was trained otherwise than the arm is now, and one arm's seeds make one record. "
                 f"Train all of its seeds, remove that folder, or name another one with --out DIR."
@@ -166,7 +170,7 @@ def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell
         for one in plans:
             try:
                 for seed in one.task.seeds:
-                    whole.note = f"{one.name} seed {seed}"
+                    whole.note = one.named(seed)
                     if many:
                         watch(whole)
                     SeedRun(*one.of_seed(seed), session).record()
@@ -174,6 +178,10 @@ def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell
                 records[one.name] = write_arm(one.folder, command=settings.command)
             except DataError as error:
                 failures.append(str(error))
+            except EvalharnessError:
+                raise
+            except Exception as error:  # of a plugin, a library or the machine: it costs this arm, and no other
+                failures.append(f"{one.named(seed)}: {type(error).__name__}: {error} (more in {one.folder}/seed{seed}/{LOG})")
     return records, failures
 
 

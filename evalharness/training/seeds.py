@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from evalharness.contract import Dataset, Loss, Model, Network, Sample, Spec, di
 from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.errors import DataError
 from evalharness.results.curves import CURVES, write_curves
-from evalharness.results.folder import RECORD, Log, locked, refuse_foreign, write_text
+from evalharness.results.folder import RECORD, Log, begin, locked, refuse_foreign, write_text
 from evalharness.results.record import Record, read_record
 from evalharness.running.execution import Run, Watch
 from evalharness.running.parts import Parts, build_parts
@@ -39,6 +40,7 @@ from evalharness.training.evaluating import (
     prompts_of,
 )
 from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train
+from evalharness.training.matching import changes, data_of
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
@@ -116,8 +118,11 @@ class SeedRun:
         refuse_foreign(self.folder)
         with ExitStack() as stack:
             stack.enter_context(locked(self.folder))
+            for folder in (self.folder, self.folder.parent):  # what is trained anew is what neither of their records is of
+                begin(folder)
             log = stack.enter_context(closing(Log(self.folder)))
-            record = self._record(log)
+            with logged(log):
+                record = self._record(log)
             shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
         return record
 
@@ -237,14 +242,21 @@ class SeedRun:
         return {name: model if asked is self.parts.model else asked for name, asked in self.parts.asking.items()}
 
 
-def stale(folder: Path, task: TrainingTask) -> str | None:
-    """Return the folder of a seed that is not the task's and was trained otherwise, so that they make no arm together."""
-    own = {**task.system.plain(), "seed": None, "seeds": None}
+@contextmanager
+def logged(log: Log) -> Iterator[None]:
+    """Write into the log what is raised, with the place."""
+    try:
+        yield
+    except Exception as error:
+        log.add("failed", error=str(error), traceback=traceback.format_exc())
+        raise
+
+
+def stale(folder: Path, task: TrainingTask) -> Iterator[str]:
+    """Yield the folder of each seed that is not the task's and was trained otherwise, so that they make no arm together."""
     for path in sorted(folder.glob("seed*")):
         number = path.name.removeprefix("seed")
-        if not number.isdecimal() or int(number) in task.seeds or not (path / RECORD).is_file():
-            continue
-        record = read_record(path)
-        if {**record.system.get("spec", {}), "seed": None, "seeds": None} != own or record.task.get("digest") != task.digest():
-            return str(path)
-    return None
+        if number.isdecimal() and int(number) not in task.seeds and (path / RECORD).is_file():
+            told = list(changes(read_record(path), task, data_of(task)))
+            if told:
+                yield f"{path} ({'; '.join(told)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from evalharness.results.record import Record
 from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
 from evalharness.training.checkpoints import last_checkpoint
+from evalharness.training.fitting import Fit, train
 from evalharness.training.jobs import in_processes
 from evalharness.training.running import ArmsFailed
 from tests.training.tasks import DENSE, MIXTURE, PAIRS, SUMS, TABLE, TEXTS, write_data, write_rows
@@ -108,13 +110,13 @@ def test_what_is_finished_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) 
     first = run(ONE_SEED)
     monkeypatch.setattr("evalharness.training.seeds.train", None)
     assert {name: record.scores for name, record in run(ONE_SEED).items()} == {name: one.scores for name, one in first.items()}
-    with pytest.raises(TypeError, match="not callable"):
+    with pytest.raises(ArmsFailed, match="not callable"):
         run(ONE_SEED.replace("steps: 4", "steps: 5"))
 
 
 def test_a_seed_that_was_trained_otherwise_does_not_stand_beside_the_others() -> None:
     run(SUMS, arms=["full"])
-    with pytest.raises(UsageError, match=r"seed1 was trained otherwise than the arm is now"):
+    with pytest.raises(UsageError, match=r"seed1 \(.* was .* and is .*\) was trained otherwise than the arm is now"):
         run(SUMS.replace("steps: 4", "steps: 5"), arms=["full"], seeds=[0])
 
 
@@ -327,6 +329,45 @@ def test_an_arm_that_leaves_the_numbers_is_named_and_costs_no_other(jobs: int) -
         run(TABLE.replace("mse: mse", f"wild: {wild}"), jobs=jobs)
     assert list(caught.value.records) == ["mae"]
     assert (Path("runs/table/mae/record.json").is_file(), Path("runs/table/wild/record.json").exists()) == (True, False)
+
+
+def test_an_arm_that_fails_when_trained_anew_keeps_no_record_of_what_it_was() -> None:
+    run(TABLE, arms=["mse"])
+    with pytest.raises(ArmsFailed):
+        run(TABLE.replace("mse: mse", "mse: {loss: mse, trainer: {learning_rate: 1.0e+30, optimizer: sgd}}"), arms=["mse"])
+    assert not Path("runs/table/mse/record.json").exists()
+    assert not Path("runs/table/mse/seed0/record.json").exists()
+
+
+def test_a_fault_of_a_library_costs_its_arm_alone_and_stands_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(module: Any, data: Any, fit: Fit, watch: Any) -> Any:
+        return train(module, data, fit, watch) if fit.loss.name == "mae" else 1 / 0
+
+    monkeypatch.setattr("evalharness.training.seeds.train", broken)
+    with pytest.raises(ArmsFailed, match=r"arm 'mse', seed 0: ZeroDivisionError: .* \(more in .*/mse/seed0/log.jsonl\)") as caught:
+        run(TABLE)
+    assert list(caught.value.records) == ["mae"]
+    assert "Traceback" in Path("runs/table/mse/seed0/log.jsonl").read_text()
+
+
+def test_seeds_of_other_training_data_make_no_arm_together() -> None:
+    run(ONE_SEED, arms=["full"])
+    Path("train.jsonl").write_text("".join(Path("train.jsonl").read_text().splitlines(keepends=True)[1:]), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"seed0 \(the training data were others\) was trained otherwise"):
+        run(SUMS, arms=["full"], seeds=[1])
+
+
+def test_seeds_that_fill_different_experts_are_added_up_by_load() -> None:
+    record = run(TEXTS.replace("[bits_per_byte]", "[routing_load_variation]") + "seeds: [0, 1, 2]\n", arms=["none"])["none"]
+    assert record.seeds is not None
+    for name, score in record.scores.items():
+        by_seed = record.seeds["scores"][name]
+        assert min(by_seed) <= score.value <= max(by_seed)
+
+
+def test_a_killed_process_is_told_and_the_others_end_with_it() -> None:
+    with pytest.raises(DataError, match="a process that trained arms was killed"):
+        list(in_processes(os._exit, [1], 1))
 
 
 def test_work_is_shared_out_to_processes() -> None:
