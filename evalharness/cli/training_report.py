@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalharness.results.intervals import interval_of
 from evalharness.results.wording import ARROWS, counted, number
 
 if TYPE_CHECKING:
     from evalharness.results import Record
-    from evalharness.scoring import Score
 
 SHOWN_ARMS = 60
 
@@ -35,7 +35,7 @@ def _of_score(score: str, records: Mapping[str, Record]) -> list[str]:
     """Return the table of one score."""
     arrow = ARROWS[next(iter(records.values())).scores[score].better]
     rows = [(f"{score} {arrow}", "value", "95% interval", "before training")]
-    rows += [(arm, *_cells(record.scores[score], _before(record, score))) for arm, record in records.items()]
+    rows += [(arm, *_cells(record, score)) for arm, record in records.items()]
     shown = 4 if any(row[3] for row in rows[1:]) else 3
     widths = [max(len(row[column]) for row in rows) for column in range(shown)]
     rule = ("─" * widths[0], *("─" * width for width in widths[1:]))
@@ -53,14 +53,10 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     ).rstrip()
 
 
-def _before(record: Record, score: str) -> Score | None:
-    was = record.before(score)
-    return None if was is None else record.scores[was]
-
-
-def _cells(score: Score, before: Score | None) -> tuple[str, str, str]:
-    value, was = (None if one is None else one.value for one in (score, before))
-    interval = "–" if score.low is None or score.high is None else f"{number(score.low)} to {number(score.high)}"
+def _cells(record: Record, name: str) -> tuple[str, str, str]:
+    before, ends = record.before(name), interval_of(record, name)
+    value, was = record.scores[name].value, None if before is None else record.scores[before].value
+    interval = "–" if ends is None else f"{number(ends[0])} to {number(ends[1])}"
     return "–" if value is None else number(value), interval, "" if was is None else number(was)
 
 

@@ -1,4 +1,4 @@
-"""What arms reach beside the first one, and beside what the model reached before training; Holm over each family."""
+"""What arms reach beside the first one with their network, and beside what the model reached before training; Holm over each family."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from evalharness.comparison import Line, Result, compare
 from evalharness.comparison.pairs import judged
 from evalharness.comparison.seeds import with_seeds
+from evalharness.contract import Spec
 from evalharness.results import Record
 from evalharness.results.wording import number
 from evalharness.scoring.families import holm
@@ -18,12 +19,22 @@ WORDS = {"better": "better", "worse": "worse", "not shown": "no difference shown
 Key = tuple[tuple[str, ...], str, str]  # labels of the case, score, arm
 
 
-def against_first(cases: Sequence[Case], scores: Sequence[str]) -> dict[Key, Line]:
-    """Return the line of each arm beside the first of its case in each score; Holm over all of them at once."""
+def baselines(case: Case) -> dict[str, str]:
+    """Return by arm the one that it is compared with: the first arm with its network, which itself has none.
+
+    Beside an arm with another network, a difference would be that of the networks as much as that of the losses.
+    """
+    first: dict[Spec, str] = {}
+    found = {arm.name: first.setdefault(arm.network, arm.name) for arm in case.task.arms if arm.name in case.arms}
+    return {arm: beside for arm, beside in found.items() if arm != beside}
+
+
+def against_baseline(cases: Sequence[Case], scores: Sequence[str]) -> dict[Key, Line]:
+    """Return the line of each arm beside its baseline in each score; Holm over all of them at once."""
     found: dict[Key, Line] = {}
     for case in cases:
-        for arm, result in list(case.arms.items())[1:]:
-            pair = compare(next(iter(case.arms.values())).folder, result.folder, scores=scores).pairs[0]
+        for arm, beside in baselines(case).items():
+            pair = compare(case.arms[beside].folder, case.arms[arm].folder, scores=scores).pairs[0]
             found |= {(case.labels, line.score, arm): line for line in pair.lines}
     return _over_all(found)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from scipy.special import stdtrit
 
 from evalharness.comparison import Result, read_result
 from evalharness.errors import DataError, Fault
@@ -19,6 +16,7 @@ from evalharness.results.folder import RECORD
 from evalharness.task import TrainingTask, load_training
 from evalharness.task.strict_yaml import read_file
 from evalharness.task.varying import labels
+from evalharness.training.matching import changes, data_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Study:
-    """A training task and all that was found of it below a folder; `missing` names arms that have no record."""
+    """A training task and all that was found of it below a folder; `missing` names arms and seeds without a record."""
 
     path: Path
     root: Path
@@ -89,18 +87,34 @@ def read_study(path: str | Path, runs: str | Path | None = None) -> Study:
     cases = tuple(Case(task, dict(_arms(task, root)), _sets(varied, task.labels)) for task in tasks)
     if not any(case.arms for case in cases):
         raise DataError(f"{root} holds no finished arm of {path}. Train them first: evalharness run {path} --out {root}")
-    missing = tuple("/".join([*case.labels, arm.name]) for case in cases for arm in case.task.arms if arm.name not in case.arms)
+    missing = tuple(name for case in cases for name in _missing(case))
     return Study(Path(path), root, tuple(case for case in cases if case.arms), missing)
 
 
 def _arms(task: TrainingTask, root: Path) -> Iterator[tuple[str, Result]]:
+    """Yield the arms that have a record; raises DataError for one of another task, arm or data than the file has now."""
+    data = data_of(task)
     for arm in task.arms:
         folder = root.joinpath(*task.labels, arm.name)
         if (folder / RECORD).is_file():
             result = read_result(folder)
-            if result.record.task.get("digest") != task.digest():
-                raise DataError(f"{folder} is of another version of the task than {task.path} is now; run it again")
+            told = list(changes(result.record, task.of(arm.name, task.seeds), data))
+            if told:
+                raise DataError(f"{folder} is not what {task.path} says now: {'; '.join(told)}. Run it again")
             yield arm.name, result
+
+
+def _missing(case: Case) -> Iterator[str]:
+    """Yield the arms without a record, and the seeds that are not in one."""
+    for arm in case.task.arms:
+        name = "/".join([*case.labels, arm.name])
+        if arm.name not in case.arms:
+            yield name
+            continue
+        found = (case.record(arm.name).seeds or {"seeds": ()})["seeds"]
+        absent = [str(seed) for seed in case.task.seeds if seed not in found]
+        if absent:
+            yield f"{name} seed {', '.join(absent)}"
 
 
 def _varied(path: Path) -> dict[str, list[Any]]:
@@ -127,33 +141,3 @@ def _is_flat(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def t_interval(values: Sequence[float], middle: float | None = None) -> tuple[float, float] | None:
-    """Return the 95 % t interval of a mean, around `middle` where that is given; None for fewer than two values.
-
-    >>> low, high = t_interval([1.0, 2.0, 3.0])
-    >>> round(low, 2), round(high, 2)
-    (-0.48, 4.48)
-    """
-    count = len(values)
-    if count < 2:
-        return None
-    mean = math.fsum(values) / count
-    se = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
-    half = float(stdtrit(count - 1, 0.975)) * se
-    centre = mean if middle is None else middle
-    return centre - half, centre + half
-
-
-def interval_of(record: Record, name: str) -> tuple[float, float] | None:
-    """Return the interval of an arm's score: that of the samples or that of the seeds, whichever is wider; None without one."""
-    score = record.scores[name]
-    if score.value is None or score.low is None or score.high is None:
-        return None
-    values = [value for value in (record.seeds or {"scores": {name: []}})["scores"][name] if value is not None]
-    by_seed = t_interval(values, score.value)
-    if by_seed is None or by_seed[1] - by_seed[0] <= score.high - score.low:
-        return score.low, score.high
-    low, high = score.range or (None, None)
-    return (by_seed[0] if low is None else max(low, by_seed[0])), (by_seed[1] if high is None else min(high, by_seed[1]))

@@ -12,12 +12,13 @@ import yaml
 from evalharness.comparison import Line
 from evalharness.comparison.words import notes_of, verdict
 from evalharness.results import Record
+from evalharness.results.intervals import interval_of
 from evalharness.results.wording import ARROWS, counted, number
 from evalharness.training.study import plots
-from evalharness.training.study.comparing import Key, against_first, shown, since_before
+from evalharness.training.study.comparing import Key, against_baseline, baselines, shown, since_before
 from evalharness.training.study.markdown import table, with_interval
 from evalharness.training.study.plots import Plots
-from evalharness.training.study.reading import Case, Study, interval_of
+from evalharness.training.study.reading import Case, Study
 
 MISSING_SHOWN = 10
 DOCUMENT_END = "...\n"
@@ -33,8 +34,8 @@ class Document:
 
     @cached_property
     def against(self) -> dict[Key, Line]:
-        """Each arm beside the first of its case."""
-        return against_first(self.study.cases, self.study.scores)
+        """Each arm beside the first of its case with the same network."""
+        return against_baseline(self.study.cases, self.study.scores)
 
     @cached_property
     def changes(self) -> dict[Key, Line]:
@@ -69,7 +70,7 @@ def head(document: Document) -> Iterator[str]:
     if study.missing:
         names = ", ".join(study.missing[:MISSING_SHOWN])
         more = f" and {len(study.missing) - MISSING_SHOWN:,} more" if len(study.missing) > MISSING_SHOWN else ""
-        yield f"**Not all was run**: {counted(len(study.missing), 'arm')} missing ({names}{more})."
+        yield f"**Not all was run**: missing are {names}{more}."
 
 
 def arms(document: Document) -> Iterator[str]:
@@ -94,11 +95,15 @@ def in_short(document: Document) -> Iterator[str]:
 
 
 def _in_short(document: Document, case: Case) -> Iterator[str]:
-    first = next(iter(case.arms))
+    beside = baselines(case)
     for score in document.study.scores:
         lines = document.lines(case, score)
-        if lines:
-            yield f"- {''.join(f'{label}, ' for label in case.labels)}**{score}** beside `{first}`: {_told(lines)}."
+        told = [
+            f"beside `{first}`: {_told({arm: line for arm, line in lines.items() if beside[arm] == first})}"
+            for first in dict.fromkeys(beside[arm] for arm in lines)
+        ]
+        if told:
+            yield f"- {''.join(f'{label}, ' for label in case.labels)}**{score}** {'; '.join(told)}."
 
 
 def _told(lines: Mapping[str, Line]) -> str:
@@ -123,12 +128,18 @@ def _of_case(document: Document, case: Case) -> Iterator[str]:
         yield f"### {' · '.join(case.labels)}"
     lines = {score: found for score in document.study.scores if (found := document.lines(case, score))}
     if lines:
-        first = next(iter(case.arms))
-        figure = plots.differences(lines, f"difference to {first}")
-        yield _picture(document, case, "differences", f"Differences to {first}", figure)
+        beside = _beside(case)
+        figure = plots.differences(lines, f"difference to {beside}")
+        yield _picture(document, case, "differences", f"Differences to {beside}", figure)
     for score in document.study.scores:
         yield _of_score(document, case, score)
     yield from _notes(lines)
+
+
+def _beside(case: Case) -> str:
+    """Return what arms are compared with: an arm's name, where all of them have the same network."""
+    names = list(dict.fromkeys(baselines(case).values()))
+    return names[0] if len(names) == 1 else "the first arm with the same network"
 
 
 def _of_score(document: Document, case: Case, score: str) -> str:
@@ -137,8 +148,8 @@ def _of_score(document: Document, case: Case, score: str) -> str:
     if case.record(first).before(score):
         columns["before"] = lambda arm: _before(case.record(arm), score)
         columns["change"] = lambda arm: _difference(document.changes, case, score, arm)
-    if len(case.arms) > 1:
-        columns[f"difference to `{first}`"] = lambda arm: _difference(document.against, case, score, arm)
+    if baselines(case):
+        columns[f"difference to {_beside(case)}"] = lambda arm: _difference(document.against, case, score, arm)
     rows = [[f"`{arm}`", *(cell(arm) for cell in columns.values())] for arm in case.arms]
     return table([f"{score} {ARROWS[case.record(first).scores[score].better]}", *columns], rows)
 
@@ -181,8 +192,9 @@ def training(document: Document) -> Iterator[str]:
     if loads:
         yield "## Load of the experts"
         yield (
-            "Share of the tokens that each expert of each layer got over the steps, mean over the seeds: 1 is an even load, and "
-            "2 and more have the brightest colour."
+            "Share of the tokens that each expert of each layer got over the steps: 1 is an even load, and 2 and more have the "
+            "brightest colour. Experts have no counterpart in another seed, so those of each seed are ordered by their load "
+            "over all steps, the fullest first, and the mean over the seeds is that of each place."
         )
         yield from (_picture(document, case, "load", "Load of the experts by layer", figure) for case, figure in loads)
 

@@ -10,8 +10,9 @@ from functools import cached_property
 
 from scipy.stats import rankdata
 
+from evalharness.results.intervals import t_interval
 from evalharness.scoring import Score
-from evalharness.training.study.reading import Case, Study, t_interval
+from evalharness.training.study.reading import Case, Study
 
 DATASET = "dataset"
 Setting = tuple[str, ...]

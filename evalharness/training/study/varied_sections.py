@@ -22,7 +22,7 @@ Cell = Callable[[str, int], str]
 def in_short(document: Document, grid: Grid) -> Iterator[str]:
     """Yield a sentence a score and setting: the arm that stands best beside the first, at the least and the largest number."""
     yield "## In short"
-    yield "The arm that came out best, at both ends; being picked flatters it, and its interval does not allow for that."
+    yield "The arm with the best value, at both ends; being picked flatters it, and its interval does not allow for that."
     for score in document.study.scores:
         told = [f"  - {_named(setting)}{_extremes(grid, setting, score)}" for setting in grid.settings]
         yield "\n".join(
@@ -48,16 +48,10 @@ def _best(grid: Grid, setting: Setting, place: int, score: str) -> str:
         return "nothing can be compared"
     best = min(known, key=lambda arm: sign * known[arm].value)
     one, first = known[best], f"`{grid.study.arms[0]}`"
-    told = f"{_shown(one)} {'times' if one.ratio else 'beside'} {first} ({_word(one, sign)})"
-    behind = sign * (one.value - one.alike) > 0
-    return f"{first} is best, next `{best}`, {told}" if behind else f"`{best}` is best, {told}"
-
-
-def _word(one: Relative, sign: float) -> str:
-    """Return whether the interval of an arm beside the first one leaves out that both are alike."""
+    told = f"`{best}`: {_shown(one)} {'times' if one.ratio else 'beside'} {first}"
     if one.ends is None or one.ends[0] <= one.alike <= one.ends[1]:
-        return "no difference shown"
-    return "better" if sign * (one.value - one.alike) < 0 else "worse"
+        return f"{told}, no difference shown"
+    return f"{told}, better" if sign * (one.value - one.alike) < 0 else f"{first}; next {told}, worse"
 
 
 def _shown(one: Relative | None) -> str:

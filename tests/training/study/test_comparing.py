@@ -14,7 +14,7 @@ import evalharness as eh
 from evalharness.comparison import read_result
 from evalharness.results import read_record
 from evalharness.training.arms import write_arm
-from evalharness.training.study.comparing import against_first, shown, since_before
+from evalharness.training.study.comparing import against_baseline, baselines, shown, since_before
 from evalharness.training.study.reading import Case
 from tests.training.conftest import write_seed, write_task
 
@@ -44,7 +44,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Any:
         for seed, share in enumerate(shares):
             write_seed(task, root / name / f"seed{seed}", share, luck=100 * len(name) + seed)
         write_arm(root / name)
-    return Case(SimpleNamespace(labels=()), {name: read_result(root / name) for name in SHARES})  # type: ignore[arg-type]
+    arms = [SimpleNamespace(name=name, network="small") for name in SHARES]
+    return Case(SimpleNamespace(labels=(), arms=arms), {name: read_result(root / name) for name in SHARES})  # type: ignore[arg-type]
 
 
 def test_a_change_is_paired_by_sample_and_by_seed(case: Any) -> None:
@@ -66,7 +67,7 @@ def test_what_gained_is_better_and_what_is_restless_is_not_shown(case: Any) -> N
 
 
 def test_arms_stand_beside_the_first_with_holm_over_arms_and_scores(case: Any) -> None:
-    found = against_first([case], ["token_f1", "bleu"])
+    found = against_baseline([case], ["token_f1", "bleu"])
     assert {arm for _, _, arm in found} == {"better", "restless"}
     own = eh.compare(case.arms["first"].folder, case.arms["better"].folder, scores=["token_f1"]).pairs[0].lines[0]
     line = found[(), "token_f1", "better"]
@@ -75,8 +76,14 @@ def test_arms_stand_beside_the_first_with_holm_over_arms_and_scores(case: Any) -
     assert min(each.p_adjusted for each in found.values()) == pytest.approx(min(1, 4 * smallest))
 
 
+def test_an_arm_stands_beside_the_first_with_its_network(case: Any) -> None:
+    networks = {"first": "small", "better": "large", "restless": "large"}
+    arms = [SimpleNamespace(name=name, network=network) for name, network in networks.items()]
+    assert baselines(Case(SimpleNamespace(labels=(), arms=arms), case.arms)) == {"restless": "better"}  # type: ignore[arg-type]
+
+
 def test_a_difference_is_written_with_its_sign_its_interval_and_a_word(case: Any) -> None:
-    found = against_first([case], ["token_f1"])
+    found = against_baseline([case], ["token_f1"])
     assert shown(found[(), "token_f1", "better"]).startswith("+0.")
     assert shown(found[(), "token_f1", "better"]).endswith("), better")
     assert shown(found[(), "token_f1", "restless"]).endswith("), no difference shown")

@@ -98,8 +98,10 @@ def test_what_was_not_run_is_named(plain: Made, tmp_path: Path) -> None:
     task, runs = plain
     shutil.copytree(runs, tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs" / "huber")
-    text = written((task, tmp_path / "runs"), tmp_path)
-    assert "**Not all was run**: 1 arm missing (huber)." in text
+    more = tmp_path / "task.yaml"
+    more.write_text(task.read_text(encoding="utf-8").replace("[0, 1, 2]", "[0, 1, 2, 3]"), encoding="utf-8")
+    text = written((more, tmp_path / "runs"), tmp_path)
+    assert "**Not all was run**: missing are mse seed 3, mae seed 3, huber." in text
     assert list(rows(text, "mae ↓")) == ["mse", "mae"]
 
 
@@ -108,9 +110,14 @@ def test_runs_of_another_version_and_no_runs_are_refused(plain: Made, tmp_path: 
     with pytest.raises(DataError, match=r"holds no finished arm .* evalharness run"):
         write_study(task, runs=tmp_path, out=tmp_path / "study.md")
     other = tmp_path / "task.yaml"
-    other.write_text(task.read_text(encoding="utf-8").replace("[mae, rmse]", "[mae]"), encoding="utf-8")
-    with pytest.raises(DataError, match="another version of the task"):
-        write_study(other, runs=runs, out=tmp_path / "study.md")
+    for was, now, told in [
+        ("[mae, rmse]", "[mae]", "the task is another one"),
+        ("steps: 20", "steps: 30", "trainer.steps was 20 and is 30"),
+        ("mse: mse", "mse: mae", "loss was 'mse' and is 'mae'"),
+    ]:
+        other.write_text(task.read_text(encoding="utf-8").replace(was, now), encoding="utf-8")
+        with pytest.raises(DataError, match=f"runs/mse is not what .* says now: {told}. Run it again"):
+            write_study(other, runs=runs, out=tmp_path / "study.md")
 
 
 def test_the_command_prints_where_it_is(plain: Made, tmp_path: Path) -> None:
