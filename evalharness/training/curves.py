@@ -25,9 +25,9 @@ FEW_POINTS = 40  # up to so many, each is marked
 def write_plots(folder: str | Path) -> list[Path]:
     """Draw the curves of a seed's run folder, or of all seeds of an arm's, into PNG files there; return their paths.
 
-    `curves.png` has a panel for every name that was logged, a line a seed; `router_load.png` a heat map a layer of the
-    share of tokens that each expert got over the steps (of several seeds the mean, experts by their load), where routers were logged. Raises
-    DataError where nothing was logged. Needs matplotlib (the extra `train`).
+    `curves.png` has a panel for every name that was logged, a line a seed; `router_load.png`, where routers were logged, a
+    heat map a layer of the share of tokens that each expert got over the steps: of several seeds the mean, each seed's
+    experts in the order of their load. Raises DataError where nothing was logged. Needs matplotlib (the extra `train`).
     """
     folder = Path(folder)
     seeds = curves_of(folder)

@@ -344,7 +344,7 @@ def test_a_fault_of_a_library_costs_its_arm_alone_and_stands_in_the_log(monkeypa
         return train(module, data, fit, watch) if fit.loss.name == "mae" else 1 / 0
 
     monkeypatch.setattr("evalharness.training.seeds.train", broken)
-    with pytest.raises(ArmsFailed, match=r"arm 'mse', seed 0: ZeroDivisionError: .* \(more in .*/mse/seed0/log.jsonl\)") as caught:
+    with pytest.raises(ArmsFailed, match=r"arm 'mse', seed 0: ZeroDivisionError: .* \(more in .*/log.jsonl\)") as caught:
         run(TABLE)
     assert list(caught.value.records) == ["mae"]
     assert "Traceback" in Path("runs/table/mse/seed0/log.jsonl").read_text()

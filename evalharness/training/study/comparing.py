@@ -1,4 +1,4 @@
-"""What arms reach beside the first one with their network, and beside what the model reached before training; Holm over each family."""
+"""What arms reach beside the first one with their network, and beside the model before training; Holm over each family."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from evalharness.comparison import Line
-from evalharness.results.intervals import interval_of
 from evalharness.results.curves import Load, loads_of, mean_of, scalar_names
 from evalharness.results.folder import make
+from evalharness.results.intervals import interval_of
 from evalharness.training.curves import framed, heat_maps, panels, saved
 from evalharness.training.study.markdown import image
 from evalharness.training.study.reading import Case

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from evalharness.results import read_record
-from evalharness.task import load_training
 from evalharness.results.intervals import interval_of, t_interval
+from evalharness.task import load_training
 from evalharness.training.study.reading import _sets, _varied, read_study
 from evalharness.training.study.varied import Grid, break_point, break_points, mean_ranks, relative
 from tests.training.study.conftest import TASK
