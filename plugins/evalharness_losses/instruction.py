@@ -4,7 +4,8 @@ All read `labels` (batch, tokens), int64, -100 where nothing is to be learnt, an
 or `hidden` (batch, tokens, width) with `head_weight` (vocabulary, width), of which logits are made a few tokens at a time:
 logits = hidden @ head_weight.T, without bias, scale or cap. Optional: `token_weight` (batch, tokens), under the tokens as the
 labels are; `sample_weight` (batch,); `document_ids` (batch, tokens), packed rows, where the first token of a document is no
-label. Computed in float32 or better, also under autocast. Below, p is the probability of a label, H the entropy of the
+label. Computed in float32 or better, also under autocast; logits that are made of half precision are rounded to it once, as
+those of the model itself, and agree with float32 within 1e-2. Below, p is the probability of a label, H the entropy of the
 distribution over the vocabulary in nats, e_y the one-hot label.
 
 Each raises DataError that names the tensor, its shape and the sample: labels outside the vocabulary, logits that give no
@@ -20,10 +21,12 @@ import evalharness as eh
 from evalharness_losses.declaring import AT_LEAST_0, SHARE
 from evalharness_losses.tokenwise import per_token
 
+_BOUNDED = ("differentiable", "robust", "bounded gradient")
+
 
 def _tags(loss: Any) -> tuple[str, ...]:
     """Return what holds of supervised: the square of the log-sum-exp is neither convex nor has it a bounded gradient."""
-    return ("differentiable",) if loss.z_loss else ("convex", "differentiable", "bounded gradient")
+    return ("differentiable",) if loss.z_loss else ("convex", *_BOUNDED)
 
 
 @per_token(
@@ -53,7 +56,7 @@ def supervised(token: Any, *, label_smoothing: float = 0.0, z_loss: float = 0.0)
 
 
 @per_token(
-    unit="nats/token", range=(0, None), tags=("differentiable", "bounded gradient"), limits={"gamma": AT_LEAST_0},
+    unit="nats/token", range=(0, None), tags=_BOUNDED, limits={"gamma": AT_LEAST_0},
     formula="-(1 - p)^gamma log p", gradient="((1 - p)^gamma - gamma (1 - p)^(gamma - 1) p log p) (softmax(z) - e_y)",
     cite="Lin et al., Focal Loss for Dense Object Detection, ICCV 2017", reference="closed form; gamma 0 is supervised",
 )  # fmt: skip
@@ -75,7 +78,7 @@ def focal_tokens(token: Any, *, gamma: float = 2.0) -> Any:
 
 
 @per_token(
-    unit="nats/token", range=(0, math.exp(-1)), tags=("bounded gradient",),
+    unit="nats/token", range=(0, math.exp(-1)), tags=("robust", "bounded gradient"),
     formula="-stop(p) log p", gradient="p (softmax(z) - e_y), which is the gradient of 1 - p; p in front is a constant",
     cite="Wu et al., On the Generalization of SFT: A Reinforcement Learning Perspective with Reward Rectification, 2025",
     reference="trl.SFTTrainer(loss_type='dft')",
@@ -95,7 +98,7 @@ def dft(token: Any) -> Any:
 
 
 @per_token(
-    unit="nats/token", range=(0, None), tags=("differentiable", "bounded gradient"), limits={"alpha": AT_LEAST_0},
+    unit="nats/token", range=(0, None), tags=_BOUNDED, limits={"alpha": AT_LEAST_0},
     formula="-log p - alpha sum_{c in C} log(1 - p_c); C: the labels before this one in its document, each once, without itself",
     gradient="softmax(z) - e_y + alpha sum_{c in C} p_c / (1 - p_c) (e_c - softmax(z))", with_earlier=True,
     cite="Welleck et al., Neural Text Generation with Unlikelihood Training, ICLR 2020", reference="closed form",
@@ -115,7 +118,7 @@ def unlikelihood(token: Any, *, alpha: float = 1.0) -> Any:
 
 
 @per_token(
-    unit="nats/token", range=None, tags=("differentiable", "bounded gradient"), limits={"beta": AT_LEAST_0},
+    unit="nats/token", range=None, tags=_BOUNDED, limits={"beta": AT_LEAST_0},
     formula="-log p - beta H", gradient="softmax(z) - e_y + beta p_v (log p_v + H) for each word v",
     cite="Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, ICLR 2017 workshop",
     reference="closed form",

@@ -8,6 +8,9 @@ logits. Two forms of it:
 - `weighted_sum`: their sum under weights that are known beforehand. Gradients are computed beside the value, so that logits
   are computed once; the backward pass only multiplies them by one number.
 
+Of hidden states and a head in half precision a logit is rounded to it, as the model's own head would; its sum over the width
+is added in float32 (on CUDA unless `torch.backends.cuda.matmul` allows reductions in less), and all that follows is float32.
+
 While torch.compile traces, `values` is the plain computation over all tokens at once and the compiler decides what is kept.
 """
 

@@ -137,6 +137,16 @@ def test_full_logits_never_exist(kept: bool) -> None:
     assert 2 * WORDS <= seen.numbers <= 11 * WIDTH < TOKENS * WORDS
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_products_of_half_precision_are_added_in_single(precision: torch.dtype) -> None:
+    # 4096 times 1/512: a sum in half precision stays where one more makes no difference, at 1 or 4.
+    rows, head = torch.ones(1, 4096, dtype=precision), torch.tensor([[1.0], [-1.0]], dtype=precision) / 512
+    tokens = Tokens(rows, head.expand(2, 4096), torch.tensor([0]), torch.tensor([1]))
+    found = values(tokens, lambda token: -token.log_p)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(16, abs=1e-2)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_frozen_head_gets_no_gradient_and_costs_none(kept: bool) -> None:
     tokens, weights = made(5, head=True), torch.ones(TOKENS, dtype=torch.float64)
