@@ -165,6 +165,26 @@ def _positive_power(loss: Any) -> str:
     return "count" if loss.power < 2 else "positive"
 
 
+def _beyond_linear(x: Any, log_scale: Any) -> Any:
+    """Return exp(log_scale) (exp(x) - 1 - x), without cancellation near 0 and where exp(x) alone is beyond all numbers."""
+    import torch
+
+    near, scale = x.clamp(-1, 1), log_scale.exp()
+    series = torch.zeros_like(x)
+    for power in range(18, 1, -1):
+        series = series * near + 1 / math.factorial(power)
+    far = (log_scale + torch.where(near == x, 0.0, x)).exp() - scale * (1 + x)
+    return torch.where(near == x, scale * near**2 * series, far)
+
+
+def _log_ratio(mean: Any, target: Any) -> Any:
+    """Return log(mean / target), to full precision where they are near each other."""
+    import torch
+
+    apart = (mean - target) / target
+    return torch.where(apart.abs() < 0.5, apart.clamp_min(-0.5).log1p(), mean.log() - target.log())
+
+
 @per_sample(
     unit="deviance", range=(0, None), tags=("differentiable",), target=property(_positive_power), limits={"power": AT_LEAST_1},
     formula="2 (y^(2-p) / ((1-p)(2-p)) - y mu^(1-p) / (1-p) + mu^(2-p) / (2-p)); p = 1: 2 (y log(y / mu) - y + mu); "
@@ -177,7 +197,8 @@ def tweedie(prediction: Any, target: Any, *, power: float = 1.5, link: Literal["
     """Mean Tweedie deviance, 0 or more: Poisson at `power` 1, gamma at 2, sums of gammas with zeros between.
 
     `link`: whether the prediction is the log of the mean, finite below 88 / |power - 2| in float32, or the mean, above 0.
-    Raises DataError for a target below 0, or of 0 at powers of 2 and more, and for a mean that is not above 0.
+    Exact to some units of the precision, also for targets near the mean and powers near 1 and 2. Raises DataError for a
+    target below 0, or of 0 at powers of 2 and more, and for a mean that is not above 0.
 
     >>> import torch
     >>> round(tweedie()(prediction=torch.tensor([0.0]), target=torch.tensor([4.0])).item(), 3)
@@ -187,13 +208,17 @@ def tweedie(prediction: Any, target: Any, *, power: float = 1.5, link: Literal["
 
     if link == "identity":
         check_range("tweedie", "prediction", prediction, "positive")
+    none = target == 0
+    own = torch.where(none, 1.0, target)
+    apart = torch.where(none, 0.0, prediction - own.log() if link == "log" else _log_ratio(prediction, own))
+    # y^(2 - p) times the integral of exp((2 - p) t) - exp((1 - p) t) over t from 0 to log(mu / y).
+    parts = [(2 - power, 1), (1 - power, -1)]
+    log_scale = (2 - power) * own.log()
+    found = sum(sign * _beyond_linear(share * apart, log_scale) / share for share, sign in parts if share)
+    if power >= 2:
+        return 2 * found
     log_mean = prediction if link == "log" else prediction.log()
-    if power == 1:
-        return 2 * (torch.special.xlogy(target, target) - target * log_mean - target + log_mean.exp())
-    if power == 2:
-        return 2 * (log_mean - target.log() + target * (-log_mean).exp() - 1)
-    own = target ** (2 - power) / ((1 - power) * (2 - power))
-    return 2 * (own - target * (log_mean * (1 - power)).exp() / (1 - power) + (log_mean * (2 - power)).exp() / (2 - power))
+    return 2 * torch.where(none, ((2 - power) * log_mean).exp() / (2 - power), found)
 
 
 LOSSES: tuple[type[eh.Loss], ...] = (mse, mae, huber, log_cosh, quantile, expectile, poisson, tweedie, penalised_mse)

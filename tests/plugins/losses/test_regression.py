@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,34 @@ def test_tweedie_is_that_of_scikit_learn_under_both_links(power: float) -> None:
     plain = eh.load_loss("tweedie", power=power, link="identity")(prediction=found["prediction"].exp(), target=target)
     assert float(log) == pytest.approx(expected, rel=1e-9)
     assert float(plain) == pytest.approx(expected, rel=1e-9)
+
+
+def deviance(mean: float, target: float, power: float) -> tuple[float, float]:
+    """Tweedie's deviance and its slope by the mean, to sixty digits."""
+    with localcontext(prec=60):
+        mu, y, p = Decimal(mean), Decimal(target), Decimal(power)
+        slope = float(2 * (mu - y) / mu**p)
+        if power == 1:
+            return float(2 * (y * (y / mu).ln() - y + mu)), slope
+        if power == 2:
+            return float(2 * ((mu / y).ln() + y / mu - 1)), slope
+        own = y ** (2 - p) / ((1 - p) * (2 - p))
+        return float(2 * (own - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))), slope
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+@pytest.mark.parametrize("power", [1.0, 1 + 1e-9, 1.001, 1.5, 1.999, 2 - 1e-9, 2.0, 3.0])
+def test_tweedie_loses_no_digits_near_its_least_and_at_powers_near_1_and_2(power: float, precision: torch.dtype) -> None:
+    eps, loss = torch.finfo(precision).eps, eh.load_loss("tweedie", power=power, link="identity")
+    for target in (1e-6, 3.0, 1e5):
+        for ratio in (1e-4, 0.4, 0.999, 1 - 2**-20, 1.0, 1 + 2**-20, 1.0001, 1.7, 5.0, 50.0):
+            y = torch.tensor([target], dtype=precision)
+            mean = (y * ratio).requires_grad_()
+            value = loss(prediction=mean, target=y)
+            value.backward()
+            expected, slope = deviance(mean.item(), y.item(), power)
+            assert value.item() == pytest.approx(expected, rel=200 * eps, abs=1e-30)
+            assert mean.grad.item() == pytest.approx(slope, rel=200 * eps)
 
 
 def test_tukey_is_that_of_statsmodels(same: Same) -> None:
