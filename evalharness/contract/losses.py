@@ -23,7 +23,8 @@ class Loss(Metric):
     `evalharness.contract`.
 
     - `formula`, `gradient`: the loss and its gradient as plain text, which `evalharness describe` shows.
-    - `tags`: convex, differentiable, robust, bounded gradient; each is checked by the conformance kit.
+    - `tags`: convex, differentiable (no kinks), robust (the gradient by an output does not grow with how far out that lies),
+      bounded gradient (robust, and nowhere infinite), all in the output of the model; the conformance kit checks each.
 
     Calling a loss computes the scalar of one batch, for a training loop:
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from evalharness.contract import Loss
 from evalharness.testing.outcomes import Broken, NotApplicable
-from evalharness.testing.tensors import DIFFERENTIATED, default_tensors, rows_of, sliced
+from evalharness.testing.tensors import DIFFERENTIATED, SHARED, default_tensors, moved, rows_of, sliced
 
 Tensors = Mapping[str, Any]
 TOLERANCE = 1e-9
 _WEIGHTS = ("sample_weight", "token_weight")
+_LINES, _HALVINGS = 4, 10
 
 
 @dataclass
@@ -85,6 +86,53 @@ class LossSubject:
         }
         return {name: torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for name, tensor in found.items()}
 
+    def pull(self, tensors: Tensors) -> dict[str, Any]:
+        """Return the gradients by the outputs of the model alone: not by weights that samples share, nor by what is learned."""
+        fixed = {*SHARED, *self.loss.learned()}
+        return {
+            name: slope for name, slope in self.gradients(self.scalar, tensors).items() if name.partition("[")[0] not in fixed
+        }
+
+    @cached_property
+    def jumps(self) -> list[tuple[float, float]]:
+        """How far the gradient changes around the steepest place of some lines: along a short piece, and along 1/1024 of it."""
+        import torch
+
+        chance = torch.Generator().manual_seed(0)
+        found = []
+        for _ in range(_LINES):
+            line = _Line(self, *(moved(self.tensors, 1.0, chance) for _ in range(2)))
+            found.append((line.narrowed(_HALVINGS), line.narrowed(_HALVINGS)))
+        return found
+
+
+Place = tuple[float, dict[str, Any]]  # of a line: where it is from 0 to 1, and the gradient there
+
+
+class _Line:
+    """A line between two outputs, halved time and again around where the gradient changes the most."""
+
+    def __init__(self, subject: LossSubject, start: Tensors, end: Tensors) -> None:
+        self.subject, self.start, self.end = subject, start, end
+        self.piece = self._place(0.0), self._place(1.0)
+
+    def narrowed(self, halvings: int) -> float:
+        """Halve the line so often; return by how much the gradient differs at the ends of what remains."""
+        for _ in range(halvings):
+            low, high = self.piece
+            middle = self._place((low[0] + high[0]) / 2)
+            self.piece = max((low, middle), (middle, high), key=_change)
+        return _change(self.piece)
+
+    def _place(self, where: float) -> Place:
+        return where, self.subject.pull(along(self.start, self.end, where))
+
+
+def _change(piece: tuple[Place, Place]) -> float:
+    """Return the length of the difference of the gradients at both ends."""
+    (_, first), (_, last) = piece
+    return norm({name: last[name] - slope for name, slope in first.items()})
+
 
 def only_sums(subject: LossSubject) -> None:
     """Raise NotApplicable for a loss that is coupled across the batch."""
@@ -96,6 +144,11 @@ def only_tagged(subject: LossSubject, tag: str) -> None:
     """Raise NotApplicable for a loss without the tag, or with nothing to try it on."""
     if tag not in subject.loss.tags:
         raise NotApplicable(f"it is not tagged {tag}")
+    only_with_outputs(subject)
+
+
+def only_with_outputs(subject: LossSubject) -> None:
+    """Raise NotApplicable for a loss that reads nothing by which a gradient is taken."""
     if not subject.differentiated:
         raise NotApplicable(f"it reads none of {', '.join(sorted(DIFFERENTIATED))}")
 
@@ -108,6 +161,17 @@ def leaf(value: Any) -> Any:
 def copied(value: Any) -> Any:
     """Return a copy of a tensor or of a tuple of them."""
     return tuple(map(copied, value)) if isinstance(value, tuple) else value.clone()
+
+
+def along(start: Tensors, end: Tensors, place: float) -> dict[str, Any]:
+    """Return the tensors at a place of the line through `start`, at 0, and `end`, at 1; those of whole numbers stay."""
+    return {name: _between(value, end[name], place) for name, value in start.items()}
+
+
+def _between(start: Any, end: Any, place: float) -> Any:
+    if isinstance(start, tuple):
+        return tuple(_between(one, other, place) for one, other in zip(start, end, strict=True))
+    return start + place * (end - start) if start.is_floating_point() else start
 
 
 def flat(value: Any) -> tuple[Any, ...]:

@@ -122,7 +122,8 @@ def _with_row(tensors: Mapping[str, Any], row: int, change: Callable[[Any], Any]
 def moved(tensors: Mapping[str, Any], size: float, chance: Any) -> dict[str, Any]:
     """Return the tensors with everything that a model would have computed a random step of this size away.
 
-    Weights that all samples share stay: what is asked of a loss is asked in the output of the model. Probabilities stay so.
+    Weights that all samples share stay: what is asked of a loss is asked in the output of the model. Probabilities stay so,
+    and log-probabilities below 0.
     """
     changed = dict(tensors)
     for name in DIFFERENTIATED.difference(SHARED).intersection(tensors):
@@ -135,7 +136,9 @@ def _stepped(name: str, value: Any, size: float, chance: Any) -> Any:
     import torch
 
     step = size * torch.randn(value.shape, generator=chance, dtype=torch.float64).to(value.dtype)
-    return (value.log() + step).softmax(-1) if name == "probabilities" else value + step
+    if name == "probabilities":
+        return (value.log() + step).softmax(-1)
+    return -(value + step).abs() if name.endswith("logps") else value + step
 
 
 def in_precision(tensors: Mapping[str, Any], precision: Any, names: Iterable[str]) -> dict[str, Any]:

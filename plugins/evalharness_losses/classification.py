@@ -12,13 +12,23 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, AT_LEAST_MINUS_1, BELOW_0, SHARE, UP_TO_1, per_sample
+from evalharness_losses.declaring import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    AT_LEAST_MINUS_1,
+    BELOW_0,
+    INSIDE,
+    SHARE,
+    SHARES,
+    UP_TO_1,
+    per_sample,
+)  # fmt: skip
 from evalharness_losses.tensors import refuse_shape
 
 Normaliser = Literal["samples", "weights"]
-_CONVEX = ("convex", "differentiable", "bounded gradient")
-_SMOOTH = ("differentiable", "bounded gradient")
-_BOUNDED = ("differentiable", "robust", "bounded gradient")
+_SMOOTH = ("differentiable", "robust", "bounded gradient")
+_CONVEX = ("convex", *_SMOOTH)
 
 
 def _table(loss: str, option: str, values: tuple[float, ...], logits: Any) -> Any:
@@ -56,7 +66,7 @@ def _binary_weight(target: Any, *, neg_weight: float, pos_weight: float, normali
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="share", from_probabilities=True, weigh=_binary_weight,
-    limits={"label_smoothing": SHARE, "prior": SHARE, "neg_weight": AT_LEAST_0, "pos_weight": AT_LEAST_0},
+    limits={"label_smoothing": SHARE, "prior": INSIDE, "neg_weight": AT_LEAST_0, "pos_weight": AT_LEAST_0},
     formula="-(w1 y log p + w0 (1 - y) log(1 - p)), p = sigmoid(z); y smoothed to (1 - s) y + s prior",
     gradient="p - y by z, without weights", cite="Cox, The Regression Analysis of Binary Sequences, JRSS B 20, 1958",
     reference="torch.nn.functional.binary_cross_entropy_with_logits, sklearn.metrics.log_loss",
@@ -75,7 +85,7 @@ def binary_cross_entropy(
 
     `pos_weight` (w1) and `neg_weight` (w0) weigh the terms of y = 1 and y = 0; the mean divides by the number of samples
     or, with `normaliser: weights`, by the sum of the weights of their classes. `label_smoothing` moves a target towards
-    `prior`: 1/2 is uniform smoothing, the share of y = 1 in the data smooths towards what is known before.
+    `prior`, inside 0 and 1: 1/2 is uniform smoothing, the share of y = 1 in the data smooths towards what is known before.
 
     >>> import torch
     >>> round(binary_cross_entropy()(logits=torch.tensor([0.0, 2.0]), target=torch.tensor([0.0, 1.0])).item(), 4)
@@ -118,7 +128,7 @@ def _class_weight(target: Any, *, class_weights: tuple[float, ...], normaliser: 
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="soft class", from_probabilities=True, weigh=_class_weight,
-    limits={"temperature": ABOVE_0, "label_smoothing": SHARE, "prior": AT_LEAST_0, "class_weights": AT_LEAST_0},
+    limits={"temperature": ABOVE_0, "label_smoothing": SHARE, "prior": SHARES, "class_weights": AT_LEAST_0},
     formula="-sum over classes of w_j y_j log p_j, p = softmax(z / temperature); y smoothed to (1 - s) y + s prior",
     gradient="(p - y) / temperature by z, without weights",
     cite="Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990",
@@ -138,7 +148,7 @@ def cross_entropy(
 
     `class_weights` weigh the terms of the classes; the mean divides by the number of samples or, with `normaliser:
     weights` (what torch does for class numbers), by the sum of the weights of the samples' classes. `label_smoothing`
-    moves a target towards `prior`, one number a class that add up to 1, or towards equal shares without one.
+    moves a target towards `prior`, one number a class, above 0, that add up to 1, or towards equal shares without one.
 
     >>> import torch
     >>> round(cross_entropy()(logits=torch.tensor([[0.0, 0.0], [2.0, 0.0]]), target=torch.tensor([0, 0])).item(), 4)
@@ -286,7 +296,7 @@ def _effective_weight(target: Any, *, counts: tuple[float, ...], beta: float, no
 
 @per_sample(
     unit="nats", range=(0, None), tags=_CONVEX, target="class", from_probabilities=True, weigh=_effective_weight,
-    limits={"counts": ABOVE_0, "beta": SHARE}, example={"counts": [1000, 100, 50, 10]},
+    limits={"counts": AT_LEAST_1, "beta": SHARE}, example={"counts": [1000, 100, 50, 10]},
     formula="w_y (-log p_y), w_j = C (1 - beta) / (1 - beta^counts_j) / sum of these over classes", gradient="w_y (p - y) by z",
     cite="Cui et al., Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019",
     reference="torch.nn.functional.cross_entropy with these weights",
@@ -296,7 +306,7 @@ def class_balanced(
 ) -> Any:
     """Mean cross-entropy in nats, 0 or more, weighted by the inverse effective number of samples of the class.
 
-    `counts` holds how many training samples each class has; `beta` 0 weighs all alike, 1 by the inverse count. The
+    `counts` holds how many training samples each class has, 1 or more; `beta` 0 weighs all alike, 1 by the inverse count. The
     weights are 1 on average over classes; `normaliser` as in `cross_entropy`.
 
     >>> import torch
@@ -309,7 +319,7 @@ def class_balanced(
 
 
 @per_sample(
-    range=(0, None), tags=_BOUNDED, target="class", from_probabilities=True, limits={"q": UP_TO_1},
+    range=(0, None), tags=_SMOOTH, target="class", from_probabilities=True, limits={"q": UP_TO_1},
     formula="(1 - p_y^q) / q, p = softmax(z)", gradient="p_y^q (p - y) by z",
     cite="Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, NeurIPS 2018",
     reference="closed form; q to 0 is cross_entropy",

@@ -20,7 +20,8 @@ from typing import Any, Literal
 import evalharness as eh
 from evalharness_losses.routed import Chosen, Layer, Scored, Scores, product, ratio
 
-_BOUNDED = ("differentiable", "bounded gradient")
+_BOUNDED = ("robust", "bounded gradient")
+_SMOOTH = ("differentiable", *_BOUNDED)  # given the choices; which choice is the first one still depends on the logits
 _PULL = "p_e (w_e - sum_j p_j w_j) a token, over tokens and layers; p its probabilities, f held fixed"
 
 
@@ -98,7 +99,7 @@ class TopK(Chosen, Window):
     2.0
     """
 
-    name, unit, range, tags = "moe_top_k", "", (0, None), _BOUNDED
+    name, unit, range, tags = "moe_top_k", "", (0, None), _SMOOTH
     formula = "E sum_e f_e P_e, f_e the share of choices that fell on e (times k: transformers); mean over layers"
     gradient = f"{_PULL}; w_e = E f_e"
     cite = "Fedus et al., 2021; over a window: Qiu et al., Demons in the Detail, 2025 (arXiv 2501.11873)"
@@ -122,7 +123,7 @@ class TopKPooled(Chosen, Window):
     [1.0, 2.0]
     """
 
-    name, unit, range, tags = "moe_top_k_pooled", "", (0, None), _BOUNDED
+    name, unit, range, tags = "moe_top_k_pooled", "", (0, None), _SMOOTH
     formula = "E sum_e f_e P_e, f_e the choices of e and P_e its probability, a token, over the tokens of all layers"
     gradient = f"{_PULL}; w_e = E f_e / layers"
     cite = "Fedus et al., 2021, as transformers computes it for Mixtral and its relatives"
@@ -175,7 +176,7 @@ class Sequence(Chosen, PerSequence):
     1.0
     """
 
-    name, unit, range, tags = "moe_sequence", "", (0, None), _BOUNDED
+    name, unit, range, tags = "moe_sequence", "", (0, None), _SMOOTH
     formula = "sum_e f_e P_e of each sequence, f_e = E / (k T) times its choices of e; mean over sequences and layers"
     gradient = f"{_PULL}; w_e = f_e of its sequence"
     cite = "DeepSeek-AI, DeepSeek-V3, 2024, equations 17 to 20; DeepSeek-V2, 2024, equations 23 to 25"
@@ -198,7 +199,7 @@ class Grouped(Chosen, PerSequence):
     [1.0, 1.0, 0.5]
     """
 
-    name, unit, range, tags = "moe_grouped", "", (0, None), _BOUNDED
+    name, unit, range, tags = "moe_grouped", "", (0, None), _SMOOTH
     formula = (
         "sum_d f_d P_d of each sequence, P_d the sum of P_e in group d; f_d the mean of E n_e / (k T) in it, "
         "or D / (M T) times the tokens sent to it; mean over sequences and layers"

@@ -1,7 +1,8 @@
 """Preference pairs: DPO and its relatives, over log-probabilities of whole answers, and the loss of a reward model.
 
 Log-probabilities are sums over the tokens of an answer; a loss whose paper averages divides by the number of tokens itself.
-Those of the reference model (`ref_`) are computed once before training, with the weights that training starts from.
+One above 0, and a number of tokens below 0, is a DataError that names the tensor and the sample. Those of the
+reference model (`ref_`) are computed once before training, with the weights that training starts from.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import evalharness as eh
 from evalharness_losses.coupled import Coupled, mean
 from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, per_sample
-from evalharness_losses.tensors import alike
+from evalharness_losses.tensors import alike, check_range
 
 ALMOST_ONE = 1e-6  # the odds of a probability nearer to 1 than this are held there: beyond it float32 has few digits left
 
@@ -140,8 +141,13 @@ def orpo(chosen_logps: Any, rejected_logps: Any, chosen_tokens: Any, rejected_to
     return beta * _logistic(_log_odds(chosen) - _log_odds(rejected)) - chosen
 
 
+def _of_centring(loss: Any) -> tuple[str, ...]:
+    """Return what holds of a reward model's loss: the square that centres scores pulls the more, the larger they are."""
+    return ("convex", "differentiable") if loss.centring else ("convex", "differentiable", "robust", "bounded gradient")
+
+
 @per_sample(
-    unit="nats/pair", range=(0, None), tags=("convex", "differentiable"), limits={"centring": AT_LEAST_0}, fits=alike,
+    unit="nats/pair", range=(0, None), tags=property(_of_centring), limits={"centring": AT_LEAST_0}, fits=alike,
     formula="-log S(r_w - r_l - m) + c (r_w + r_l)^2",
     gradient="-S(r_l + m - r_w) + 2 c (r_w + r_l) by r_w, S(r_l + m - r_w) + 2 c (r_w + r_l) by r_l",
     cite="Bradley and Terry 1952; margin: Touvron et al. 2023, Llama 2, eq. 2; centring: Eisenstein et al. 2023, eq. 2",
@@ -197,6 +203,7 @@ class Kto(Coupled):
 
         sums = {"logps": logps, "ref_logps": ref_logps, "kl_logps": kl_logps, "ref_kl_logps": ref_kl_logps}
         alike(self.name, {**sums, "desirable": desirable})
+        check_range(self.name, "desirable", desirable, "binary")
         given, weight = self.prepared(sample_weight, **sums)
         point = mean(given["kl_logps"] - given["ref_kl_logps"], weight).clamp(min=0).detach()
         lead = self.beta * (given["logps"] - given["ref_logps"] - point)

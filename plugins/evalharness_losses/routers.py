@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.routed import Chosen, Layer, Scored, layers_of, ratio, stacked
+from evalharness_losses.routed import Chosen, Layer, Scored, check_layers, layers_of, ratio, stacked
 from evalharness_losses.tensors import in_full
 
 
@@ -59,7 +59,7 @@ class MutualInformation(Scored):
     """
 
     name, unit, range = "moe_mutual_information", "nats", (None, 0)
-    tags = ("differentiable", "bounded gradient")
+    tags = ("differentiable", "robust", "bounded gradient")
     formula = "H(e given x) - H(e): mean over tokens of -sum_e p_e log p_e, plus sum_e P_e log P_e; mean over layers"
     gradient = "p_e (d_e - sum_j p_j d_j) a token, over tokens and layers; d = log P - log p"
     cite = "Chen et al., Mod-Squad, 2023; Shen et al., ModuleFormer, 2023"
@@ -105,6 +105,7 @@ class Similarity(eh.Loss):
 
         if not len(router_weights):
             raise eh.DataError(f"loss '{self.name}': 'router_weights' has no layer; the model has no router")
+        check_layers(self.name, "router_weights", router_weights, "(experts, width), float", floating=True)
         with torch.autocast(router_weights[0].device.type, enabled=False):
             value = torch.stack([_off_orthonormal(in_full(layer)) for layer in router_weights]).mean()
         weight = self.count(attention_mask=attention_mask)["weight"].to(value.dtype)
@@ -159,7 +160,7 @@ class Importance(Even):
     """
 
     name, unit, range = "moe_importance", "", (0, None)
-    tags = ("differentiable", "bounded gradient")
+    tags = ("differentiable", "robust", "bounded gradient")
     formula = "var_e(I) / mean_e(I)^2, I_e = sum over tokens of the gate of e, softmax over the chosen; mean over layers"
     gradient = "g_e (w_e - sum_j g_j w_j) a token, g its gates, w_e = 2 (I_e - mean I) / (E mean(I)^2)"
     cite = "Shazeer et al., Outrageously Large Neural Networks, 2017, equations 6 and 7"
@@ -187,7 +188,7 @@ class Load(Even):
     """
 
     name, unit, range = "moe_load", "", (0, None)
-    tags = ("differentiable", "bounded gradient")
+    tags = ("robust", "bounded gradient")
     formula = "var_e(N) / mean_e(N)^2, N_e = sum over tokens of Phi((l_e - kth best of the others) / noise); mean over layers"
     gradient = "phi(z_e) w_e / noise at l_e, minus it at the logit that z_e is held against, w_e = dL/dN_e"
     cite = "Shazeer et al., Outrageously Large Neural Networks, 2017, equations 8 to 11"

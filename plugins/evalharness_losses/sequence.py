@@ -114,7 +114,7 @@ class Ctc(eh.Loss):
 
 
 @per_sample(
-    unit="cost", tags=("differentiable", "bounded gradient"), limits={"alpha": ABOVE_0}, fits=alike,
+    unit="cost", tags=("differentiable", "robust", "bounded gradient"), limits={"alpha": ABOVE_0}, fits=alike,
     formula="sum_s q_s cost_s, q = softmax(alpha log p) over the candidates of a sample",
     gradient="alpha q_s (cost_s - sum_r q_r cost_r) by log p_s",
     cite="Shen et al. 2016, Minimum Risk Training for Neural Machine Translation", reference="closed form",

@@ -1,7 +1,7 @@
 """How a token-level loss is declared: a decorated function of the quantities of a token, with its formula and oracle.
 
     @per_token(
-        unit="nats/token", range=(0, None), tags=("differentiable", "bounded gradient"), limits={"gamma": AT_LEAST_0},
+        unit="nats/token", range=(0, None), tags=("differentiable", "robust", "bounded gradient"), limits={"gamma": AT_LEAST_0},
         formula="-(1 - p)^gamma log p", gradient="...", reference="torchvision.ops.sigmoid_focal_loss",
     )
     def focal_tokens(token, *, gamma: float = 2.0):
@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal
 import evalharness as eh
 from evalharness_losses.declaring import SHARE, Limit, check_limits
 from evalharness_losses.places import IGNORED, Earlier, Normalise, Places, placed
-from evalharness_losses.tensors import check, check_range, in_full, refuse, refuse_shape
+from evalharness_losses.tensors import check, check_range, in_full, is_bool, refuse, refuse_kind, refuse_shape
 from evalharness_losses.vocabulary import Tokens, values, weighted_sum
 
 
@@ -150,8 +150,10 @@ class TokenLoss(eh.Loss):
         return hidden.to(kind).flatten(0, 1), head_weight.to(kind)
 
     def _check_weights(self, labels: Any, given: Mapping[str, Any]) -> None:
-        if labels.ndim != 2 or labels.is_floating_point():
+        if labels.ndim != 2:
             refuse_shape(self.name, {"labels": labels}, "labels", "(batch, tokens), int64")
+        if labels.is_floating_point() or is_bool(labels):
+            refuse_kind(self.name, "labels", labels, "numbers of words, int64")
         shapes = {"token_weight": labels.shape, "sample_weight": labels.shape[:1], "document_ids": labels.shape}
         for name, tensor in given.items():
             if tensor.shape != shapes[name]:

@@ -11,6 +11,7 @@ from evalharness.testing import check_loss
 from evalharness.testing.losses import loss_outcomes
 
 torch = pytest.importorskip("torch")
+NAN = float("nan")
 
 
 def full(tensor: Any) -> Any:
@@ -63,6 +64,21 @@ class Balance(Loss):
 
     def score(self, probability: Any, count: Any) -> Any:
         return ((probability / count) ** 2).sum()
+
+
+class Sorted(Balance):
+    """Reads the logits of the experts in their order, a kink where two are alike."""
+
+    def measure(self, router_logits: Any) -> dict[str, Any]:
+        weights = torch.arange(router_logits[0].shape[-1], dtype=torch.float64)
+        return super().measure(tuple(layer.double().sort().values * weights for layer in router_logits))
+
+
+class Stopped(Balance):
+    """Passes no gradient to its last layer."""
+
+    def measure(self, router_logits: Any) -> dict[str, Any]:
+        return super().measure((*router_logits[:-1], router_logits[-1].detach()))
 
 
 class Vector(CrossEntropy):
@@ -161,6 +177,14 @@ class Half(CrossEntropy):
         return {"loss": -own.sum(-1), "weight": (labels != -100).to(logs.dtype).sum(-1)}
 
 
+class NoNumber(CrossEntropy):
+    """Overflows in half precision."""
+
+    def measure(self, logits: Any, labels: Any) -> dict[str, Any]:
+        measured = super().measure(full(logits), labels)
+        return {**measured, "loss": measured["loss"] * (NAN if logits.dtype == torch.bfloat16 else 1.0)}
+
+
 class Parted(Weighted):
     """Names a component that makes half of it."""
 
@@ -177,6 +201,11 @@ def claiming(tag: str, value: Any) -> type[Loss]:
     return type("Claiming", (Loss,), {"__doc__": "A claim.", "name": "claiming", "tags": (tag,), "measure": measure})
 
 
+def nan_far_out(error: Any) -> Any:
+    """Return the size of an error up to 100, and beyond no number, of which the gradient knows nothing."""
+    return torch.where(error.abs() < 100, error.abs(), NAN)
+
+
 BREACHES: list[tuple[Any, str, str]] = [
     (Counting, "counts what measure gives", "'weight' of count is that of measure"),
     (Rooted, "counts what measure gives", "twice the rest is not twice the score"),
@@ -186,9 +215,21 @@ BREACHES: list[tuple[Any, str, str]] = [
     (Half, "computes half precision in float32", "tensor.float()"),
     (Parted, "components make the whole", "let combined return what the loss is"),
     (claiming("convex", lambda error: torch.log1p(error**2)), "is convex", "leave out the tag 'convex'"),
-    (claiming("robust", lambda error: error**2), "grows at most linearly", "leave out the tag 'robust'"),
+    (claiming("convex", lambda error: error**2 + NAN * (error > 1)), "is convex", "nan between two outputs"),
+    (claiming("differentiable", abs), "has no kinks", "leave out the tag 'differentiable'"),
+    (claiming("differentiable", lambda error: error**2 + 1e-2 * error.relu()), "has no kinks", "clamp, abs, max and where"),
+    (claiming("differentiable", lambda error: error.abs().sqrt()), "has no kinks", "does not jump"),
+    (Sorted, "has no kinks", "does not jump"),
+    (Stopped, "has the gradient of its value", "look for detach()"),
+    (claiming("robust", lambda error: error**2), "has a bounded influence", "leave out the tag 'robust'"),
+    (claiming("robust", lambda error: error.abs() * error.abs().log1p()), "has a bounded influence", "at 1e+09"),
+    (claiming("robust", lambda error: error.abs().exp()), "has a bounded influence", "a gradient of nan"),
+    (claiming("robust", nan_far_out), "has a bounded influence", "a gradient of nan at outputs of 1e+06"),
     (claiming("bounded gradient", lambda error: error**2), "has a bounded gradient", "leave out the tag 'bounded gradient'"),
+    (claiming("bounded gradient", lambda error: error.abs().sqrt()), "has a bounded gradient", "bounded everywhere"),
+    (claiming("bounded gradient", abs), "has a bounded gradient", "add the tag 'robust'"),
     (claiming("bounded gradient", lambda error: error.exp().log1p()), "stays finite far out", "softplus"),
+    (NoNumber, "computes half precision in float32", "nan"),
     (Vector, "gives a finite scalar", "shape (3,)"),
     (Infinite, "gives a finite scalar", "inf"),
     (Reduced, "returns one row per sample of each statistic", "leading axis of 5 samples"),

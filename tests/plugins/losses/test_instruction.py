@@ -394,7 +394,7 @@ def test_the_contract_is_kept(name: str, hidden: bool, normalise: str) -> None:
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_the_tags_of_supervised_depend_on_its_options(z_loss: float, label_smoothing: float) -> None:
     loss = eh.load_loss("supervised", z_loss=z_loss, label_smoothing=label_smoothing)
-    assert loss.tags == (("differentiable",) if z_loss else ("convex", "differentiable", "bounded gradient"))
+    assert loss.tags == (("differentiable",) if z_loss else ("convex", "differentiable", "robust", "bounded gradient"))
     tensors = default_tensors(["logits", "labels"])
     check_loss(loss, {**tensors, "logits": tensors["logits"] - 4})  # where the log-sum-exp is below 0
 
