@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from evalharness.data.samples import DataFault, SampleReader, read_pool, read_samples
+from evalharness.data.samples import DataFault, SampleReader, data_digests, read_pool, read_samples
 
-__all__ = ["DataFault", "SampleReader", "read_pool", "read_samples"]
+__all__ = ["DataFault", "SampleReader", "data_digests", "read_pool", "read_samples"]

@@ -132,6 +132,13 @@ def read_samples(task: Task, *, limit: int | None = None, strict: bool = False) 
     return SampleReader(_dataset(task.dataset), task.dataset.fields, task.group, limit, strict)
 
 
+def data_digests(task: Task) -> dict[str, str]:
+    """Return the digests of a task's data as they are now, named as a record names its own: `data`, `training data`."""
+    train: DatasetSpec | None = getattr(task, "train", None)
+    found = {"data": _dataset(task.dataset).digest()}
+    return found if train is None else {**found, "training data": _dataset(train).digest()}
+
+
 def read_pool(spec: DatasetSpec) -> list[Sample]:
     """Return all samples of a few-shot pool; broken items are left out, with a warning in the log."""
     reader = SampleReader(_dataset(spec), spec.fields)

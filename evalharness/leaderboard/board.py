@@ -11,7 +11,7 @@ from evalharness.errors import DataError, Fault, FaultsFound
 from evalharness.leaderboard.settings import Settings, read_settings
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES
 from evalharness.results.record import Record, read_record
-from evalharness.task import Task
+from evalharness.task import Task, TrainingTask
 
 if TYPE_CHECKING:
     import numpy
@@ -127,5 +127,17 @@ def problems_of(record: Record, task: Task, folder: Path) -> Iterator[str]:
     if record.stopping is not None:
         taken, every = record.stopping["samples"], record.stopping["of_samples"]
         yield f"it was stopped early, after {taken:,} of {every:,} samples" if taken < every else SEQUENTIAL
+    if isinstance(task, TrainingTask):
+        yield from _of_seeds(record, task)
     if not (folder / REPLICATES).is_file():
         yield f"it has no {REPLICATES}"
+
+
+def _of_seeds(record: Record, task: TrainingTask) -> Iterator[str]:
+    """Yield where a record is not that of an arm with all seeds of the task."""
+    if record.seeds is None:
+        yield "it is of one seed; add the folder of its arm, which is above it and has all seeds"
+        return
+    absent = [str(seed) for seed in task.seeds if seed not in record.seeds["seeds"]]
+    if absent:
+        yield f"it lacks seed {', '.join(absent)} of the task; train it: evalharness run {task.path} --seed {absent[0]}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pyarrow import ArrowException, parquet
 
 from evalharness.contract import Sample
-from evalharness.data import read_samples
+from evalharness.data import data_digests, read_samples
 from evalharness.errors import DataError, EvalharnessError, Fault, nearest
 from evalharness.leaderboard.board import RECORDS, SITE, TEXTS_LEFT_OUT, Board, Submission, read_what_is_there
 from evalharness.leaderboard.folders import differences
@@ -64,9 +64,10 @@ def _listed(words: Iterable[str]) -> str:
 def _other_data(submission: Submission, task: Task) -> Iterator[str]:
     """Yield where the record is over other data than the task's, or not over all of it."""
     reader = read_samples(task)
-    digest, recorded = reader.dataset.digest(), submission.record.dataset
-    if recorded.get("digest") != digest:
-        yield f"its data have the digest {recorded.get('digest')}, those of the board's task {digest}"
+    recorded, own = submission.record.dataset, submission.record.data
+    for part, digest in data_digests(task).items():
+        if own.get(part) != digest:
+            yield f"its {part} have the digest {own.get(part)}, those of the board's task {digest}"
     samples = {sample.id: sample for sample in reader}
     if recorded.get("samples") != len(samples):
         yield f"it says that the data have {recorded.get('samples')} samples; they have {len(samples):,}"

@@ -15,6 +15,7 @@ from evalharness.leaderboard.names import slug
 from evalharness.leaderboard.texts import write_without_texts
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, write_text
 from evalharness.results.record import Record, read_record
+from evalharness.task import TrainingTask
 
 LARGE = 1_000_000
 
@@ -79,8 +80,15 @@ def _taken(board: Board, submission: Submission, name: str, task: str) -> Iterat
             if there != own:
                 yield (
                     f"the board has another system of the name '{name[:80]}' (digest {there}, this one {own}); "
-                    f"name this one otherwise, for example: evalharness run TASK --set system.name=NAME"
+                    f"{_otherwise(board, task)}"
                 )
+
+
+def _otherwise(board: Board, name: str) -> str:
+    """Return how a system of a task gets another name."""
+    if isinstance(next(task for task in board.tasks if task.name == name), TrainingTask):
+        return "call the arm otherwise in the task file, or remove that record"
+    return "name this one otherwise, for example: evalharness run TASK --set system.name=NAME"
 
 
 def _copy(submission: Submission, target: Path, texts: bool) -> Submission:

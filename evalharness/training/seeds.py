@@ -14,7 +14,7 @@ from typing import Any
 
 from evalharness import registry
 from evalharness.contract import Dataset, Loss, Model, Network, Sample, Spec, digest
-from evalharness.data import DataFault, SampleReader, read_samples
+from evalharness.data import DataFault, SampleReader, data_digests, read_samples
 from evalharness.errors import DataError
 from evalharness.results.curves import CURVES, write_curves
 from evalharness.results.folder import RECORD, Log, begin, locked, refuse_foreign, write_text
@@ -40,7 +40,7 @@ from evalharness.training.evaluating import (
     prompts_of,
 )
 from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train
-from evalharness.training.matching import changes, data_of
+from evalharness.training.matching import changes
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
@@ -257,6 +257,6 @@ def stale(folder: Path, task: TrainingTask) -> Iterator[str]:
     for path in sorted(folder.glob("seed*")):
         number = path.name.removeprefix("seed")
         if number.isdecimal() and int(number) not in task.seeds and (path / RECORD).is_file():
-            told = list(changes(read_record(path), task, data_of(task)))
+            told = list(changes(read_record(path), task, data_digests(task)))
             if told:
                 yield f"{path} ({'; '.join(told)})"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalharness.comparison import Result, read_result
+from evalharness.data import data_digests
 from evalharness.errors import DataError, Fault
 from evalharness.results import Record
 from evalharness.results.curves import Curve, curves_of
@@ -16,7 +17,7 @@ from evalharness.results.folder import RECORD
 from evalharness.task import TrainingTask, load_training
 from evalharness.task.strict_yaml import read_file
 from evalharness.task.varying import labels
-from evalharness.training.matching import changes, data_of
+from evalharness.training.matching import changes
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def read_study(path: str | Path, runs: str | Path | None = None) -> Study:
 
 def _arms(task: TrainingTask, root: Path) -> Iterator[tuple[str, Result]]:
     """Yield the arms that have a record; raises DataError for one of another task, arm or data than the file has now."""
-    data = data_of(task)
+    data = data_digests(task)
     for arm in task.arms:
         folder = root.joinpath(*task.labels, arm.name)
         if (folder / RECORD).is_file():
