@@ -123,11 +123,18 @@ def _read_parts(node: Node | None, root: Node, faults: list[Fault]) -> tuple[Dat
 
 
 def _of_one_source(source: Node, faults: list[Fault]) -> tuple[DatasetSpec, DatasetSpec]:
-    """Return both parts of a data set: those that the plugin `part` takes, of which one may be named."""
-    spec = read_spec("dataset", source, faults)[0]
-    of = spec.options.get("of", spec) if spec.name == PART else spec
-    train, test = (DatasetSpec(source=Spec(PART, {"of": of, "part": part}, spec.folder)) for part in ("train", "test"))
+    """Return both parts of a data set: those that the plugin `part` takes, which may be named with its options."""
+    content = source.content
+    named = isinstance(content, dict) and list(content) == [PART] and isinstance(content[PART].content, dict)
+    options = content[PART].content if named else {"of": source}
+    train, test = (_part(source, options, part, faults) for part in ("train", "test"))
     return train, test
+
+
+def _part(source: Node, options: Mapping[str, Node], part: str, faults: list[Fault]) -> DatasetSpec:
+    chosen = {**options, "part": Node(part, source.place, source.key)}
+    node = Node({PART: Node(chosen, source.place, source.key)}, source.place, source.key)
+    return DatasetSpec(source=read_spec("dataset", node, faults)[0])
 
 
 def _read_part(node: Node, fields: dict[str, Node], root: Node, faults: list[Fault]) -> DatasetSpec:

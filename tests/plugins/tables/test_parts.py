@@ -45,6 +45,20 @@ def test_classes_are_not_standardised() -> None:
     assert {target for _, target in part("train", {"table": {"source": "sklearn:breast_cancer"}}).values()} == {0, 1}
 
 
+@pytest.mark.parametrize(("positives", "tested"), [(0.3, 38), (0.05, 5)])
+def test_each_class_has_the_same_share_in_both_parts(positives: float, tested: int) -> None:
+    of = {"table": {"source": "sklearn:breast_cancer", "positives": positives}}
+    train, test = ([target for _, target in part(name, of).values()] for name in ("train", "test"))
+    assert sum(test) == tested
+    assert sum(test) / len(test) == pytest.approx(sum(train) / len(train), abs=0.01)
+
+
+def test_a_class_that_one_part_would_lack_is_refused() -> None:
+    of = {"table": {"source": "sklearn:breast_cancer", "positives": 0.005}}
+    with pytest.raises(eh.DataError, match=r"class 1 has 2 of 359 rows, so that the test part, .* Take another 'share'"):
+        part("test", of, share=0.2)
+
+
 def test_texts_are_parted_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "texts.jsonl"
     path.write_text("".join(json.dumps({"id": f"t{n}", "text": f"text {n}"}) + "\n" for n in range(40)))

