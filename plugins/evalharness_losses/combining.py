@@ -58,6 +58,11 @@ class Combine(eh.Loss):
             raise ValueError(f"'weights' has {len(self.weights)} numbers for {len(self.of)} losses")
         if any(not (math.isfinite(weight) and weight >= 0) for weight in self.weights):
             raise ValueError("'weights' must be 0 or more")
+        for option, by in (("likelihoods", "uncertainty"), ("decay", "variation")):
+            if getattr(self, option) not in ((), None) and self.by != by:
+                raise ValueError(
+                    f"'{option}' is only read with by: {by}, not with by: {self.by}; leave it out, or write by: {by}"
+                )
         unknown = [name for name in self.likelihoods if name not in self.components]
         if unknown:
             raise ValueError(f"'likelihoods' names '{unknown[0]}', which is none of: {', '.join(self.components)}")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import evalharness as eh
 from evalharness_losses.declaring import Limit, check_limits
-from evalharness_losses.tensors import check, check_weight, filled, in_full
+from evalharness_losses.tensors import all_filled, check, check_named, check_weight, in_full
 
 
 class Coupled(eh.Loss):
@@ -40,8 +40,9 @@ class Coupled(eh.Loss):
         else:
             weight = in_full(sample_weight)
             check_weight(self.name, weight, given)
-            given = {name: filled(tensor, weight > 0) for name, tensor in given.items()}
+            given = all_filled(given, weight > 0)
         check(self.name, given)
+        check_named(self.name, given)
         return given, weight.to(first.dtype)
 
 

@@ -31,23 +31,27 @@ from typing import Any, ClassVar, NamedTuple
 import evalharness as eh
 from evalharness_losses.tensors import (
     DOMAINS,
+    all_filled,
     check,
     check_classes,
+    check_named,
     check_probabilities,
     check_range,
     check_weight,
-    filled,
     in_full,
+    is_bool,
     refuse,
+    refuse_kind,
     refuse_shape,
 )
 
 
 class Limit(NamedTuple):
-    """What an option must be: in words, and as a test of a number."""
+    """What an option must be: in words, and as a test of a number; and what its items add up to, where they must."""
 
     words: str
     holds: Callable[[float], bool]
+    total: float | None = None
 
 
 ABOVE_0 = Limit("above 0", lambda value: value > 0)
@@ -57,8 +61,10 @@ AT_LEAST_1 = Limit("1 or more", lambda value: value >= 1)
 AT_LEAST_MINUS_1 = Limit("-1 or more", lambda value: value >= -1)
 SHARE = Limit("between 0 and 1", lambda value: 0 <= value <= 1)
 INSIDE = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
+SHARES = Limit("above 0", lambda value: value > 0, total=1)
 UP_TO_1 = Limit("above 0 and at most 1", lambda value: 0 < value <= 1)
 _ROWS, _CLASSES = 6, 4  # of the example
+_ROUNDING = 1e-6  # of shares that are written out
 
 
 class PerSample(eh.Loss):
@@ -106,8 +112,10 @@ class PerSample(eh.Loss):
             fits(self.name, given)
         if sample_weight is not None:
             check_weight(self.name, sample_weight, given)
-            given = {name: filled(tensor, sample_weight > 0, shares="class" in self.target) for name, tensor in given.items()}
+            given = all_filled(given, sample_weight > 0, shares="class" in self.target)
+        self._check_kind(given)
         check(self.name, given, masks="class" in self.target)
+        check_named(self.name, given)
         if "logits" not in given and self.from_probabilities:
             given["logits"] = _logits(self.name, given.pop("probabilities"), several="class" in self.target)
         if "target" in given:
@@ -120,6 +128,11 @@ class PerSample(eh.Loss):
         found = values * plain
         self._check_values(found, tensors)
         return {"loss": found, "weight": self._weight(plain, given).to(values.dtype)}
+
+    def _check_kind(self, given: Mapping[str, Any]) -> None:
+        name = next(iter(given))
+        if is_bool(given[name]):
+            refuse_kind(self.name, name, given[name], "numbers")
 
     def _check_values(self, found: Any, tensors: Mapping[str, Any]) -> None:
         """Raise DataError where the loss of a sample, (batch,), is no finite number: its tensors are beyond what it takes."""
@@ -190,12 +203,14 @@ def _plain_weight(sample_weight: Any, like: Any) -> Any:
 
 
 def check_limits(loss: Any, limits: Mapping[str, Limit]) -> None:
-    """Raise ValueError for an option, or an item of one, that is not what the limits say."""
+    """Raise ValueError for an option, an item of one, or a sum of items that is not what the limits say."""
     for name, limit in limits.items():
         value = getattr(loss, name)
         for item in value if isinstance(value, tuple) else () if value is None else (value,):
             if not (math.isfinite(item) and limit.holds(item)):
                 raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {limit.words}")
+        if limit.total is not None and value and not math.isclose(sum(value), limit.total, abs_tol=_ROUNDING):
+            raise ValueError(f"loss '{loss.name}': {name} adds up to {sum(value):g}, but must add up to {limit.total:g}")
 
 
 def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:

@@ -26,20 +26,21 @@ def _fit(loss: str, given: Mapping[str, Any]) -> None:
     if given["positive"].shape != (batch, width):
         refuse_shape(loss, given, "positive", f"({batch}, {width}), as 'query'")
     negative, scores = given.get("negative"), given.get("teacher_scores")
-    if negative is not None and (negative.ndim != 3 or negative.shape[::2] != (batch, width)):
-        refuse_shape(loss, given, "negative", f"({batch}, n, {width})")
+    if negative is not None and (negative.ndim != 3 or negative.shape[::2] != (batch, width) or not negative.shape[1]):
+        refuse_shape(loss, given, "negative", f"({batch}, n, {width}), n 1 or more")
     if scores is not None and negative is not None and scores.shape != (batch, 1 + negative.shape[1]):
         refuse_shape(loss, given, "teacher_scores", f"({batch}, {1 + negative.shape[1]}), the positive and each negative")
 
 
 class InfoNce(Coupled):
-    """Mean InfoNCE loss over queries, in nats, 0 or more: the cross-entropy of the positive among all documents of the batch.
+    """Mean InfoNCE loss over queries, in nats, 0 or more: cross-entropy of the positive among the N documents of the batch.
 
     Documents are the positives of all queries and, where `negative` is given, the negatives of all queries, as in
     sentence-transformers, whose `scale` is 1 / `temperature`. The table of similarities never exists as a whole, so that
     thousands of pairs fit; an encoder that does not fit them goes through `evalharness.training.caching.cached_loss`.
-    A query of `sample_weight` 0 is not compared, and its documents are nobody's negatives. One pair alone gives 0. Computed
-    in float32 or better; finite for all finite embeddings.
+    A query of `sample_weight` 0 is not compared, and its documents are nobody's negatives. At most log N + 2 / `temperature`
+    with the cosine; log N where all documents are alike. Computed in float32 or better; finite for all finite embeddings.
+    Raises DataError for shapes that do not fit, and for one pair without negatives, whose loss is 0 whatever is trained.
 
     >>> import torch
     >>> round(float(InfoNce(temperature=1.0)(query=torch.eye(2), positive=torch.eye(2))), 4)
@@ -65,8 +66,21 @@ class InfoNce(Coupled):
         documents = _directed(torch.cat([given["positive"], *negatives]), self.similarity)
         queries = _directed(given["query"], self.similarity) / self.temperature
         live = None if sample_weight is None else _live(weight > 0, len(documents))
+        self._check_compared(given, weight)
         share = weight / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
         return cross_entropy(queries, documents, share, live)
+
+    def _check_compared(self, given: Mapping[str, Any], weight: Any) -> None:
+        """Raise DataError where the only query is compared with nothing; a share of no query at all is 0."""
+        import torch
+
+        if torch.compiler.is_compiling() or "negative" in given or int((weight > 0).sum()) != 1:
+            return
+        shape = tuple(given["query"].shape)
+        mend = "give 'negative', or more pairs in a batch (dataloader_drop_last leaves out a last batch that is smaller)"
+        raise eh.DataError(
+            f"loss '{self.name}': 'query' {shape} has one pair to compare, so the loss is 0 and trains nothing; {mend}"
+        )
 
 
 @per_sample(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.tensors import in_full
+from evalharness_losses.tensors import in_full, is_bool
 
 Scores = Literal["softmax", "sigmoid"]
 
@@ -97,10 +97,22 @@ def layers_of(loss: str, logits: Any, indices: Any, mask: Any, top_k: int | None
         raise TypeError(f"loss '{loss}' needs the tensor 'router_indices', or its option top_k; it was given: router_logits")
     if indices is not None and len(indices) != len(logits):
         raise eh.DataError(f"loss '{loss}': 'router_indices' has {len(indices)} layers, 'router_logits' {len(logits)}")
+    check_layers(loss, "router_logits", logits, "(tokens, experts), float", floating=True)
+    check_layers(loss, "router_indices", indices or (), "(tokens, chosen), int64", floating=False)
     found = list(_layers(loss, logits, [None] * len(logits) if indices is None else indices, mask, top_k))
     if len({layer.experts for layer in found}) > 1:
         raise eh.DataError(f"loss '{loss}': 'router_logits' has {', '.join(str(layer.experts) for layer in found)} experts")
     return found
+
+
+def check_layers(loss: str, name: str, layers: Sequence[Any], expected: str, *, floating: bool) -> None:
+    """Raise DataError for a layer that is None, of other numbers, or no table."""
+    for number, layer in enumerate(layers):
+        if layer is None:
+            raise eh.DataError(f"loss '{loss}': '{name}' of layer {number} is None; leave out layers that have no router")
+        if layer.ndim < 2 or layer.is_floating_point() is not floating or is_bool(layer):
+            kind = str(layer.dtype).removeprefix("torch.")
+            raise eh.DataError(f"loss '{loss}': '{name}' of layer {number} is {tuple(layer.shape)}, {kind}, not {expected}")
 
 
 def _layers(loss: str, logits: Sequence[Any], indices: Sequence[Any], mask: Any, top_k: int | None) -> Iterator[Layer]:

@@ -11,6 +11,7 @@ import evalharness as eh
 # Where classes are chosen from: one that is masked out has the logit -inf, which is a number like any other to a softmax.
 _MAY_BE_MINUS_INFINITE = "logits"
 _SUM_TO_ONE = 1e-2  # probabilities may come in half precision
+_BY_ENDING = {"logps": "log-probability", "tokens": "count"}  # what the numbers are of tensors whose names end so
 
 
 def in_full(tensor: Any) -> Any:
@@ -18,6 +19,13 @@ def in_full(tensor: Any) -> Any:
     import torch
 
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def is_bool(tensor: Any) -> bool:
+    """Return whether a tensor holds true and false, which is no number to count or select by."""
+    import torch
+
+    return bool(tensor.dtype == torch.bool)
 
 
 def check(loss: str, tensors: Mapping[str, Any], *, masks: bool = True) -> None:
@@ -56,6 +64,12 @@ def refuse(loss: str, name: str, tensor: Any, wrong: Any, words: str) -> None:
     raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensor.shape)} {told}{where}")
 
 
+def refuse_kind(loss: str, name: str, tensor: Any, expected: str) -> None:
+    """Raise DataError that tells the type of the numbers of a tensor, and what was expected of them."""
+    kind = str(tensor.dtype).removeprefix("torch.")
+    raise eh.DataError(f"loss '{loss}': '{name}' {tuple(tensor.shape)} is {kind}, but must be {expected}")
+
+
 def refuse_shape(loss: str, tensors: Mapping[str, Any], name: str, expected: str) -> None:
     """Raise DataError that tells the shape of one tensor, what was expected of it, and the shapes of all."""
     shapes = ", ".join(f"'{other}' {tuple(tensor.shape)}" for other, tensor in tensors.items())
@@ -70,15 +84,16 @@ def alike(loss: str, tensors: Mapping[str, Any]) -> None:
             refuse_shape(loss, tensors, name, f"of the shape of '{first}'")
 
 
-def filled(tensor: Any, live: Any, *, shares: bool = False) -> Any:
+def filled(tensor: Any, live: Any, *, shares: bool = False, below_0: bool = False) -> Any:
     """Return a tensor whose rows of weight 0 hold a harmless number, so that not even their NaN has an influence.
 
-    It is 1, or 0 of whole numbers; equal `shares` of tables that may have to add up to 1. Multiplying by 0 is not enough:
-    0 times an infinite slope is a NaN gradient.
+    It is 1, or 0 of whole numbers; equal `shares` of tables that may have to add up to 1; -1 of what is `below_0`.
+    Multiplying by 0 is not enough: 0 times an infinite slope is a NaN gradient.
     """
     import torch
 
-    neutral = 0 if not tensor.is_floating_point() else 1 / tensor.shape[1] if shares and tensor.ndim > 1 else 1
+    share = 1 / tensor.shape[1] if shares and tensor.ndim > 1 else -1 if below_0 else 1
+    neutral = share if tensor.is_floating_point() else 0
     return torch.where(live.view(-1, *[1] * (tensor.ndim - 1)), tensor, torch.full((), neutral, dtype=tensor.dtype).to(tensor))
 
 
@@ -98,7 +113,26 @@ DOMAINS: dict[str, Domain] = {
     "share": Domain("between 0 and 1", lambda values: ~((values >= 0) & (values <= 1)), lambda normal: normal.sigmoid()),
     "count": Domain("0 or more", lambda values: ~(values >= 0), lambda normal: (normal.abs() * 3).floor()),
     "positive": Domain("more than 0", lambda values: ~(values > 0), lambda normal: normal.exp()),
+    "log-probability": Domain("0 or less", lambda values: ~(values <= 0), lambda normal: -normal.abs()),
 }
+
+
+def all_filled(tensors: Mapping[str, Any], live: Any, *, shares: bool = False) -> dict[str, Any]:
+    """Return the tensors, each `filled` with a number that it may hold."""
+    return {
+        name: filled(tensor, live, shares=shares, below_0=_named(name) == "log-probability") for name, tensor in tensors.items()
+    }
+
+
+def check_named(loss: str, tensors: Mapping[str, Any]) -> None:
+    """Raise DataError where a log-probability is above 0, or a number of tokens below it."""
+    for name, tensor in tensors.items():
+        if (domain := _named(name)) is not None:
+            check_range(loss, name, tensor, domain)
+
+
+def _named(name: str) -> str | None:
+    return _BY_ENDING.get(name.rpartition("_")[2])
 
 
 def check_range(loss: str, name: str, tensor: Any, domain: str) -> None:
@@ -121,6 +155,8 @@ def check_classes(loss: str, tensors: Mapping[str, Any], name: str, *, soft: boo
     With `soft` it may also be (batch, classes), the share of each class.
     """
     output, target = tensors[name], tensors["target"]
+    if is_bool(target):
+        refuse_kind(loss, "target", target, "class numbers, int64; for a target of true or false take a binary loss")
     if output.ndim != 2:
         refuse_shape(loss, tensors, name, "(batch, classes)")
     if output.shape[1] < 2:

@@ -308,6 +308,8 @@ FAULTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("cross_entropy", {}, {"target": [0, -1, 1]}, r"is -1, which is no class from 0 to 3, in sample 1"),
     ("cross_entropy", {}, {"target": [[0.5, 0.2, 0.2, 0.2]] * 3}, r"'target' \(3,\) adds up to 1.1, not to 1, in sample 0"),
     ("poly1", {}, {"target": [0.0, 1.0, 2.0]}, r"'target' \(3,\) must be class numbers \(batch,\), int64; it was given"),
+    ("cross_entropy", {}, {"target": [True, False, True]}, r"'target' \(3,\) is bool, but must be class numbers, int64"),
+    ("cross_entropy", {}, {"logits": [[True] * 4] * 3}, r"'logits' \(3, 4\) is bool, but must be numbers"),
     ("cross_entropy", {}, {"logits": [[1.0]] * 3}, r"'logits' \(3, 1\) must be \(batch, classes\) of more than one class"),
     ("cross_entropy", {}, {"logits": [1.0, 2.0, 3.0]}, r"'logits' \(3,\) must be \(batch, classes\)"),
     ("cross_entropy", {}, {"target": [0, 1]}, r"'target' \(2,\) must be \(batch,\), one class a sample; .* 'logits' \(3, 4\)"),
@@ -337,6 +339,20 @@ def test_a_fault_names_the_tensor_its_shape_and_the_sample(name: str, options: A
     given_tensors = {"logits": [[0.0] * CLASSES] * 3, "target": [0, 1, 2], **changed}
     with pytest.raises(eh.DataError, match=message):
         eh.load_loss(name, **options)(**{key: torch.tensor(value) for key, value in given_tensors.items()})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cross_entropy", {"prior": (0.5, 0.3)}, "prior adds up to 0.8, but must add up to 1"),
+        ("cross_entropy", {"prior": (1.0, 0.0)}, "prior is 0.0, but must be above 0"),
+        ("binary_cross_entropy", {"prior": 0.0}, "prior is 0.0, but must be more than 0 and less than 1"),
+        ("class_balanced", {"counts": (0.5, 10.0)}, "counts is 0.5, but must be 1 or more"),
+    ],
+)
+def test_options_without_meaning_are_refused(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(eh.EvalharnessError, match=message):
+        eh.load_loss(name, **options)
 
 
 @pytest.mark.parametrize(

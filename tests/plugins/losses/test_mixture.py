@@ -344,6 +344,16 @@ def test_layers_may_hold_other_numbers_of_tokens() -> None:
     ("change", "message"),
     [
         ({"router_logits": ()}, "'router_logits' has no layer; the model has no router"),
+        (
+            {"router_logits": (torch.zeros(12, 6), None, torch.zeros(12, 6))},
+            "'router_logits' of layer 1 is None; leave out layers",
+        ),
+        (
+            {"router_logits": (torch.zeros(6),) * 3},
+            r"'router_logits' of layer 0 is \(6,\), float32, not \(tokens, experts\), float",
+        ),
+        ({"router_indices": (torch.zeros(12, 2),) * 3}, r"'router_indices' of layer 0 is \(12, 2\), float32, not .*, int64"),
+        ({"router_indices": (None,) * 3}, "'router_indices' of layer 0 is None"),
         ({"router_indices": (torch.zeros(12, 2).long(),)}, "'router_indices' has 1 layers, 'router_logits' 3"),
         ({"router_indices": (torch.zeros(11, 2).long(),) * 3}, r"'router_indices' of layer 0 \(11, 2\) does not have the 12"),
         ({"router_indices": (torch.full((12, 2), 6),) * 3}, r"layer 0 \(12, 2\) names expert 6 in sample 0 of the batch"),

@@ -251,11 +251,28 @@ def test_a_beta_that_is_not_above_0_is_refused(name: str) -> None:
         eh.load_loss(name, beta=0.0)
 
 
-def test_a_log_probability_that_is_not_a_number_is_named() -> None:
-    sums = {name: torch.zeros(3) for name in SUMS}
-    sums["ref_rejected_logps"][2] = math.nan
-    with pytest.raises(eh.DataError, match=r"loss 'dpo': 'ref_rejected_logps' \(3,\) is NaN in sample 2"):
-        eh.load_loss("dpo")(**sums)
+@pytest.mark.parametrize(
+    ("loss", "name", "value", "told"),
+    [
+        ("dpo", "ref_rejected_logps", math.nan, "is NaN"),
+        ("dpo", "chosen_logps", 0.5, "is 0.5, which is not 0 or less,"),
+        ("kto", "kl_logps", 2.0, "is 2, which is not 0 or less,"),
+        ("simpo", "chosen_tokens", -1, "is -1, which is not 0 or more,"),
+        ("kto", "desirable", 2, "is 2, which is not 0 or 1,"),
+    ],
+)
+def test_a_number_that_is_impossible_is_named(loss: str, name: str, value: float, told: str) -> None:
+    from evalharness.testing.tensors import default_tensors
+
+    made = eh.load_loss(loss)
+    tensors = {key: tensor.clone() for key, tensor in default_tensors(made.accepts).items()}
+    tensors[name] = tensors[name].long() if name == "desirable" else tensors[name]
+    tensors[name][2] = value
+    with pytest.raises(eh.DataError, match=rf"loss '{loss}': '{name}' \(5,\) {told} in sample 2"):
+        made(**tensors)
+    weight = torch.tensor([1.0, 1, 0, 1, 1])
+    if name != "desirable":
+        assert torch.isfinite(made(**{**tensors, "sample_weight": weight}))
 
 
 @pytest.mark.parametrize("name", ["dpo", "kto"])

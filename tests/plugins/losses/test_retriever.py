@@ -31,7 +31,8 @@ MODEL: Any = torch.nn.ModuleList([torch.nn.Identity()])  # stands for an encoder
 def embeddings(draw: st.DrawFn, negatives: st.SearchStrategy[int] = st.integers(0, 3)) -> dict[str, torch.Tensor]:  # noqa: B008
     """Queries, positives and, where there are any, negatives."""
     chance = torch.Generator().manual_seed(draw(st.integers(0, 10**6)))
-    batch, count = draw(st.integers(1, 6)), draw(negatives)
+    count = draw(negatives)
+    batch = draw(st.integers(1 if count else 2, 6))
     shapes = {"query": (batch, 4), "positive": (batch, 4), "negative": (batch, count, 4)}
     return {name: torch.randn(*shape, generator=chance, dtype=torch.float64) for name, shape in shapes.items() if 0 not in shape}
 
@@ -114,9 +115,33 @@ def test_info_nce_of_no_weight_at_all_is_refused_and_its_share_is_0(same: Any) -
     assert value == 0
 
 
-def test_info_nce_of_one_pair_is_0() -> None:
-    tensors = made(batch=1)
-    assert float(eh.load_loss("info_nce")(query=tensors["query"], positive=tensors["positive"])) == pytest.approx(0, abs=1e-12)
+@pytest.mark.parametrize("weight", [None, [0.0, 2.0, 0.0]])
+def test_info_nce_of_one_pair_without_negatives_is_refused(weight: Any) -> None:
+    tensors = made(batch=1 if weight is None else 3)
+    pairs = {"query": tensors["query"], "positive": tensors["positive"]}
+    weighted = {} if weight is None else {"sample_weight": torch.tensor(weight)}
+    for loss in (eh.load_loss("info_nce"), lambda **given: eh.load_loss("info_nce").share({}, **given)):
+        with pytest.raises(
+            eh.DataError, match=r"'query' \(\d, 4\) has one pair to compare, so the loss is 0 and trains nothing; give"
+        ):
+            loss(**pairs, **weighted)
+    assert float(eh.load_loss("info_nce")(**tensors, **weighted)) > 0
+
+
+@ANY
+@given(tensors=embeddings(), temperature=st.sampled_from([0.05, 1.0]))
+def test_info_nce_is_within_its_range_and_reaches_both_ends(tensors: Any, temperature: float) -> None:
+    loss, documents = (
+        eh.load_loss("info_nce", temperature=temperature),
+        sum(len(each.flatten(0, -2)) for each in columns(tensors)[1:]),
+    )
+    assert 0 <= float(loss(**tensors)) <= math.log(documents) + 2 / temperature
+    alike = {name: torch.ones_like(tensor) for name, tensor in tensors.items()}
+    assert float(loss(**alike)) == pytest.approx(math.log(documents))
+    query = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
+    far, near = float(loss(query=query, positive=-query)), float(loss(query=query, positive=query))
+    assert far == pytest.approx(2 / temperature + math.log1p(math.exp(-2 / temperature)))
+    assert near == pytest.approx(math.log1p(math.exp(-2 / temperature)), abs=1e-12)
 
 
 def test_info_nce_under_autocast_is_that_of_float32() -> None:
@@ -202,7 +227,7 @@ def test_embeddings_of_other_shapes_are_refused_by_name(name: str) -> None:
     tensors, loss = made(), eh.load_loss(name)
     with pytest.raises(eh.DataError, match=r"'positive' \(5, 4\) must be \(6, 4\)"):
         loss(**{**tensors, "positive": tensors["positive"][:5]})
-    with pytest.raises(eh.DataError, match=r"'negative' \(6, 4\) must be \(6, n, 4\)"):
+    with pytest.raises(eh.DataError, match=r"'negative' \(6, 4\) must be \(6, n, 4\), n 1 or more"):
         loss(**{**tensors, "negative": tensors["positive"]})
 
 
