@@ -138,7 +138,8 @@ def _stepped(name: str, value: Any, size: float, chance: Any) -> Any:
     step = size * torch.randn(value.shape, generator=chance, dtype=torch.float64).to(value.dtype)
     if name == "probabilities":
         return (value.log() + step).softmax(-1)
-    return -(value + step).abs() if name.endswith("logps") else value + step
+    # Log-probabilities fall, so that they stay below 0 however far the line is drawn on.
+    return value - step.abs() if name.endswith("logps") else value + step
 
 
 def in_precision(tensors: Mapping[str, Any], precision: Any, names: Iterable[str]) -> dict[str, Any]:
