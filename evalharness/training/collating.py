@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from evalharness.errors import DataError
 
@@ -17,7 +17,14 @@ IGNORED = -100
 Mask = Literal["prompt", "none", "turns"]
 SIDES = ("chosen", "rejected", "kl_chosen", "kl_rejected")
 AS_MUCH_ATTENTION = 4096  # tokens of a row from which on attention takes more than all else, in small models
-Turn = tuple[str, str]
+
+
+class Turn(NamedTuple):
+    """What one side of a conversation says; `weight` is how much the tokens count of an answer that the model learns."""
+
+    role: str
+    text: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,45 +71,51 @@ class Row:
     weight: float | None = None
 
 
-def encode(turns: Sequence[Turn], tokens: Any, mask: Mask, max_length: int, sample: str) -> Example:
-    """Return a conversation, turns of (role, text), as tokens of a transformers tokenizer.
+def encode(turns: Sequence[Turn], tokens: Any, mask: Mask, max_length: int, sample: str, *, others: float = 0.0) -> Example:
+    """Return a conversation as tokens of a transformers tokenizer.
 
     - `mask`: "prompt" lets the answer of the last turn count, "turns" every answer of the assistant, "none" every token.
+      An answer that counts does so by the weight of its turn.
+    - `others`: how much tokens count that are masked.
 
     With a chat template, an answer counts up to the marks that end its turn; without one, the texts stand side by side
     and the token that ends a text follows each answer. Prompt and answer are put into tokens apart, as in generation.
     What is beyond `max_length` is cut and counted. Raises DataError where nothing that counts is left.
     """
     ids: list[int] = []
+    learnt: list[float] = []
     weights: list[float] = []
-    for text, counts in _pieces(turns, tokens, mask, sample):
-        piece = _tokens_of(text, tokens, first=not ids, ends=counts)
+    for text, weight in _pieces(turns, tokens, mask, sample):
+        piece = _tokens_of(text, tokens, first=not ids, ends=weight is not None)
         ids += piece
-        weights += [float(counts or mask == "none")] * len(piece)
-    weights[:1] = [0.0] * len(weights[:1])
-    kept = tuple(weights[:max_length])
-    if not any(kept):
-        beyond = len(ids) > max_length and any(weights)
-        why = f"only {max_length} of its {len(ids)} tokens fit; raise max_length" if beyond else "its answer is empty"
+        counts = float(mask == "none") if weight is None else weight
+        learnt += [counts] * len(piece)
+        weights += [(counts or others) if weight is None else weight] * len(piece)
+    learnt[:1], weights[:1] = [0.0] * len(ids[:1]), [0.0] * len(ids[:1])
+    if not any(learnt[:max_length]):
+        beyond = len(ids) > max_length and any(learnt)
+        too_long = f"only {max_length} of its {len(ids)} tokens fit; raise max_length"
+        why = too_long if beyond else "its answer is empty, or weighs 0"
         raise DataError(f"sample '{sample}' has no token that counts (mask: {mask}): {why}")
-    return Example(tuple(ids[:max_length]), kept, sample, max(0, len(ids) - max_length))
+    return Example(tuple(ids[:max_length]), tuple(weights[:max_length]), sample, max(0, len(ids) - max_length))
 
 
-def _pieces(turns: Sequence[Turn], tokens: Any, mask: Mask, sample: str) -> Iterator[tuple[str, bool]]:
-    """Yield the texts that a conversation is made of, and whether each is an answer that counts."""
-    answers = [place for place, (role, _) in enumerate(turns) if role == "assistant"]
+def _pieces(turns: Sequence[Turn], tokens: Any, mask: Mask, sample: str) -> Iterator[tuple[str, float | None]]:
+    """Yield the texts that a conversation is made of, and the weight of each that is an answer that counts."""
+    answers = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
+    each = mask == "turns" or (mask == "none" and any(turn.weight != 1 for turn in turns))
     if not answers or answers[-1] != len(turns) - 1:
         raise DataError(f"sample '{sample}' does not end in a turn of the assistant, so there is nothing to learn from")
     before = ""
-    for place in answers if mask == "turns" else answers[-1:]:
+    for place in answers if each else answers[-1:]:
         prompt, whole = _rendered(turns[:place], tokens, answer=True), _rendered(turns[: place + 1], tokens, answer=False)
         if not (prompt.startswith(before) and whole.startswith(prompt)):
             raise DataError(
                 f"sample '{sample}': the chat template writes a turn otherwise once more turns follow, so that no token of it "
                 f"can be told to be an answer (mask: {mask})"
             )
-        yield prompt[len(before) :], False
-        yield whole[len(prompt) :], True
+        yield prompt[len(before) :], None
+        yield whole[len(prompt) :], turns[place].weight
         before = whole
 
 
@@ -111,8 +124,8 @@ def _rendered(turns: Sequence[Turn], tokens: Any, *, answer: bool) -> str:
     if not turns:
         return ""
     if tokens.chat_template is None:
-        return "".join(text for _, text in turns)
-    messages = [{"role": role, "content": text} for role, text in turns]
+        return "".join(turn.text for turn in turns)
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
     text: str = tokens.apply_chat_template(messages, tokenize=False, add_generation_prompt=answer)
     return text if answer else text.rstrip()  # what follows the end of a turn is of the next turn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from evalharness.training.collating import (
     Row,
     TableCollator,
     TokenCollator,
+    Turn,
     encode,
     mismatched,
 )
@@ -108,6 +110,16 @@ def loss_reads(loss: Loss) -> Mapping[str, bool]:
     return found
 
 
+def _turn(given: Mapping[str, Any], where: str) -> Turn:
+    """Return a turn of the data; raises DataError where its weight is no number, or stands at what is not learnt."""
+    role, weight = str(given["role"]), given.get("weight", 1.0)
+    if type(weight) not in (int, float) or not 0 <= weight < math.inf:
+        raise DataError(f"{where} has the weight {weight!r}, which must be a number, 0 or more")
+    if "weight" in given and role != "assistant":
+        raise DataError(f"{where} is of '{role}', so it is not learnt and has no weight; only turns of the assistant have one")
+    return Turn(role, str(given["content"]), float(weight))
+
+
 class Texts:
     """Turns samples into examples for one loss and one tokenizer."""
 
@@ -129,28 +141,24 @@ class Texts:
             return list(self._windows(sample))
         return [self._encoded(self._turns(sample), sample)]
 
-    def _encoded(self, turns: Sequence[tuple[str, str]], sample: Sample) -> Example:
-        example = encode(turns, self.tokenizer, self.mask, self.task.trainer.max_length, sample.id)
-        if not self.others:
-            return example
-        weights = (0.0, *(weight or self.others for weight in example.weights[1:]))
-        return dataclasses.replace(example, weights=weights)
+    def _encoded(self, turns: Sequence[Turn], sample: Sample) -> Example:
+        return encode(turns, self.tokenizer, self.mask, self.task.trainer.max_length, sample.id, others=self.others)
 
-    def _turns(self, sample: Sample) -> list[tuple[str, str]]:
+    def _turns(self, sample: Sample) -> list[Turn]:
         """Return the turns that the sample holds, or its prompt and the answer to it."""
         turns = sample.fields.get("turns")
         if turns is None:
-            return [*self._prompt(sample), ("assistant", self._answer(sample))]
+            return [*self._prompt(sample), Turn("assistant", self._answer(sample))]
         if not isinstance(turns, list) or not all(
             isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns
         ):
             raise DataError(f"sample '{sample.id}': 'turns' must be a list of objects with 'role' and 'content'")
-        return [(str(turn["role"]), str(turn["content"])) for turn in turns]
+        return [_turn(turn, f"sample '{sample.id}': 'turns'[{place}]") for place, turn in enumerate(turns)]
 
-    def _prompt(self, sample: Sample) -> list[tuple[str, str]]:
+    def _prompt(self, sample: Sample) -> list[Turn]:
         rendered: Prompt = self.prompter.render(sample, sample.fields.get("contexts"), chat=self.chat)
         turns = [Message("user", rendered)] if isinstance(rendered, str) else rendered
-        return [(turn.role, turn.content) for turn in turns]
+        return [Turn(turn.role, turn.content) for turn in turns]
 
     def _answer(self, sample: Sample) -> str:
         """Return what the model is to learn to answer: the first reference, or the choice that is right."""
@@ -169,7 +177,7 @@ class Texts:
             answer = sample.fields.get(side)
             if not isinstance(answer, str) or not answer.strip():
                 raise DataError(f"sample '{sample.id}' needs the field '{side}', a text: this loss compares two answers")
-            sides[side] = self._encoded([*self._prompt(sample), ("assistant", answer)], sample)
+            sides[side] = self._encoded([*self._prompt(sample), Turn("assistant", answer)], sample)
         return Pair(**sides)
 
     def _windows(self, sample: Sample) -> Iterator[Example]:

@@ -19,12 +19,13 @@ from evalharness.training.collating import (
     Row,
     TableCollator,
     TokenCollator,
+    Turn,
     encode,
     mismatched,
 )
 from tests.training.models import examples
 
-TURNS = (("user", "How old?"), ("assistant", "Seven."), ("user", "Sure?"), ("assistant", "Yes, seven."))
+TURNS = (Turn("user", "How old?"), Turn("assistant", "Seven."), Turn("user", "Sure?"), Turn("assistant", "Yes, seven."))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,35 @@ def test_every_answer_counts_with_turns(tokens: Any) -> None:
     assert counted(encode(TURNS, tokens, "turns", 200, "a"), tokens) == "Seven.<|im_end|>Yes, seven.<|im_end|>"
 
 
+@pytest.mark.parametrize(
+    ("mask", "others", "first", "rest"),
+    [("turns", 0.0, 0.25, 0.0), ("turns", 0.5, 0.25, 0.5), ("none", 0.0, 0.25, 1.0), ("prompt", 0.5, 0.5, 0.5)],
+)
+def test_an_answer_counts_by_the_weight_of_its_turn(tokens: Any, mask: Any, others: float, first: float, rest: float) -> None:
+    turns = (TURNS[0], TURNS[1]._replace(weight=0.25), TURNS[2], TURNS[3]._replace(weight=2.0))
+    example = encode(turns, tokens, mask, 200, "a", others=others)
+    assert example.ids == encode(TURNS, tokens, mask, 200, "a").ids
+    answer, last = (len(tokens(text)["input_ids"]) for text in ("Seven.<|im_end|>", "Yes, seven.<|im_end|>"))
+    *_, ends, _, _ = [place for place, token in enumerate(example.ids) if token == tokens.eos_token_id]  # of the first answer
+    assert set(example.weights[ends - answer + 1 : ends + 1]) == {first}
+    assert set(example.weights[-last:]) == {2.0}
+    assert set(example.weights[1 : ends - answer + 1]) == set(example.weights[ends + 1 : -last]) == {rest}
+
+
+def test_an_answer_of_weight_0_counts_for_nothing_whatever_the_others_do(tokens: Any) -> None:
+    turns = (*TURNS[:1], TURNS[1]._replace(weight=0.0), *TURNS[2:])
+    with_others = encode(turns, tokens, "turns", 200, "a", others=0.5)
+    answer = counted(encode(TURNS[:2], tokens, "turns", 200, "a"), tokens)
+    masked = tokens.decode(
+        [token for token, weight in zip(with_others.ids[1:], with_others.weights[1:], strict=True) if not weight]
+    )
+    assert masked == answer
+    with pytest.raises(
+        DataError, match=r"sample 'a' has no token that counts \(mask: prompt\): its answer is empty, or weighs 0"
+    ):
+        encode((*TURNS[:3], TURNS[3]._replace(weight=0.0)), tokens, "prompt", 200, "a", others=0.5)
+
+
 def test_every_token_but_the_first_counts_without_a_mask(tokens: Any) -> None:
     example = encode(TURNS, tokens, "none", 200, "a")
     assert example.weights == (0.0, *[1.0] * (len(example.ids) - 1))
@@ -77,7 +107,7 @@ def test_the_prompt_is_that_of_generation(tokens: Any) -> None:
 
 
 def test_without_a_template_texts_stand_side_by_side_and_answers_end(plain: Any) -> None:
-    example = encode((("user", "1 + 1 ="), ("assistant", " 2")), plain, "prompt", 50, "a")
+    example = encode((Turn("user", "1 + 1 ="), Turn("assistant", " 2")), plain, "prompt", 50, "a")
     assert plain.decode(example.ids) == "1 + 1 = 2<|im_end|>"
     assert counted(example, plain) == " 2<|im_end|>"
 

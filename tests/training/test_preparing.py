@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from evalharness_networks.bytes import byte_tokenizer
 
 import evalharness as eh
@@ -41,6 +42,10 @@ def data(text: str, loss: str = "supervised", **options: Any) -> Any:
     return text_data(task, eh.load_loss(loss, **options), byte_tokenizer(), list(training_samples(task)))
 
 
+def written(turns: Any) -> None:
+    Path("train.jsonl").write_text(json.dumps({"id": "x", "question": "", "answers": [], "turns": turns}) + "\n")
+
+
 def counting(example: Any) -> str:
     """Return the text of the tokens that count."""
     return bytes(token for token, weight in zip(example.ids, example.weights, strict=True) if weight and token < BEGIN).decode()
@@ -68,9 +73,37 @@ def test_turns_stand_for_prompt_and_answer() -> None:
     turns = [
         {"role": role, "content": text} for role, text in (("user", "a?"), ("assistant", "b"), ("user", "c?"), ("assistant", "d"))
     ]
-    Path("train.jsonl").write_text(json.dumps({"id": "x", "question": "", "answers": [], "turns": turns}) + "\n")
+    written(turns)
     assert counting(data(SUMS, mask="turns").examples[0]) == "bd"
     assert counting(data(SUMS).examples[0]) == "d"
+
+
+def test_the_weight_of_a_turn_in_the_data_is_that_of_its_tokens_in_the_loss() -> None:
+    said = [("user", "a?"), ("assistant", "bb"), ("user", "c?"), ("assistant", "d")]
+    written([{"role": role, "content": text, **({"weight": 0.5} if text == "bb" else {})} for role, text in said])
+    found = data(SUMS, mask="turns")
+    batch = found.collator(found.examples)
+    weight, labels = batch["token_weight"], batch["labels"]
+    assert {chr(word): weight[labels == word].tolist() for word in b"bd"} == {"b": [0.5, 0.5], "d": [1.0]}
+    logits = torch.randn(*labels.shape, 300, dtype=torch.float64)
+    each = torch.nn.functional.cross_entropy(logits[0, :-1], labels[0, 1:], reduction="none", ignore_index=-100)
+    expected = (each * weight[0, 1:]).sum() / weight.sum()
+    value = eh.load_loss("supervised", mask="turns")(logits=logits, labels=labels, token_weight=weight)
+    assert float(value) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(
+    ("turn", "told"),
+    [
+        ({"role": "user", "weight": 0.5}, r"'turns'\[0\] is of 'user', so it is not learnt and has no weight"),
+        ({"role": "assistant", "weight": -1}, r"'turns'\[0\] has the weight -1, which must be a number, 0 or more"),
+        ({"role": "assistant", "weight": "much"}, r"'turns'\[0\] has the weight 'much', which must be a number"),
+    ],
+)
+def test_a_weight_that_makes_no_sense_is_named(turn: dict[str, Any], told: str) -> None:
+    written([{"content": "a", **turn}, {"role": "assistant", "content": "b"}])
+    with pytest.raises(DataError, match=f"the first: sample 'x': {told}"):
+        data(SUMS)
 
 
 def test_a_text_is_cut_into_windows_in_which_each_token_counts_once() -> None:
