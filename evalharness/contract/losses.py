@@ -120,8 +120,11 @@ class Loss(Metric):
         """Return a scalar whose gradient is this micro-batch's part of the gradient of the loss of a whole window.
 
         The statistics are weighted by the gradient of `score` at the window's `totals`. Where `count` gives totals, the
-        others may be missing; the scalar is then the micro-batch's part of the loss itself. A loss that is coupled across
-        the batch has no totals: its share is its value.
+        others may be missing; the scalar is then the micro-batch's part of the loss itself.
+
+        A loss that is coupled across the batch (`pool = "batch"`) has no totals, and those given are not read: it returns the
+        value of this micro-batch by itself. The loss of a window is the mean of these, so whoever adds up shares divides
+        by the number of micro-batches, as `evalharness.training.LossTrainer` does; another split gives another loss.
         """
         if self.pool == "batch":
             return self.loss(**self.chosen(tensors))
