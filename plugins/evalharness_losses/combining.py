@@ -14,7 +14,7 @@ _FLOOR = 1e-8  # of a variance, as in the authors' code
 
 
 class Combine(eh.Loss):
-    """Weighted sum of losses, in their units; each is logged by its name, and reads its own tensors.
+    """Weighted sum of losses, in their units, 0 or more where all are; each is logged by its name, and reads its own tensors.
 
     - `of`: the losses; `weights`: one constant a loss, 1 each where none is given. Combined losses within it are taken
       apart, so that every name stands once.
@@ -25,7 +25,8 @@ class Combine(eh.Loss):
     - `schedule`: how the weights of all but the first loss rise from 0 on, until the share `until` of training is done.
 
     Statistics are those of the losses under `NAME/`, so any split into micro-batches gives the whole. With a loss that is
-    coupled across the batch the sum is too.
+    coupled across the batch the sum is too. Reduction: that of each loss by itself, then their sum. Computed in the
+    precision of each, float32 or better.
 
     >>> import torch
     >>> tensors = {"prediction": torch.tensor([1.0, 3.0]), "target": torch.tensor([0.0, 1.0])}

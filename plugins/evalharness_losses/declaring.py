@@ -64,6 +64,8 @@ INSIDE = Limit("more than 0 and less than 1", lambda value: 0 < value < 1)
 SHARES = Limit("above 0", lambda value: value > 0, total=1)
 UP_TO_1 = Limit("above 0 and at most 1", lambda value: 0 < value <= 1)
 _ROWS, _CLASSES = 6, 4  # of the example
+_REDUCTION = """Reduction: mean over samples, weighted by `sample_weight`; of a sample of several values their mean. Computed in
+    float32 or better."""
 _ROUNDING = 1e-6  # of shares that are written out
 
 
@@ -228,6 +230,12 @@ def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:
     return log if several else log - (1 - probabilities).clamp_min(least).log()
 
 
+def documented(function: Callable[..., Any], facts: str) -> str:
+    """Return the docstring of a loss with the facts that hold for all of its kind, before its example."""
+    told, mark, example = (function.__doc__ or "").partition(">>>")
+    return f"{told.rstrip()}\n\n    {facts}\n\n    {mark}{example}".rstrip()
+
+
 def per_sample(
     *, weigh: Callable[..., Any] | None = None, fits: Callable[..., None] | None = None, **stated: Any
 ) -> Callable[[Callable[..., Any]], type[PerSample]]:
@@ -241,7 +249,11 @@ def per_sample(
         options = {item.name: item.default for item in parameters if item.kind is inspect.Parameter.KEYWORD_ONLY}
         defaults = {name: default for name, default in options.items() if default is not inspect.Parameter.empty}
         types = {name: function.__annotations__[name] for name in options}
-        origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
+        origin = {
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__doc__": documented(function, _REDUCTION),
+        }
         others = {name: staticmethod(other) for name, other in (("weigh", weigh), ("fits", fits)) if other is not None}
         functions = {"value": staticmethod(function), **others}
         body = {

@@ -77,6 +77,9 @@ class Distillation(TokenLoss):
 class ForwardKl(Distillation):
     """Mean KL divergence from teacher to student over tokens, in nats, 0 or more: the student covers all that the teacher does.
 
+    Reduction: mean over labelled tokens, weighted by `token_weight` and `sample_weight`; `normalise` says what the sum is
+    divided by. Computed in float32 or better.
+
     >>> import torch
     >>> logits, labels = torch.zeros(1, 2, 4), torch.tensor([[-100, 2]])
     >>> float(ForwardKl()(logits=logits, teacher_logits=logits + 1, labels=labels))
@@ -98,6 +101,9 @@ class ReverseKl(Distillation):
 
     Of given texts: where texts are the student's own, a policy's gradient would have a part that this has not.
 
+    Reduction: mean over labelled tokens, weighted by `token_weight` and `sample_weight`; `normalise` says what the sum is
+    divided by. Computed in float32 or better.
+
     >>> import torch
     >>> logits, labels = torch.zeros(1, 2, 2), torch.tensor([[-100, 1]])
     >>> teacher = torch.tensor([0.9, 0.1]).log().expand(1, 2, 2)
@@ -117,6 +123,9 @@ class ReverseKl(Distillation):
 
 class JensenShannon(Distillation):
     """Mean Jensen-Shannon divergence of student and teacher over tokens, in nats, 0 to T^2 log 2.
+
+    Reduction: mean over labelled tokens, weighted by `token_weight` and `sample_weight`; `normalise` says what the sum is
+    divided by. Computed in float32 or better.
 
     >>> import torch
     >>> logits, labels = torch.tensor([[[0.0, 99.0]] * 2]), torch.tensor([[-100, 1]])
@@ -139,6 +148,9 @@ class GeneralisedJensenShannon(Distillation):
 
     At `beta` 0.5 it is the Jensen-Shannon divergence. Near 0 and 1 it goes to 0, in proportion to the forward and the reverse
     KL divergence, so that TRL puts these there; here they are losses of their own, and `beta` lies between.
+
+    Reduction: mean over labelled tokens, weighted by `token_weight` and `sample_weight`; `normalise` says what the sum is
+    divided by. Computed in float32 or better.
 
     >>> import torch
     >>> logits, labels = torch.tensor([[[0.0, 99.0]] * 2]), torch.tensor([[-100, 1]])

@@ -64,8 +64,8 @@ class Switch(Window):
 
     Tensors, as of all `moe_` losses: `router_logits`, layers of (tokens, experts); `router_indices`, layers of (tokens,
     chosen), int64, what the router chose; `attention_mask` (batch, tokens), 0 in padding, whose rows may be among the
-    router's or removed. Computed in float32 or better; the mean over layers (a sum over layers is that times their
-    number). Raises DataError where logits are not finite, an expert does not exist, or rows do not fit the mask.
+    router's or removed. Reduction: mean over layers (a sum over layers is that times their number). Computed in float32 or
+    better. Raises DataError where logits are not finite, an expert does not exist, or rows do not fit the mask.
 
     >>> import torch
     >>> round(float(Switch()(router_logits=(torch.tensor([[2.0, 0.0], [0.0, 2.0]]),))), 4)
@@ -89,7 +89,7 @@ class TopK(Chosen, Window):
 
     Over a window this is the global-batch balance loss: f over all its micro-batches and processes, P over each. Without
     `router_indices` the option `top_k` says how many of the largest logits stand for them; TypeError without either.
-    Otherwise tensors, precision and errors are those of `moe_switch`.
+    Otherwise tensors and errors are those of `moe_switch`. Reduction: mean over layers. Computed in float32 or better.
 
     >>> import torch
     >>> logits, chosen = (torch.zeros(3, 4),), (torch.tensor([[0, 1], [0, 2], [0, 3]]),)
@@ -112,10 +112,10 @@ class TopK(Chosen, Window):
 
 
 class TopKPooled(Chosen, Window):
-    """Balance loss of all k choices with the layers pooled before the product, k where uniform: that of transformers.
+    """Balance loss of all k choices, 0 to E, with the layers pooled before the product, k where uniform: that of transformers.
 
     An expert that is busy in one layer and idle in another counts as balanced, since f and P are means over layers.
-    Tensors, precision and errors are those of `moe_top_k`.
+    Tensors and errors are those of `moe_top_k`. Reduction: over tokens of all layers. Computed in float32 or better.
 
     >>> import torch
     >>> busy, idle = torch.tensor([[9.0, 0.0]]), torch.tensor([[0.0, 9.0]])
@@ -141,7 +141,7 @@ class GShard(PerSequence):
 
     First choices before capacity, as in the paper's algorithm 1; without `router_indices` they are the largest of all
     logits. A sequence is a row of `attention_mask`, which must be given; one that is all padding has no weight. Otherwise
-    tensors, precision and errors are those of `moe_switch`.
+    tensors and errors are those of `moe_switch`. Reduction: mean over sequences and layers. Computed in float32 or better.
 
     >>> import torch
     >>> logits, mask = (torch.zeros(2, 4),), torch.ones(1, 2)
@@ -166,7 +166,8 @@ class Sequence(Chosen, PerSequence):
 
     DeepSeek-V3's with the scores "sigmoid", normalised to sum 1 over experts (its weight: 1e-4); with "softmax"
     DeepSeek-V2's expert-level loss (0.003), whose T is also the length of one sequence. A sequence is a row of
-    `attention_mask`, which must be given; one that is all padding has no weight. Otherwise as `moe_top_k`.
+    `attention_mask`, which must be given; one that is all padding has no weight. Otherwise as
+    `moe_top_k`. Reduction: mean over sequences and layers. Computed in float32 or better.
 
     >>> import torch
     >>> logits = (torch.tensor([[9.0, -9.0], [9.0, -9.0], [-9.0, 9.0], [-9.0, 9.0]]),)
@@ -191,7 +192,8 @@ class Grouped(Chosen, PerSequence):
     - `limit`: None counts every choice, the device-level loss (paper's weight 0.05). M counts a token once for each
       group that it is sent to, D / (M T) of them: the communication loss (0.02), for routers that send it to at most M.
 
-    Sequences, tensors, precision and errors are those of `moe_sequence`; DataError where E is no multiple of D.
+    Sequences, tensors and errors are those of `moe_sequence`; DataError where E is no multiple of D.
+    Reduction: mean over sequences and layers. Computed in float32 or better.
 
     >>> import torch
     >>> tensors = {"router_logits": (torch.zeros(1, 4),), "router_indices": (torch.tensor([[0, 1]]),)}

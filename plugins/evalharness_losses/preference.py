@@ -27,8 +27,7 @@ ALMOST_ONE = 1e-6  # the odds of a probability nearer to 1 than this are held th
 def dpo(chosen_logps: Any, rejected_logps: Any, ref_chosen_logps: Any, ref_rejected_logps: Any, *, beta: float = 0.1) -> Any:
     """Mean DPO loss over pairs, in nats, 0 or more; log 2 where policy and reference agree.
 
-    Reads four sums of log-probabilities, (batch,) each, computed in float32 or better; finite for all finite ones. Longer
-    answers weigh more, as in the paper.
+    Reads four sums of log-probabilities, (batch,) each; finite for all finite ones. Longer answers weigh more, as in the paper.
 
     >>> import torch
     >>> logps = {name: torch.tensor([-9.0]) for name in ("rejected_logps", "ref_chosen_logps", "ref_rejected_logps")}
@@ -174,7 +173,7 @@ class Kto(Coupled):
     sums for answers that belong to other prompts of the batch, all (batch,). Their mean log-ratio, not below 0, is the point
     of reference z: it is one for the whole batch and passes no gradient, so samples are coupled, and under accumulation each
     micro-batch has its own z, as in TRL. A sample of `sample_weight` 0 takes no part in z either. One answer is no batch: z
-    would be that of its own prompt.
+    would be that of its own prompt. Reduction: mean over answers, weighted by `sample_weight`. Computed in float32 or better.
 
     >>> import torch
     >>> same = torch.tensor([-4.0, -6.0])

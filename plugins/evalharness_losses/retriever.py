@@ -39,7 +39,8 @@ class InfoNce(Coupled):
     sentence-transformers, whose `scale` is 1 / `temperature`. The table of similarities never exists as a whole, so that
     thousands of pairs fit; an encoder that does not fit them goes through `evalharness.training.caching.cached_loss`.
     A query of `sample_weight` 0 is not compared, and its documents are nobody's negatives. At most log N + 2 / `temperature`
-    with the cosine; log N where all documents are alike. Computed in float32 or better; finite for all finite embeddings.
+    with the cosine; log N where all documents are alike. Finite for all finite embeddings. Reduction: mean over queries,
+    weighted by `sample_weight`. Computed in float32 or better.
     Raises DataError for shapes that do not fit, and for one pair without negatives, whose loss is 0 whatever is trained.
 
     >>> import torch

@@ -15,8 +15,8 @@ from evalharness_losses.tensors import in_full
 class RouterZ(eh.Loss):
     """Router z-loss, 0 or more: the mean squared log-sum-exp of a token's router logits, over tokens and layers.
 
-    It keeps logits small, where half precision is fine. ST-MoE's weight is 0.001. Tensors, precision and errors are those
-    of `moe_switch`.
+    It keeps logits small, where half precision is fine. ST-MoE's weight is 0.001. Tensors and errors are those of
+    `moe_switch`. Reduction: mean over tokens and layers. Computed in float32 or better.
 
     >>> import torch
     >>> round(float(RouterZ()(router_logits=(torch.zeros(2, 4),))), 4)   # log(4)^2
@@ -47,8 +47,8 @@ class MutualInformation(Scored):
     """Minus the mutual information of experts and tokens, -log E to 0: sure choices, each expert used as much.
 
     It reads probabilities, no choices. H(e) is that of each layer, where ModuleFormer's code takes the mean over layers
-    first. Not linear in its sums, so that micro-batches are exact only at the totals of their window. Tensors, precision
-    and errors are those of `moe_switch`.
+    first. Not linear in its sums, so that micro-batches are exact only at the totals of their window. Tensors and
+    errors are those of `moe_switch`. Reduction: mean over layers. Computed in float32 or better.
 
     >>> import torch
     >>> loss = MutualInformation()
@@ -87,7 +87,7 @@ class Similarity(eh.Loss):
     An orthonormal router keeps the angles between tokens, so similar tokens meet similar experts. `router_weights` are
     layers of (experts, width), at least as wide as there are experts. It depends on no sample; `attention_mask` says
     how many there are, so that the micro-batches of a window add up to one value of it. The 1-norm is that of entries.
-    Computed in float32 or better, autocast or not.
+    Reduction: mean over layers. Computed in float32 or better, autocast or not.
 
     >>> import torch
     >>> float(Similarity()(router_weights=(torch.eye(3, 5) * 2,), attention_mask=torch.ones(2, 4)))
@@ -150,8 +150,8 @@ class Importance(Even):
 
     Gates are the softmax over the chosen experts alone. Equal sums say nothing of how many tokens an expert gets, which
     is what `moe_load` is for. The paper's weight is 0.1. Options `top_k` and `variance` ("population": that of
-    tensor2tensor; "sample": E - 1 in place of E, that of most PyTorch ports). Tensors, precision and errors are those of
-    `moe_top_k`.
+    tensor2tensor; "sample": E - 1 in place of E, that of most PyTorch ports). Tensors and errors are those of
+    `moe_top_k`. Reduction: mean over layers. Computed in float32 or better.
 
     >>> import torch
     >>> logits = (torch.tensor([[9.0, 0.0], [9.0, 0.0]]),)
@@ -180,7 +180,7 @@ class Load(Even):
 
     The logits are taken as they are for the noisy ones, one noise for all experts. k is the number of `router_indices` a
     token (or `top_k`), fewer than experts, else DataError. `variance` as in `moe_importance`. The paper's weight is 0.1.
-    Tensors, precision and errors are those of `moe_top_k`.
+    Tensors and errors are those of `moe_top_k`. Reduction: mean over layers. Computed in float32 or better.
 
     >>> import torch
     >>> round(float(Load(top_k=1)(router_logits=(torch.tensor([[1.0, 0.0], [1.0, 0.0]]),))), 4)   # Phi(1) and Phi(-1)

@@ -21,7 +21,8 @@ class Ctc(eh.Loss):
     `frames` (batch,), how many of the logits are real, all where it is not given, and `sample_weight`. A sample without labels
     counts for nothing. With `per_label` the loss of a sequence is divided by its number of labels, as torch's mean does.
     Labels that need more frames than there are (one each, and one between equal neighbours) have no alignment: DataError,
-    or with `skip_impossible` a loss of 0 without gradient, torch's `zero_infinity`. Computed in float32 or better.
+    or with `skip_impossible` a loss of 0 without gradient, torch's `zero_infinity`. Reduction: mean over sequences,
+    weighted by `sample_weight`. Computed in float32 or better.
 
     >>> import torch
     >>> logits, labels = torch.zeros(1, 2, 3), torch.tensor([[2]])  # 3 of 9 paths spell 2
@@ -120,7 +121,7 @@ class Ctc(eh.Loss):
     cite="Shen et al. 2016, Minimum Risk Training for Neural Machine Translation", reference="closed form",
 )  # fmt: skip
 def minimum_risk(candidate_logps: Any, candidate_costs: Any, *, alpha: float = 0.005) -> Any:
-    """Mean expected cost over samples, in the unit of the cost, from the least to the largest cost.
+    """Mean expected cost over samples, in the unit of the cost, signed: from the least to the largest cost.
 
     Reads sums of log-probabilities of the candidates of each sample, and what each costs, (batch, candidates). A small `alpha`
     (the paper's default) makes candidates nearly equally likely, 1 takes them as the model does.

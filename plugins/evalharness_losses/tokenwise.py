@@ -20,10 +20,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import SHARE, Limit, check_limits
+from evalharness_losses.declaring import SHARE, Limit, check_limits, documented
 from evalharness_losses.places import IGNORED, Earlier, Normalise, Places, placed
 from evalharness_losses.tensors import check, check_range, in_full, is_bool, refuse, refuse_kind, refuse_shape
 from evalharness_losses.vocabulary import Tokens, values, weighted_sum
+
+_REDUCTION = """Reduction: mean over labelled tokens, weighted by `token_weight` and `sample_weight`; `normalise` says what the
+    sum is divided by. Computed in float32 or better, also under autocast."""
 
 
 class TokenLoss(eh.Loss):
@@ -203,7 +206,11 @@ def per_token(**stated: Any) -> Callable[[Callable[..., Any]], type[TokenLoss]]:
         parameters = list(inspect.signature(function).parameters.values())[1:]
         options = {item.name: item.default for item in parameters}
         types = {name: function.__annotations__[name] for name in options}
-        origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": function.__doc__}
+        origin = {
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__doc__": documented(function, _REDUCTION),
+        }
         body = {"name": function.__name__, **stated, "value": staticmethod(function), "own": tuple(options), **options}
         return type(function.__name__, (TokenLoss,), {**body, "__annotations__": types, **origin})
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from evalharness_losses import classification, margins, regression, robust
 from evalharness_losses.declaring import ABOVE_0, PerSample, per_sample
+from evalharness_losses.families import LOSSES
 
 import evalharness as eh
 from evalharness import registry
@@ -33,7 +34,15 @@ def test_a_declared_loss_says_what_it_is() -> None:
     assert (made.name, made.reads, made.tags, made.formula) == ("powered", ("prediction", "target"), ("convex",), "|e|^power")
     assert made.signature() == "powered|power:3.0"
     assert made.accepts == {"prediction": True, "target": True, "sample_weight": False}
-    assert powered.__doc__ == "Mean power of the error, 0 or more."
+    assert powered.__doc__.startswith("Mean power of the error, 0 or more.\n\n    Reduction: mean over samples")
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_a_loss_states_its_reduction_its_precision_and_its_range(loss: Any) -> None:
+    told = " ".join(loss.__doc__.split())
+    assert "Reduction: " in told
+    assert "float32 or better" in told
+    assert any(word in told for word in ("0 or more", "0 to", " to 0", "signed", "t least"))
 
 
 def test_options_are_held_to_their_limits() -> None:
