@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -208,11 +208,20 @@ def check_limits(loss: Any, limits: Mapping[str, Limit]) -> None:
     """Raise ValueError for an option, an item of one, or a sum of items that is not what the limits say."""
     for name, limit in limits.items():
         value = getattr(loss, name)
-        for item in value if isinstance(value, tuple) else () if value is None else (value,):
+        for item in _items(value):
             if not (math.isfinite(item) and limit.holds(item)):
                 raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {limit.words}")
         if limit.total is not None and value and not math.isclose(sum(value), limit.total, abs_tol=_ROUNDING):
             raise ValueError(f"loss '{loss.name}': {name} adds up to {sum(value):g}, but must add up to {limit.total:g}")
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """Yield the numbers of an option: one, those of a list or a table, or none."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _items(item)
+    elif value is not None:
+        yield value
 
 
 def _logits(loss: str, probabilities: Any, *, several: bool) -> Any:

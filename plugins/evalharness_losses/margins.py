@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_losses.declaring import ABOVE_0, per_sample
+from evalharness_losses.declaring import ABOVE_0, AT_LEAST_0, per_sample
 
 _HINGE = ("convex", "bounded gradient", "robust")
 
@@ -49,26 +49,48 @@ def squared_hinge(logits: Any, target: Any, *, margin: float = 1.0) -> Any:
     return _short(logits, target, margin) ** 2
 
 
-def _excess(logits: Any, target: Any, margin: float) -> Any:
+Costs = tuple[tuple[float, ...], ...]
+
+
+def _margins(margin: float, cost: Costs, logits: Any, target: Any) -> Any:
+    """Return the margin to each class, (batch, classes), where mistakes differ in cost; otherwise the one margin."""
+    import torch
+
+    if not cost:
+        return margin
+    classes = logits.shape[1]
+    if any(len(row) != classes for row in (cost, *cost)):
+        raise eh.DataError(
+            f"loss 'crammer_singer': 'cost' must have {classes} rows of {classes} numbers, one a class of 'logits'"
+        )
+    return margin * torch.tensor(cost, dtype=logits.dtype, device=logits.device)[target]
+
+
+def _excess(logits: Any, target: Any, margin: Any) -> Any:
     """Return margin + z_j - z_y of each class, 0 for the sample's own, (batch, classes)."""
     own = target[:, None]
     return (margin + logits - logits.gather(1, own)).scatter(1, own, 0.0)
 
 
 @per_sample(
-    range=(0, None), tags=_HINGE, target="class", limits={"margin": ABOVE_0},
-    formula="max(0, margin + max over j != y of z_j - z_y)", gradient="1 at the best other class and -1 at y where above 0",
-    cite="Crammer and Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines, JMLR 2, 2001",
-    reference="sklearn.metrics.hinge_loss",
+    range=(0, None), tags=_HINGE, target="class", limits={"margin": ABOVE_0, "cost": AT_LEAST_0},
+    formula="max(0, max over j != y of margin cost_yj + z_j - z_y), cost 1 where none is given",
+    gradient="1 at the best other class and -1 at y where above 0",
+    cite="Crammer and Singer, On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines, JMLR 2, 2001; with"
+    " costs: Tsochantaridis et al., Large Margin Methods for Structured and Interdependent Output Variables, JMLR 6, 2005",
+    reference="sklearn.metrics.hinge_loss; closed form with costs",
 )  # fmt: skip
-def crammer_singer(logits: Any, target: Any, *, margin: float = 1.0) -> Any:
+def crammer_singer(logits: Any, target: Any, *, margin: float = 1.0, cost: Costs = ()) -> Any:
     """Mean multi-class hinge loss of Crammer and Singer, without unit, 0 or more: against the best wrong class.
+
+    `cost` makes it cost-sensitive: row y holds by how many margins y must lead each other class, 0 or more; its own place
+    is not read.
 
     >>> import torch
     >>> crammer_singer()(logits=torch.tensor([[0.0, 0.5, 0.25]]), target=torch.tensor([0])).item()
     1.5
     """
-    return _excess(logits, target, margin).clamp_min(0).amax(1)
+    return _excess(logits, target, _margins(margin, cost, logits, target)).clamp_min(0).amax(1)
 
 
 @per_sample(

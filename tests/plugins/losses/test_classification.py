@@ -268,6 +268,19 @@ def test_a_masked_class_has_no_influence() -> None:
     assert float(loss(logits=masked, target=found["target"])) == pytest.approx(float(loss(**found)))
 
 
+def test_a_dear_mistake_must_be_led_by_a_wider_margin(same: Same) -> None:
+    cost = ((0.0, 1.0, 5.0, 0.0), (2.0, 0.0, 1.0, 1.0), (1.0, 1.0, 0.0, 3.0), (0.5, 1.0, 1.0, 0.0))
+
+    def closed(logits: Any, target: Any) -> Any:
+        # max over y' of cost + s(y'), less s(y): the structured hinge, whose own class costs nothing.
+        return ((2 * weights(cost)[target] + logits).amax(1) - logits.gather(1, target[:, None])[:, 0]).mean()
+
+    found = several()
+    same(eh.load_loss("crammer_singer", margin=2.0, cost=cost), closed, found)
+    plain = tuple(tuple(float(row != column) for column in range(CLASSES)) for row in range(CLASSES))
+    same(eh.load_loss("crammer_singer", cost=plain), eh.load_loss("crammer_singer"), found)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "focal_softmax", "poly1", "weston_watkins", "crammer_singer"])
 def test_a_masked_class_is_taken_where_it_is_not_the_samples_own(name: str) -> None:
     logits = torch.tensor([[1.0, 0.0, -math.inf], [-math.inf, 0.0, 1.0]], requires_grad=True)
@@ -308,6 +321,7 @@ FAULTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("cross_entropy", {}, {"target": [0, -1, 1]}, r"is -1, which is no class from 0 to 3, in sample 1"),
     ("cross_entropy", {}, {"target": [[0.5, 0.2, 0.2, 0.2]] * 3}, r"'target' \(3,\) adds up to 1.1, not to 1, in sample 0"),
     ("poly1", {}, {"target": [0.0, 1.0, 2.0]}, r"'target' \(3,\) must be class numbers \(batch,\), int64; it was given"),
+    ("crammer_singer", {"cost": ((0.0, 1.0), (1.0, 0.0))}, {}, r"'cost' must have 4 rows of 4 numbers, one a class of 'logits'"),
     ("cross_entropy", {}, {"target": [True, False, True]}, r"'target' \(3,\) is bool, but must be class numbers, int64"),
     ("cross_entropy", {}, {"logits": [[True] * 4] * 3}, r"'logits' \(3, 4\) is bool, but must be numbers"),
     ("cross_entropy", {}, {"logits": [[1.0]] * 3}, r"'logits' \(3, 1\) must be \(batch, classes\) of more than one class"),
@@ -347,6 +361,7 @@ def test_a_fault_names_the_tensor_its_shape_and_the_sample(name: str, options: A
         ("cross_entropy", {"prior": (0.5, 0.3)}, "prior adds up to 0.8, but must add up to 1"),
         ("cross_entropy", {"prior": (1.0, 0.0)}, "prior is 0.0, but must be above 0"),
         ("binary_cross_entropy", {"prior": 0.0}, "prior is 0.0, but must be more than 0 and less than 1"),
+        ("crammer_singer", {"cost": ((0.0, -1.0), (1.0, 0.0))}, "cost is -1.0, but must be 0 or more"),
         ("class_balanced", {"counts": (0.5, 10.0)}, "counts is 0.5, but must be 1 or more"),
     ],
 )
