@@ -11,6 +11,7 @@ from evalharness.errors import UsageError
 _NAMED = ("Router", "TopKGate", "MoEGate")
 # What models call the bias that is added to scores for the choice alone.
 _CORRECTIONS = ("e_score_correction_bias", "expert_bias", "balancing_biases")
+_SUM_TO_ONE = 1e-2  # probabilities may come in half precision
 _SUPPORTED = (
     "supported are routers that return the indices (tokens, chosen) of the experts they chose, and those without a correction "
     "bias that have the attribute 'top_k', a logit an expert, and choose the largest"
@@ -70,6 +71,17 @@ class Router:
     def _chooses_the_largest(self, logits: Any) -> bool:
         experts = getattr(self.module, "num_experts", logits.shape[-1])  # others where experts are products of keys
         return bool(getattr(self.module, "top_k", None)) and experts == logits.shape[-1]
+
+    def unnormalised(self, logits: Any) -> Any:
+        """Return the logits; raises UsageError where they are probabilities, of which a loss would take the softmax again."""
+        values = logits.detach()
+        if len(values) and bool((values >= 0).all()) and bool(((values.sum(-1) - 1).abs() < _SUM_TO_ONE).all()):
+            kind = type(self.module).__name__
+            raise UsageError(
+                f"the router '{self.name}' ({kind}) gives probabilities in the place of logits, so no loss can read its logits; "
+                f"its choices can be counted"
+            )
+        return logits
 
     def matrix(self, experts: int) -> Any:
         """Return its matrix (experts, width); raises UsageError where it has none or several of that height."""
@@ -135,10 +147,11 @@ class Routing:
     def tensors(self, wanted: Collection[str] = ("router_logits", "router_indices")) -> dict[str, tuple[Any, ...]]:
         """Return those of `router_logits`, `router_indices`, `router_weights` that are wanted, a layer each, as losses read them.
 
-        They are those of the last forward pass; `router_weights` are the routers' matrices (experts, width).
+        They are those of the last forward pass; `router_weights` are the routers' matrices (experts, width). Raises UsageError
+        where logits are wanted of a router that gives probabilities (Gemma 4).
         """
         read: dict[str, Callable[[Router, Choice], Any]] = {
-            "router_logits": lambda _, choice: choice.logits,
+            "router_logits": lambda router, choice: router.unnormalised(choice.logits),
             "router_indices": lambda _, choice: choice.indices,
             "router_weights": lambda router, choice: router.matrix(choice.logits.shape[-1]),
         }

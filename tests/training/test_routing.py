@@ -227,6 +227,22 @@ def test_the_largest_logits_are_the_choice_of_a_router_that_takes_them() -> None
     assert torch.equal(found["router_indices"][0], found["router_logits"][0].topk(2).indices)
 
 
+class ProbabilityRouter(LargestRouter):
+    """Gives probabilities as its logits, as the router of Gemma 4 does."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return super().forward(hidden).softmax(-1)
+
+
+def test_probabilities_are_no_logits_but_their_choices_are_counted() -> None:
+    built = torch.nn.Sequential(ProbabilityRouter(3, 4))
+    with Routing(built) as routing:
+        built(torch.randn(5, 3))
+    assert routing.counts().sum() == 5 * 2
+    with pytest.raises(eh.UsageError, match=r"'0' \(ProbabilityRouter\) gives probabilities in the place of logits"):
+        routing.tensors()
+
+
 def test_a_model_that_did_not_run_has_no_tensors() -> None:
     with Routing(model("mixtral")) as routing, pytest.raises(eh.UsageError, match="no router of MixtralForCausalLM ran"):
         routing.tensors()
