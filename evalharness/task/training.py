@@ -23,6 +23,8 @@ class TrainerOptions:
     - `packing`: several short texts in one row, without attention between them.
     - `log_every`: how many steps lie between two points of a curve; `save_every`: between two checkpoints (null: a fifth of
       the steps for texts, none for tables).
+    - `evaluate_every`: how many steps lie between two points of the metrics' curves, each of which takes as long as the
+      evaluation at the end (null: before training and at the end only).
     - `gradient_clip`: the largest norm of a gradient, null for any.
     """
 
@@ -37,6 +39,7 @@ class TrainerOptions:
     packing: bool = False
     log_every: int = field(default=1, metadata={"at_least": 1})
     save_every: int | None = field(default=None, metadata={"at_least": 1})
+    evaluate_every: int | None = field(default=None, metadata={"at_least": 1})
     gradient_clip: float | None = field(default=None, metadata={"at_least": 0})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from evalharness.contract import Loss, TrainingRule
 from evalharness.systems.engine import Work
 from evalharness.task import TrainerOptions
 from evalharness.training.checkpoints import last_checkpoint, quietly
+from evalharness.training.monitoring import monitor
 from evalharness.training.preparing import TrainingData
 
 CHECKPOINTS = "checkpoints"
@@ -25,7 +27,10 @@ Curve = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Fit:
-    """How one module is trained: what the arm and the trainer say, the seed, and the folder for checkpoints."""
+    """How one module is trained: what the arm and the trainer say, the seed, and the folder for checkpoints.
+
+    `scores` gives the scores of the task with the module as it stands, where `evaluate_every` asks for them on the way.
+    """
 
     loss: Loss
     rules: tuple[TrainingRule, ...]
@@ -33,6 +38,7 @@ class Fit:
     seed: int
     folder: Path
     title: str = ""
+    scores: Callable[[Any], Mapping[str, float | None]] | None = None
 
 
 def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], None]) -> Curve:
@@ -55,6 +61,10 @@ def train(module: Any, data: TrainingData, fit: Fit, watch: Callable[[Work], Non
             rules=fit.rules,
             callbacks=[_shown(fit, watch)],
         )
+        if fit.trainer.evaluate_every is not None and fit.scores is not None:
+            # A checkpoint has another curve, which replaces the one of the start.
+            scores = functools.partial(fit.scores, module)
+            trainer.add_callback(monitor(fit.trainer.evaluate_every, scores, lambda found: trainer.curve.extend(found)))
         trainer.train(resume_from_checkpoint=last_checkpoint(fit.folder / CHECKPOINTS))
     return trainer.curve
 
@@ -157,7 +167,7 @@ def _shown(fit: Fit, watch: Callable[[Work], None]) -> Any:
 
 def shortened(options: TrainerOptions, steps: int) -> TrainerOptions:
     """Return the options for a run of so few steps."""
-    return dataclasses.replace(options, steps=min(steps, options.steps), save_every=None, log_every=1)
+    return dataclasses.replace(options, steps=min(steps, options.steps), save_every=None, log_every=1, evaluate_every=None)
 
 
 def seconds_since(started: float) -> float:

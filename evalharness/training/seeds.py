@@ -18,7 +18,7 @@ from evalharness.data import DataFault, SampleReader, data_digests, read_samples
 from evalharness.errors import DataError
 from evalharness.results.curves import CURVES, write_curves
 from evalharness.results.folder import RECORD, Log, begin, locked, refuse_foreign, write_text
-from evalharness.results.record import Record, read_record
+from evalharness.results.record import BEFORE, Record, read_record
 from evalharness.running.execution import Run, Watch
 from evalharness.running.parts import Parts, build_parts
 from evalharness.systems.store import Store
@@ -41,11 +41,12 @@ from evalharness.training.evaluating import (
 )
 from evalharness.training.fitting import CHECKPOINTS, Curve, Fit, few_words, seconds_since, train
 from evalharness.training.matching import changes
+from evalharness.training.monitoring import both_ends, scores_now, undisturbed
 from evalharness.training.preparing import TrainingData, loss_reads, table_data, text_data, training_samples
 from evalharness.training.references import with_references
 from evalharness.training.routes import router_counts
 
-START, MADE_OF = "start", "made_of"
+START, SNAPSHOT, MADE_OF = "start", "snapshot", "made_of"
 COUNTS, FEATURES = "router_counts", frozenset(["features"])
 
 
@@ -102,7 +103,7 @@ class SeedRun:
 
     def finished(self) -> Record | None:
         """Return the record that the folder holds, where it is of just this run."""
-        if self.session.settings.fresh or not (self.folder / RECORD).is_file():
+        if self.session.settings.fresh or not all((self.folder / name).is_file() for name in (RECORD, CURVES)):
             return None
         try:
             record = read_record(self.folder)
@@ -141,13 +142,15 @@ class SeedRun:
         fields = joined(self._fields_before(start), self._counts(module, PREFIX + COUNTS))
         data = self._with_references(data, module, start)
         started = time.monotonic()
-        curve = self._trained(module, data)
+        curve = self._trained(module, data, lambda module: self._scores_now(module, data, fields))
         log.add("training finished", seconds=seconds_since(started), steps=self.arm.trainer.steps)
         model, kept = self._kept(module)
-        fields = joined(fields, predictions(module, self.reader, data.classes) if table else {}, self._counts(module, COUNTS))
+        after = self._fields_after(module, data, fields)
         del module
-        write_curves(self.folder / CURVES, curve)
-        return self._evaluated(model, fields, Facts(self._train_facts(data), start, {MADE_OF: self.made_of, **kept}), log)
+        facts = Facts(self._train_facts(data), start, {MADE_OF: self.made_of, **kept})
+        record = self._evaluated(model, after, facts, log)
+        write_curves(self.folder / CURVES, [*curve, *both_ends(record, self.arm.trainer.steps, curve)])
+        return record
 
     def _prepare_checkpoints(self) -> None:
         """Keep the checkpoints of an interrupted run that was to make the same; remove others."""
@@ -203,11 +206,26 @@ class SeedRun:
         pairs = with_references(data.examples, module, pad, self.session.store, start.identity())
         return dataclasses.replace(data, examples=pairs)
 
-    def _trained(self, module: Any, data: TrainingData) -> Curve:
+    def _fields_after(self, module: Any, data: TrainingData, before: Fields) -> Fields:
+        """Return what the network as it stands adds to the samples, together with what was known before."""
+        predicted = predictions(module, self.reader, data.classes) if self.network.reads == "table" else {}
+        return joined(before, predicted, self._counts(module, COUNTS))
+
+    def _scores_now(self, module: Any, data: TrainingData, before: Fields) -> dict[str, float | None]:
+        """Return the scores of the task as the network stands in the midst of its training, but for those from before."""
+        table = self.network.reads == "table"
+        with undisturbed(module):
+            reader = self._reader_of(self._fields_after(module, data, before))
+            model: Model = Predictions() if table else registry.build("model", self._saved(module, SNAPSHOT))
+            found = scores_now(self.task, self._parts_of(model), self.session.store, reader)
+        shutil.rmtree(self.folder / SNAPSHOT, ignore_errors=True)
+        return {name: value for name, value in found.items() if BEFORE not in name}
+
+    def _trained(self, module: Any, data: TrainingData, scores: Callable[[Any], dict[str, float | None]]) -> Curve:
         """Train the module and return its curves; an error says in which arm and with which seed."""
         rules = tuple(registry.build("rule", rule) for rule in self.arm.rules)
         title = f"{self.arm.name} seed {self.seed}"
-        fit = Fit(self.loss, rules, self.arm.trainer, self.seed, self.folder, title)
+        fit = Fit(self.loss, rules, self.arm.trainer, self.seed, self.folder, title, scores)
         try:
             return train(module, data, fit, self.session.watch)
         except DataError as error:
@@ -228,14 +246,18 @@ class SeedRun:
 
     def _evaluated(self, model: Model, fields: Fields, facts: Facts, log: Log) -> Record:
         run = Run(self.task, self.folder, self.session.settings.test_limit, command=self.session.settings.command)
-        parts = dataclasses.replace(self.parts, model=model, asking=self._asking(model))
-        # Hundreds of numbers a row, in thousands of runs: what no metric reads stays in the data.
-        reader = FieldReader.of(self.reader, fields, FEATURES - self.parts.chain.reads)
         tools = {"registry": registry.installed(), "watch": self.session.watch, "log": log}
-        execution = SeedExecution(run, parts, self.session.store, reader, facts, **tools)
+        execution = SeedExecution(run, self._parts_of(model), self.session.store, self._reader_of(fields), facts, **tools)
         record = execution.record(self.session.tell)
         shutil.rmtree(self.folder / START, ignore_errors=True)
         return record
+
+    def _parts_of(self, model: Model) -> Parts:
+        return dataclasses.replace(self.parts, model=model, asking=self._asking(model))
+
+    def _reader_of(self, fields: Fields) -> FieldReader:
+        # Hundreds of numbers a row, in thousands of runs: what no metric reads stays in the data.
+        return FieldReader.of(self.reader, fields, FEATURES - self.parts.chain.reads)
 
     def _asking(self, model: Model) -> dict[str, Model]:
         """Return which model each asking metric asks: this one in the place of the one that stood for it."""

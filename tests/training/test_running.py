@@ -19,6 +19,7 @@ import evalharness as eh
 from evalharness import running, training
 from evalharness.errors import DataError, FaultsFound, UsageError
 from evalharness.results import read_record
+from evalharness.results.curves import read_curves
 from evalharness.results.record import Record
 from evalharness.systems.engine import Work
 from evalharness.systems.store import Store
@@ -363,6 +364,24 @@ def test_seeds_that_fill_different_experts_are_added_up_by_load() -> None:
     for name, score in record.scores.items():
         by_seed = record.seeds["scores"][name]
         assert min(by_seed) <= score.value <= max(by_seed)
+
+
+@pytest.mark.parametrize("text", [TEXTS, TABLE], ids=["texts", "table"])
+def test_metrics_have_curves_and_looking_at_them_changes_no_training(text: str) -> None:
+    arm = "none" if text is TEXTS else "mse"
+    steps = 3 if text is TEXTS else 20
+    name = "eval.bits_per_byte" if text is TEXTS else "eval.rmse"
+    every = text.replace("learning_rate", "evaluate_every: 2, learning_rate")
+    record = run(every, arms=[arm], seeds=[0], out="watched")[arm]
+    assert run(text, arms=[arm], seeds=[0], out="alone")[arm].scores == record.scores
+    found = read_curves(Path("watched", arm, "seed0", "curves.parquet"))[name]
+    before = [] if text is TABLE else [record.scores["bits_per_byte.before"].value]
+    assert found.steps.tolist() == [*([0] if before else []), *range(2, steps, 2), steps]
+    assert found.values[[*range(len(before)), -1]].tolist() == [*before, record.scores[name.removeprefix("eval.")].value]
+    assert len(set(found.values)) == len(found.values)
+    alone = read_curves(Path("alone", arm, "seed0", "curves.parquet"))
+    assert name not in alone if text is TABLE else alone[name].steps.tolist() == [0, steps]
+    assert not Path("watched", arm, "seed0", "snapshot").exists()
 
 
 def test_a_killed_process_is_told_and_the_others_end_with_it() -> None:
