@@ -28,7 +28,7 @@ def points(step: int, scores: Mapping[str, float | None]) -> list[Point]:
     return [{"step": step, "name": PREFIX + name, "value": value} for name, value in scores.items() if value is not None]
 
 
-def both_ends(record: Record, steps: int, curve: Sequence[Point]) -> Iterator[Point]:
+def both_ends(record: Record, steps: int, curve: Sequence[Mapping[str, Any]]) -> Iterator[Point]:
     """Yield the points before and after training, of scores that have a second point to be seen with."""
     known = {point["name"] for point in curve}
     for name in record.trained_scores:
