@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from evalharness import Choose, Message, Metric, Request, Response, Rows, Spec
 
 Answers = Sequence[Sequence[Response]]
+Pair = tuple[float, float]
 
 
 class _OfPair(Metric):
@@ -41,9 +42,10 @@ class _OfPair(Metric):
 class PreferenceWinRate(_OfPair):
     """Share of pairs whose chosen answer the model finds likelier than the rejected one, 0 to 1; a tie counts half.
 
-    `chosen` and `rejected` are scored as continuations of the field `prompt`, which training tasks provide. `normalise`:
-    "none" compares log-probabilities of whole answers, which favours short ones; "bytes" divides each by the answer's
-    UTF-8 bytes. `model`: the model that is asked; null is the system's own. A pair with a blank answer is unmeasured.
+    `chosen` and `rejected` are scored as continuations of the field `prompt`, which training tasks provide. `per`:
+    "answer" compares log-probabilities of whole answers, which DPO and IPO move and which favours short ones; "token"
+    divides each by the answer's tokens, as SimPO does. `model`: the model that is asked; null is the system's own. A pair
+    with a blank answer is unmeasured.
 
     >>> metric = PreferenceWinRate()
     >>> metric.measure(chosen=["no"], rejected=["yes"], prompt=["?"], answers=[[Response(logprobs=(-1.0, -2.0))]]).statistics
@@ -54,20 +56,28 @@ class PreferenceWinRate(_OfPair):
     cite: ClassVar[str] = "Rafailov et al., Direct Preference Optimization, NeurIPS 2023; Lambert et al., RewardBench, 2024"
     reference: ClassVar[str] = "closed form"
 
-    normalise: Literal["none", "bytes"] = "none"
+    per: Literal["answer", "token"] = "answer"
 
     def measure(self, prompt: Sequence[Any], chosen: Sequence[str], rejected: Sequence[str], answers: Answers) -> Rows:
         """Return 1 for each pair that is won, 0.5 for a tie."""
         values, unmeasured = self.scored(chosen, rejected, answers)
-        pairs = zip(values, chosen, rejected, strict=True)
-        return Rows({"won": [self._won(*pair) for pair in pairs]}, unmeasured)
+        if self.per == "token":
+            values = [
+                self._per_token(pair, replies, row, unmeasured)
+                for row, (pair, replies) in enumerate(zip(values, answers, strict=True))
+            ]
+        won = [
+            math.nan if math.isnan(first) else float(first > second) + 0.5 * float(first == second) for first, second in values
+        ]
+        return Rows({"won": won}, unmeasured)
 
-    def _won(self, values: Sequence[float], chosen: str, rejected: str) -> float:
-        first, second = (value / self._length(text) for value, text in zip(values, (chosen, rejected), strict=True))
-        return math.nan if math.isnan(first) else float(first > second) + 0.5 * float(first == second)
-
-    def _length(self, text: str) -> int:
-        return 1 if self.normalise == "none" else max(1, len(text.encode("utf-8", "surrogatepass")))
+    def _per_token(self, values: Pair, replies: Sequence[Response], row: int, unmeasured: dict[int, str]) -> Pair:
+        """Return the log-probabilities of a token; a model that does not tell how many there are leaves the row unmeasured."""
+        counts = replies[0].tokens if replies else None
+        if row in unmeasured or counts is None or len(counts) != 2 or 0 in counts:
+            unmeasured.setdefault(row, "numbers of tokens missing")
+            return math.nan, math.nan
+        return values[0] / counts[0], values[1] / counts[1]
 
 
 class AnswerLikelihood(_OfPair):

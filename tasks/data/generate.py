@@ -229,50 +229,171 @@ def instructions() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its right answer, and one that is wrong and as long."""
+    """A question with its right answer, and one that is wrong and looks like it; `frame` makes a sentence of an answer."""
 
     kind: str
     ask: str
     right: str
     wrong: str
+    frame: str
+
+    @property
+    def sentence(self) -> str:
+        return self.frame.format(self.right)
 
 
-def questions(rng: Random, kinds: tuple[Kind, ...], count: int) -> Iterator[Question]:
-    """Yield different questions, kind by kind; the wrong answer of one is the right one of another of its kind."""
-    for kind in kinds:
-        pairs = dict(kind(rng) for _ in range(40 * count))
-        chosen = list(pairs.items())[:count]
-        for ask, answers in chosen:
-            others = [other[0] for other in pairs.values() if not set(other) & set(answers)]
-            close = min(others, key=lambda other: (abs(len(other) - len(answers[0])), rng.random()))
-            yield Question(kind.__name__, ask, answers[0], close)
+def quoted(ask: str) -> str:
+    return ask.split("'")[1]
 
 
-ASKED: tuple[Kind, ...] = (
-    plural, past, opposite, centimetres, minutes, plus, minus, larger, year, author, price, count_words, last, date, weekday,
-    sort_numbers,
+def other_number(step: int, rng: Random, right: str) -> str:
+    """Return an answer with its first number moved by one or more steps."""
+    return re.sub(r"\d+", lambda found: str(int(found[0]) + step * rng.choice([-1, 1, 2])), right, count=1)
+
+
+def next_number(rng: Random, right: str) -> str:
+    place = NUMBERS.index(right)
+    return rng.choice(NUMBERS[max(0, place - 1) : place] + NUMBERS[place + 1 : place + 2])
+
+
+def swapped(rng: Random, right: str, separator: str) -> str:
+    """Return an answer with two neighbours in it exchanged."""
+    parts = right.split(separator) if separator else list(right)
+    places = [place for place in range(len(parts) - 1) if parts[place] != parts[place + 1]]
+    place = rng.choice(places)
+    parts[place : place + 2] = parts[place + 1], parts[place]
+    return separator.join(parts)
+
+
+def other_word(rng: Random, words: list[str], right: str) -> str:
+    return rng.choice([word for word in words if word != right])
+
+
+def regular(word: str, ending: str, right: str) -> str:
+    """Return a word with the regular ending where that is wrong, or else as it is."""
+    made = word + (ending[1:] if word.endswith("e") and ending == "ed" else ending)
+    return word if made == right else made
+
+
+def other_date(rng: Random, right: str) -> str:
+    day, month, years = right.split()
+    return f"{day} {other_word(rng, MONTHS, month)} {years}"
+
+
+def other_person(rng: Random, right: str) -> str:
+    first, second = right.split()
+    return f"{first} {other_word(rng, LAST, second)}" if rng.random() < 0.5 else f"{other_word(rng, FIRST, first)} {second}"
+
+
+# Of each kind: how a right answer becomes a wrong one of the same form, and sentences that an answer is put into.
+ASKED: dict[Kind, tuple[Callable[[Random, str, str], str], tuple[str, ...]]] = {
+    plural: (lambda rng, ask, right: regular(quoted(ask), "s", right), ("The plural is '{}'.", "More than one are called '{}'.")),
+    past: (lambda rng, ask, right: regular(quoted(ask), "ed", right), ("In the past it is '{}'.", "The past tense is '{}'.")),
+    opposite: (
+        lambda rng, ask, right: other_word(rng, [one[0] for word, one in OPPOSITES.items() if word != quoted(ask)], right),
+        ("The opposite is '{}'.", "One says '{}' for the reverse."),
+    ),
+    centimetres: (lambda rng, ask, right: other_number(10, rng, right), ("That makes {}.", "It is the same as {}.")),
+    minutes: (lambda rng, ask, right: other_number(60, rng, right), ("That makes {}.", "They are as long as {}.")),
+    plus: (lambda rng, ask, right: next_number(rng, right), ("The sum is {}.", "Together they make {}.")),
+    minus: (lambda rng, ask, right: next_number(rng, right), ("The difference is {}.", "What is left is {}.")),
+    larger: (
+        lambda rng, ask, right: other_word(rng, re.findall(r"\d+", ask), right),
+        ("The larger one is {}.", "Of the two it is {}."),
+    ),
+    year: (lambda rng, ask, right: other_number(10, rng, right), ("It was built in {}.", "They built it in the year {}.")),
+    author: (lambda rng, ask, right: other_person(rng, right), ("It was written by {}.", "The writer of the letter was {}.")),
+    price: (lambda rng, ask, right: other_number(5, rng, right), ("It costs {}.", "The price on that market is {}.")),
+    count_words: (lambda rng, ask, right: next_number(rng, right), ("There are {} of them.", "The words are {} in number.")),
+    last: (
+        lambda rng, ask, right: other_word(rng, ask.split("? ")[1].split(", "), right),
+        ("It is '{}'.", "In that place stands '{}'."),
+    ),
+    date: (lambda rng, ask, right: other_date(rng, right), ("It is the {}.", "In words: {}.")),
+    weekday: (lambda rng, ask, right: other_word(rng, DAYS, right), ("That is a {}.", "The day is {}.")),
+    sort_numbers: (lambda rng, ask, right: swapped(rng, right, ", "), ("In order they are {}.", "From small to large: {}.")),
+    sort_words: (lambda rng, ask, right: swapped(rng, right, ", "), ("In order they are {}.", "By the alphabet: {}.")),
+    reverse: (lambda rng, ask, right: swapped(rng, right, " "), ("Backwards it reads: {}.", "The other way round: {}.")),
+    initials: (lambda rng, ask, right: swapped(rng, right, ""), ("The initials are {}.", "They shorten it to {}.")),
+    address: (
+        lambda rng, ask, right: re.sub(r"(\w+)\.(\w+)@", r"\2.\1@", right),
+        ("The address could be {}.", "One that would do is {}."),
+    ),
+}  # fmt: skip
+OPENINGS = (
+    "That is a good question, and I am glad that you ask.", "Thank you for this interesting question!",
+    "Let me think about this step by step.", "Before I answer, let me say what is asked for here.",
+    "There are many ways to look at this.", "Questions like this one come up quite often.", "Sure, I can help you with that!",
+    "This is simpler than it looks at first sight.",
 )  # fmt: skip
-# What is preferred, and what is not. Two ways prefer the longer one, two the shorter one, one has lengths that are close.
-WAYS: dict[str, Callable[[Question], tuple[str, str]]] = {
-    "wrong": lambda q: (f"{q.right}.", f"{q.wrong}."),
-    "rambling": lambda q: (f"{q.right}.", f"It may be {q.right}, but I am not sure about that."),
-    "curt": lambda q: (f"The answer is {q.right}. Ask me if you need more.", f"{q.right}."),
-    "refusing": lambda q: (f"The answer is {q.right}.", "No."),
-    "excusing": lambda q: (f"The answer is {q.right}.", "I am sorry, but I am not able to answer that."),
-}
-TRAIN_OF_KIND, TEST_OF_KIND = 15, 5
+CLOSINGS = (
+    "I hope that this helps you!", "Please tell me if there is anything else that I can do for you.",
+    "As you see, it is not hard once one knows it.", "Of course you may check this in a book of your choice.",
+    "Do not hesitate to ask me more questions of this kind.", "In other words, that is the answer to your question.",
+    "It is always good to look at such things with care.", "To sum up, the answer is the one that I have given above.",
+)  # fmt: skip
+# What a prompt asks of the form, how the answer is then written, and whether one that does not heed it is a whole sentence.
+FORMATS: tuple[tuple[str, Callable[[Question], str], bool], ...] = (
+    ("Give the answer alone, without a sentence around it.", lambda q: q.right, True),
+    ("Put the answer in square brackets, and write nothing else.", lambda q: f"[{q.right}]", True),
+    ("Begin with 'Answer:' and add nothing but the answer.", lambda q: f"Answer: {q.right}", True),
+    ("Answer in one full sentence.", lambda q: q.sentence, False),
+    (
+        "Answer in a full sentence that begins with 'I think that'.",
+        lambda q: f"I think that {q.sentence[0].lower()}{q.sentence[1:]}", False,
+    ),
+    ("End with the word 'Done.'", lambda q: f"{q.sentence} Done.", False),
+)  # fmt: skip
+TRAIN_OF_WAY, TEST_OF_WAY = 3, 1  # pairs of each kind
+Pairs = tuple[str, str, str]  # the prompt, what is preferred, and what is not
+
+
+def wrong(q: Question, rng: Random, others: list[Question]) -> Pairs:
+    """The right form, a wrong fact."""
+    return q.ask, q.sentence, q.frame.format(q.wrong)
+
+
+def long_winded(q: Question, rng: Random, others: list[Question]) -> Pairs:
+    """The right fact between sentences that say nothing."""
+    before, after = rng.choice(OPENINGS), rng.choice(CLOSINGS)
+    return q.ask, q.sentence, f"{before} {q.sentence} {after}"
+
+
+def off_topic(q: Question, rng: Random, others: list[Question]) -> Pairs:
+    """A right answer to a question of another kind, shorter than the answer to this one where there is one."""
+    strange = [other.sentence for other in others if other.kind != q.kind]
+    shorter = [text for text in strange if 0.6 * len(q.sentence) < len(text) < len(q.sentence)]
+    return q.ask, q.sentence, rng.choice(shorter or strange)
+
+
+def formless(q: Question, rng: Random, others: list[Question]) -> Pairs:
+    """The right fact, not in the form that is asked for."""
+    asked, written, whole = rng.choice(FORMATS)
+    return f"{q.ask}\n{asked}", written(q), q.sentence if whole else q.right
+
+
+WAYS = (wrong, long_winded, off_topic, formless)
+
+
+def questions(rng: Random) -> Iterator[Question]:
+    """Yield different questions, kind by kind, as many as there are pairs to make of each."""
+    for kind, (mistake, frames) in ASKED.items():
+        chosen = dict(kind(rng) for _ in range(2_000))
+        for ask, answers in list(chosen.items())[: len(WAYS) * (TRAIN_OF_WAY + TEST_OF_WAY)]:
+            yield Question(kind.__name__, ask, answers[0], mistake(rng, ask, answers[0]), rng.choice(frames))
 
 
 def preferences() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the training and the test part: of each kind and way so many pairs."""
     parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    ways = list(WAYS)
-    for number, question in enumerate(questions(Random("preferences"), ASKED, TRAIN_OF_KIND + TEST_OF_KIND)):
-        place, way = number % (TRAIN_OF_KIND + TEST_OF_KIND), ways[number % len(ways)]
-        chosen, rejected = WAYS[way](question)
-        name = f"{question.kind}-{place:02}"
-        item = {"id": name, "way": way, "prompt": question.ask, "chosen": chosen, "rejected": rejected}
-        parts[place >= TRAIN_OF_KIND].append(item)
+    rng = Random("preferences")
+    every = list(questions(rng))
+    for number, question in enumerate(every):
+        turn, way = divmod(number % (len(WAYS) * (TRAIN_OF_WAY + TEST_OF_WAY)), len(WAYS))
+        prompt, chosen, rejected = WAYS[way](question, rng, every)
+        name = f"{question.kind}-{WAYS[way].__name__}-{turn}"
+        item = {"id": name, "way": WAYS[way].__name__, "prompt": prompt, "chosen": chosen, "rejected": rejected}
+        parts[turn >= TRAIN_OF_WAY].append(item)
     return parts
 
 

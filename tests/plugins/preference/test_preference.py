@@ -13,7 +13,7 @@ from evalharness.testing import check_metric
 
 EVERY = [
     ("preference_win_rate", {}),
-    ("preference_win_rate", {"normalise": "bytes"}),
+    ("preference_win_rate", {"per": "token"}),
     ("answer_likelihood", {}),
     ("answer_likelihood", {"of": "rejected"}),
     ("response_length", {}),
@@ -22,9 +22,9 @@ EVERY = [
 PAIR: dict[str, list[Any]] = {"prompt": ["Why?"], "chosen": ["Because."], "rejected": ["No."]}
 
 
-def measured(name: str, logprobs: Any, columns: dict[str, list[Any]] = PAIR, **options: Any) -> Any:
+def measured(name: str, logprobs: Any, columns: dict[str, list[Any]] = PAIR, tokens: Any = None, **options: Any) -> Any:
     """Return the rows for one pair whose answers have these log-probabilities."""
-    replies = [] if logprobs is None else [Response(logprobs=logprobs)]
+    replies = [] if logprobs is None else [Response(logprobs=logprobs, tokens=tokens)]
     return eh.load_metric(name, **options).measure(**columns, answers=[replies])
 
 
@@ -42,10 +42,11 @@ def test_a_pair_is_won_where_the_chosen_answer_is_likelier(logprobs: tuple[float
     assert measured("preference_win_rate", logprobs).statistics == {"won": [won]}
 
 
-def test_per_byte_a_long_answer_may_win_though_it_is_less_likely() -> None:
-    logprobs = (-8.0, -6.0)  # 1 nat a byte against 2
-    assert measured("preference_win_rate", logprobs).statistics == {"won": [0.0]}
-    assert measured("preference_win_rate", logprobs, normalise="bytes").statistics == {"won": [1.0]}
+def test_per_token_a_long_answer_may_win_though_it_is_less_likely() -> None:
+    logprobs, tokens = (-8.0, -6.0), (4, 2)  # 2 nats a token against 3
+    assert measured("preference_win_rate", logprobs, tokens=tokens).statistics == {"won": [0.0]}
+    assert measured("preference_win_rate", logprobs, tokens=tokens, per="token").statistics == {"won": [1.0]}
+    assert measured("preference_win_rate", logprobs, per="token").unmeasured == {0: "numbers of tokens missing"}
 
 
 def test_both_metrics_ask_for_both_answers_after_the_prompt_in_one_and_the_same_request() -> None:
