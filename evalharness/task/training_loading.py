@@ -44,7 +44,7 @@ def read_training(root: Node, path: Path, overrides: Sequence[str], faults: list
     for override in overrides:
         set_value(root, override, faults)
     known_children(root, "a training task", KEYS, faults)
-    found = [_read_variant(variant, path, faults) for variant in variants(root, faults)]
+    found = [_read_variant(variant, path, faults) for variant in variants(root, KEYS, faults)]
     tasks = tuple(task for task in found if task is not None)
     if faults or not tasks:
         raise FaultsFound(list(dict.fromkeys(faults)))

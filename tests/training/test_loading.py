@@ -167,6 +167,18 @@ def test_what_cannot_vary_is_told() -> None:
     assert "nothing can be set at 'name.first'" in "\n".join(faults(f"{TABLE}vary: {{name.first: [a]}}\n"))
 
 
+def test_a_key_of_vary_that_a_task_has_not_is_told_at_its_place() -> None:
+    (told,) = faults(f"{TABLE}vary: {{plants.outliers.share: [0, 0.1]}}\n")
+    assert told == f"task.yaml:{TABLE.count(chr(10)) + 1}:8: vary: a training task has no key 'plants'. Did you mean 'plant'?"
+
+
+@pytest.mark.parametrize("vary", ["linear", "{model: linear}", "{model: []}", "{modell: [linear]}"])
+def test_a_fault_of_vary_hides_no_other(vary: str) -> None:
+    told = faults(f"{TABLE.replace('rmse', 'rmze')}vary: {vary}\n")
+    assert sum("vary" in fault for fault in told) == 1
+    assert sum("'rmze'" in fault for fault in told) == 1
+
+
 def test_no_system_can_be_given_to_a_training_task() -> None:
     with pytest.raises(FaultsFound, match="makes its systems, its arms"):
         load_task(written(SUMS), model="echo")
