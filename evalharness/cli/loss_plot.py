@@ -66,9 +66,10 @@ def _curve(loss: Loss) -> tuple[Axis, Any, Any, Any]:
             continue
         (slopes,) = torch.autograd.grad(values.sum(), places)
         return axis, *(each.detach().numpy() for each in (places, values, slopes))
-    reason = f"it reads {', '.join(loss.reads)}" if refused is None else str(refused)
+    reason = f"it reads {', '.join(loss.accepts)}" if refused is None else str(refused)
     known = "only losses over a target and prediction, logits or probabilities are drawn"
-    raise UsageError(f"loss '{loss.name}' has nothing to draw along one axis: {reason}; {known}")
+    mend = "'evalharness describe huber --plot' draws one, and 'evalharness list losses' names all"
+    raise UsageError(f"loss '{loss.name}' has nothing to draw along one axis: {reason}; {known}. {mend}")
 
 
 def _axes(loss: Loss) -> Iterator[Axis]:

@@ -97,7 +97,8 @@ def test_each_loss_of_one_number_a_sample_has_its_axis(name: str, options: Any, 
 def test_other_losses_have_nothing_to_draw_and_say_so(name: str) -> None:
     done = describe(name, "--plot")
     assert done.exit_code == 2
-    assert f"loss '{name}' has nothing to draw along one axis: it reads" in done.output
+    assert f"loss '{name}' has nothing to draw along one axis: it reads {next(iter(eh.load_loss(name).accepts))}" in done.output
+    assert "'evalharness describe huber --plot' draws one" in done.output
     assert "only losses over a target and prediction, logits or probabilities are drawn" in done.output
 
 
