@@ -72,6 +72,13 @@ def effective(logits: Any, target: Any) -> Any:
     return functional.cross_entropy(logits, target, weight=each / each.sum() * CLASSES, reduction="sum") / ROWS
 
 
+def against_best_other(logits: Any, target: Any) -> Any:
+    """Return torch's hinge loss of two classes: a sample's own, and the best of the others."""
+    own = functional.one_hot(target, logits.shape[1]).bool()
+    pairs = torch.stack([logits[own], logits.masked_fill(own, -math.inf).amax(1)], 1)
+    return 2 * functional.multi_margin_loss(pairs, torch.zeros_like(target))
+
+
 BINARY: list[tuple[str, dict[str, Any], Compute]] = [
     ("binary_cross_entropy", {}, bce()),
     ("binary_cross_entropy", {"pos_weight": 3.0}, bce(pos_weight=torch.tensor(3.0))),
@@ -109,6 +116,7 @@ SEVERAL: list[tuple[str, dict[str, Any], Compute]] = [
     ("symmetric_cross_entropy", {}, lambda *given: 0.1 * entropy()(*given) + (4 * (1 - true(*given))).mean()),
     ("weston_watkins", {"over": "mean"}, lambda *given: functional.multi_margin_loss(*given)),
     ("weston_watkins", {}, lambda *given: functional.multi_margin_loss(*given) * CLASSES),
+    ("crammer_singer", {}, against_best_other),
 ]
 
 

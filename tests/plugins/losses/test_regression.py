@@ -40,6 +40,11 @@ ORACLES: list[tuple[str, dict[str, Any], Callable[..., Any]]] = [
     ("geman_mcclure", {}, lambda prediction, target: (2 * (prediction - target) ** 2 / ((prediction - target) ** 2 + 4)).mean()),
     ("welsch", {}, lambda prediction, target: (1 - torch.exp(-0.5 * (prediction - target) ** 2)).mean()),
     ("penalised_mse", {}, lambda prediction, target: functional.mse_loss(prediction, target) + 0.01 * prediction.abs().mean()),
+    (
+        "quantile",
+        {"q": 0.9},
+        lambda prediction, target: torch.maximum(0.9 * (target - prediction), 0.1 * (prediction - target)).mean(),
+    ),
     ("expectile", {"tau": 0.5}, lambda prediction, target: 0.5 * functional.mse_loss(prediction, target)),
 ]
 
