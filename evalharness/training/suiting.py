@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from evalharness import registry
 from evalharness.contract import Loss, Network, Sample, canonical
@@ -11,7 +11,7 @@ from evalharness.errors import EvalharnessError, Fault, FaultsFound
 from evalharness.task import Arm, Finding, TrainingTask, check_task
 from evalharness.task.check import missing_packages
 from evalharness.task.training import PREDICT
-from evalharness.training.preparing import loss_reads, training_samples
+from evalharness.training.preparing import loss_reads, table_data, training_samples
 
 FAULTS_SHOWN = 5
 ROUTED = ("router_logits", "router_indices", "router_weights")
@@ -61,20 +61,31 @@ def _messages(arm: Arm, loss: Loss, network: Network) -> Iterator[str]:
 
 
 def check_parts(task: TrainingTask) -> Iterator[Finding]:
-    """Yield what is wrong with the training part beside the test part: broken items, and samples that stand in both."""
+    """Yield what is wrong with the training part: broken items, rows or faults that cannot be, samples of the test part."""
     where = task.where("dataset.train", "dataset")
     reader = training_samples(task)
     try:
-        inputs = {_shown_to_the_model(sample): sample.id for sample in reader}
+        samples = list(reader)
     except EvalharnessError as error:
         yield Finding("error", str(error), where)
         return
+    if task.output_type == PREDICT:
+        yield from _rows_that_cannot_be(task, samples)
+    inputs = {_shown_to_the_model(sample) for sample in samples}
     for fault in reader.faults[:FAULTS_SHOWN]:
         yield Finding("error", fault.message, fault.where)
     both = [sample.id for sample in read_samples(task) if _shown_to_the_model(sample) in inputs]
     if both and task.output_type != PREDICT:
         shown = ", ".join(both[:FAULTS_SHOWN])
         yield Finding("warning", f"{len(both)} samples of the test part stand in the training part too: {shown}", where)
+
+
+def _rows_that_cannot_be(task: TrainingTask, samples: Sequence[Sample]) -> Iterator[Finding]:
+    try:
+        table_data(task, samples, task.seeds[0])
+    except EvalharnessError as error:
+        where = task.where("plant", "dataset") if str(error).startswith("plant.") else task.where("dataset")
+        yield Finding("error", str(error), where)
 
 
 def _shown_to_the_model(sample: Sample) -> str:

@@ -10,6 +10,7 @@ import evalharness as eh
 
 # Where classes are chosen from: one that is masked out has the logit -inf, which is a number like any other to a softmax.
 _MAY_BE_MINUS_INFINITE = "logits"
+_FOR_ONE_NUMBER = "one number a sample, of two classes, is for a loss such as binary_cross_entropy"
 _SUM_TO_ONE = 1e-2  # probabilities may come in half precision
 _BY_ENDING = {"logps": "log-probability", "tokens": "count"}  # what the numbers are of tensors whose names end so
 
@@ -158,9 +159,9 @@ def check_classes(loss: str, tensors: Mapping[str, Any], name: str, *, soft: boo
     if is_bool(target):
         refuse_kind(loss, "target", target, "class numbers, int64; for a target of true or false take a binary loss")
     if output.ndim != 2:
-        refuse_shape(loss, tensors, name, "(batch, classes)")
+        refuse_shape(loss, tensors, name, f"(batch, classes); {_FOR_ONE_NUMBER}")
     if output.shape[1] < 2:
-        refuse_shape(loss, tensors, name, "(batch, classes) of more than one class; a single number is for a binary loss")
+        refuse_shape(loss, tensors, name, f"(batch, classes) of more than one class; {_FOR_ONE_NUMBER}")
     if target.is_floating_point():
         if not soft or target.shape != output.shape:
             soft_too = ", or shares (batch, classes)" if soft else ""

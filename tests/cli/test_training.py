@@ -120,3 +120,11 @@ def test_from_python_a_training_task_gives_a_record_an_arm() -> None:
     assert list(records) == ["mse", "mae"]
     with pytest.raises(UsageError, match="makes its own systems"):
         eh.run("table.yaml", system="plain.yaml")
+
+
+def test_check_finds_faults_that_cannot_be_planted_in_the_data() -> None:
+    text = TABLE.replace("sklearn:diabetes", "sklearn:breast_cancer")
+    Path("planted.yaml").write_text(f"{text}plant: {{outliers: {{share: 0.1}}}}\n", encoding="utf-8")
+    result = run("check", "planted.yaml", "--data")
+    assert result.return_value == 2
+    assert "planted.yaml:9:8: plant.outliers is for tables whose 'target' is a number" in result.output

@@ -333,7 +333,7 @@ FAULTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("cross_entropy", {}, {"target": [True, False, True]}, r"'target' \(3,\) is bool, but must be class numbers, int64"),
     ("cross_entropy", {}, {"logits": [[True] * 4] * 3}, r"'logits' \(3, 4\) is bool, but must be numbers"),
     ("cross_entropy", {}, {"logits": [[1.0]] * 3}, r"'logits' \(3, 1\) must be \(batch, classes\) of more than one class"),
-    ("cross_entropy", {}, {"logits": [1.0, 2.0, 3.0]}, r"'logits' \(3,\) must be \(batch, classes\)"),
+    ("cross_entropy", {}, {"logits": [1.0, 2.0, 3.0]}, r"must be \(batch, classes\); .* binary_cross_entropy"),
     ("cross_entropy", {}, {"target": [0, 1]}, r"'target' \(2,\) must be \(batch,\), one class a sample; .* 'logits' \(3, 4\)"),
     ("cross_entropy", {"class_weights": (1.0, 2.0)}, {}, r"'logits' \(3, 4\) must be of 2 classes, as many as 'class_weights'"),
     ("cross_entropy", {}, {"logits": [[0.0] * 4, [0.0, math.nan, 0.0, 0.0], [0.0] * 4]}, r"'logits' \(3, 4\) is NaN in sample 1"),
@@ -393,3 +393,9 @@ def test_without_logits_and_probabilities_both_are_named() -> None:
         eh.load_loss("cross_entropy")(target=torch.tensor([0]))
     with pytest.raises(TypeError, match="needs the tensor 'logits'; it was given: probabilities, target"):
         eh.load_loss("hinge")(probabilities=torch.tensor([0.5]), target=torch.tensor([0]))
+
+
+def test_a_wrong_label_costs_at_most_the_end_of_the_range_of_generalised_cross_entropy() -> None:
+    loss = eh.load_loss("generalised_cross_entropy", q=0.5)
+    assert loss.range == (0, 2)
+    assert float(loss(logits=torch.tensor([[90.0, 0.0]]), target=torch.tensor([1]))) == pytest.approx(2)
