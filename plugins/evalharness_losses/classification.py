@@ -319,7 +319,7 @@ def class_balanced(
 
 
 @per_sample(
-    range=(0, None), tags=_SMOOTH, target="class", from_probabilities=True, limits={"q": UP_TO_1},
+    range=property(lambda loss: (0, 1 / loss.q)), tags=_SMOOTH, target="class", from_probabilities=True, limits={"q": UP_TO_1},
     formula="(1 - p_y^q) / q, p = softmax(z)", gradient="p_y^q (p - y) by z",
     cite="Zhang and Sabuncu, Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels, NeurIPS 2018",
     reference="closed form; q to 0 is cross_entropy",
