@@ -131,6 +131,11 @@ class Texts:
         masking = next((one.options() for one in loss.components.values() if hasattr(one, "mask")), {})
         self.mask: Mask = masking.get("mask", "prompt")
         self.others = float(masking.get("prompt_weight", 0.0))
+        if self.paired and (self.mask != "prompt" or self.others):
+            raise DataError(
+                f"loss '{loss.name}' compares answers by their own tokens, so that no part of it can have labels elsewhere: "
+                f"beside it, supervised takes 'mask: prompt' and no 'prompt_weight'"
+            )
         self.pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
     def examples(self, sample: Sample) -> Sequence[Any]:

@@ -211,3 +211,8 @@ def test_faults_of_another_kind_of_table_are_told() -> None:
         planted(CLASSES, Plant(outliers=Outliers(share=0.1)), 0)
     with pytest.raises(DataError, match="leaves only one class"):
         planted(CLASSES, Plant(positives=Positives(share=0.0001)), 0)
+
+
+def test_beside_pairs_no_part_of_a_loss_has_labels_elsewhere() -> None:
+    with pytest.raises(DataError, match="supervised takes 'mask: prompt' and no 'prompt_weight'"):
+        data(PAIRS, "combine", of=[{"supervised": {"prompt_weight": 0.5}}, "dpo"])
