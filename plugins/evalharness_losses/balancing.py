@@ -45,7 +45,7 @@ class BiasBalance(eh.TrainingRule):
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < math.inf:
-            raise ValueError(f"rule 'moe_bias': rate is {self.rate}, but must be above 0")
+            raise ValueError(f"rate is {self.rate}, but must be above 0")
 
     def before_step(self, model: Any) -> None:
         """Begin to count what the routers choose."""

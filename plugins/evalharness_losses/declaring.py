@@ -210,9 +210,9 @@ def check_limits(loss: Any, limits: Mapping[str, Limit]) -> None:
         value = getattr(loss, name)
         for item in _items(value):
             if not (math.isfinite(item) and limit.holds(item)):
-                raise ValueError(f"loss '{loss.name}': {name} is {item}, but must be {limit.words}")
+                raise ValueError(f"{name} is {item}, but must be {limit.words}")
         if limit.total is not None and value and not math.isclose(sum(value), limit.total, abs_tol=_ROUNDING):
-            raise ValueError(f"loss '{loss.name}': {name} adds up to {sum(value):g}, but must add up to {limit.total:g}")
+            raise ValueError(f"{name} adds up to {sum(value):g}, but must add up to {limit.total:g}")
 
 
 def _items(value: Any) -> Iterator[Any]:

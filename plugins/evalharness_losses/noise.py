@@ -43,7 +43,7 @@ class Neftune(eh.TrainingRule):
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < math.inf:
-            raise ValueError(f"rule 'neftune': alpha is {self.alpha}, but must be above 0")
+            raise ValueError(f"alpha is {self.alpha}, but must be above 0")
 
     def before_step(self, model: Any) -> None:
         """Put the noise on the output of the input embeddings."""

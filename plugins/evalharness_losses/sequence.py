@@ -42,7 +42,7 @@ class Ctc(eh.Loss):
 
     def __post_init__(self) -> None:
         if self.blank < 0:
-            raise ValueError(f"loss 'ctc': blank is {self.blank}, but must be 0 or more")
+            raise ValueError(f"blank is {self.blank}, but must be 0 or more")
 
     def count(self, labels: Any, sample_weight: Any = None, **_: Any) -> dict[str, Any]:
         spelt = (labels != IGNORED).any(1)
