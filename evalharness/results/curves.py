@@ -91,9 +91,20 @@ def curves_of(folder: Path) -> dict[int, dict[str, Curve]]:
 
 
 def scalar_names(seeds: Iterable[Curves]) -> list[str]:
-    """Return the names of the curves that are no part of a router's load: losses first, as logged."""
-    names = dict.fromkeys(name for curves in seeds for name in curves if not ROUTER.fullmatch(name))
+    """Return the names of the curves that are no part of a router's load: losses first, as logged.
+
+    A part that is the whole loss wherever it was logged is left out.
+    """
+    found = list(seeds)
+    names = dict.fromkeys(name for curves in found for name in curves if not ROUTER.fullmatch(name))
+    names = {name: None for name in names if any(name in curves and not _is_loss(name, curves) for curves in found)}
     return sorted(names, key=lambda name: name.partition(".")[0] != "loss")
+
+
+def _is_loss(name: str, curves: Curves) -> bool:
+    """Return whether a part of the loss is all of it."""
+    whole = curves.get("loss")
+    return name.startswith("loss.") and whole is not None and np.array_equal(whole.values, curves[name].values, equal_nan=True)
 
 
 def mean_of(seeds: Sequence[Curves]) -> dict[str, Curve]:

@@ -41,9 +41,19 @@ def test_an_arm_has_the_curves_of_its_seeds(tmp_path: Path) -> None:
 
 
 def test_losses_come_first_and_routers_are_apart(tmp_path: Path) -> None:
-    logged = [rows(name, {1: 1.0}) for name in ("gradient_norm", "loss", "router.0.1", "loss.balance", "eval.f1")]
+    names = ("gradient_norm", "loss", "router.0.1", "loss.balance", "eval.f1")
+    logged = [rows(name, {1: float(place)}) for place, name in enumerate(names)]
     write_curves(tmp_path / "c.parquet", [row for part in logged for row in part])
     assert scalar_names([read_curves(tmp_path / "c.parquet")]) == ["loss", "loss.balance", "gradient_norm", "eval.f1"]
+
+
+def test_a_part_that_is_the_whole_loss_is_no_curve_of_its_own(tmp_path: Path) -> None:
+    one, two = ({"loss": 1.0, "loss.mse": 1.0}, {"loss": 1.5, "loss.mse": 1.0, "loss.balance": 0.5})
+    for number, logged in enumerate((one, two)):
+        write_curves(tmp_path / f"{number}", [row for name, value in logged.items() for row in rows(name, {1: value})])
+    seeds = [read_curves(tmp_path / f"{number}") for number in (0, 1)]
+    assert scalar_names(seeds[:1]) == ["loss"]
+    assert scalar_names(seeds) == ["loss", "loss.mse", "loss.balance"]
 
 
 def test_loads_are_shares_of_each_layer_over_the_seeds(tmp_path: Path) -> None:

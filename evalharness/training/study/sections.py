@@ -117,7 +117,8 @@ def results(document: Document) -> Iterator[str]:
     yield "## Results"
     yield (
         "Values over the rows of all seeds; intervals at 95 %, of the samples or of the seeds, whichever is wider. Differences "
-        "are paired by sample and by seed, and the words hold for all differences of a kind in this document at once (Holm)."
+        "are paired by sample and by seed, and the words hold for all differences of a kind in this document at once (Holm): of "
+        "so many some would leave out 0 by chance, and what only its own interval shows is 'not shown among all'."
     )
     for case in document.study.cases:
         yield from _of_case(document, case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,3 +88,8 @@ def test_a_difference_is_written_with_its_sign_its_interval_and_a_word(case: Any
     assert shown(found[(), "token_f1", "better"]).startswith("+0.")
     assert shown(found[(), "token_f1", "better"]).endswith("), better")
     assert shown(found[(), "token_f1", "restless"]).endswith("), no difference shown")
+
+
+def test_what_only_its_own_interval_shows_is_told_apart(case: Any) -> None:
+    line = against_baseline([case], ["token_f1"])[(), "token_f1", "better"]
+    assert shown(replace(line, verdict="not shown")).endswith("), not shown among all")
