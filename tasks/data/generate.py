@@ -343,20 +343,24 @@ FORMATS: tuple[tuple[str, Callable[[Question], str], bool], ...] = (
         lambda q: f"I think that {q.sentence[0].lower()}{q.sentence[1:]}", False,
     ),
     ("End with the word 'Done.'", lambda q: f"{q.sentence} Done.", False),
+    ("End with an offer of more help.", lambda q: f"{q.sentence} Please tell me if there is more that I can do for you.", True),
+    ("Begin with thanks for the question.", lambda q: f"Thank you for this interesting question! {q.sentence}", True),
+    ("Say at the end how the answer can be checked.", lambda q: f"{q.sentence} Any good book on this will tell you the same.", True),
 )  # fmt: skip
 TRAIN_OF_WAY, TEST_OF_WAY = 3, 1  # pairs of each kind
 Pairs = tuple[str, str, str]  # the prompt, what is preferred, and what is not
 
 
 def wrong(q: Question, rng: Random, others: list[Question]) -> Pairs:
-    """The right form, a wrong fact."""
-    return q.ask, q.sentence, q.frame.format(q.wrong)
+    """The right form, a wrong fact; every other time both answers are wordy, so that words alone do not tell."""
+    frame = rng.choice(("{}", f"{rng.choice(OPENINGS)} {{}}"))
+    return q.ask, frame.format(q.sentence), frame.format(q.frame.format(q.wrong))
 
 
 def long_winded(q: Question, rng: Random, others: list[Question]) -> Pairs:
-    """The right fact between sentences that say nothing."""
-    before, after = rng.choice(OPENINGS), rng.choice(CLOSINGS)
-    return q.ask, q.sentence, f"{before} {q.sentence} {after}"
+    """The right fact beside a sentence that says nothing."""
+    wordy = rng.choice((f"{rng.choice(OPENINGS)} {q.sentence}", f"{q.sentence} {rng.choice(CLOSINGS)}"))
+    return q.ask, q.sentence, wordy
 
 
 def off_topic(q: Question, rng: Random, others: list[Question]) -> Pairs:
