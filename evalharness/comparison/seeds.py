@@ -82,10 +82,9 @@ def _listed(seeds: Mapping[int, Any]) -> str:
 
 
 def _seed_part(line: Line, gaps: list[float], obstacle: str | None) -> Difference:
-    """Return the difference with the t interval of the differences by seed, around the value over all rows.
+    """Return the difference with the t interval of the differences by seed, around the difference of both arms.
 
-    The mean of the differences is that value for a mean; for other scores it lies beside it by a trifle that is no part of
-    what seeds leave open.
+    That value is the mean of the differences where both arms have the same seeds.
     """
     found = line.difference
     if found.value is None or obstacle is not None or len(gaps) < FEWEST_SEEDS:

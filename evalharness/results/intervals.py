@@ -30,11 +30,12 @@ def t_interval(values: Sequence[float], middle: float | None = None) -> tuple[fl
 def interval_of(record: Record, name: str) -> tuple[float, float] | None:
     """Return the interval of an arm's score: that of the samples or that of the seeds, whichever is wider; None without one."""
     score = record.scores[name]
-    if score.value is None or score.low is None or score.high is None:
+    if score.value is None:
         return None
+    sample = None if score.low is None or score.high is None else (score.low, score.high)
     values = [value for value in (record.seeds or {"scores": {name: []}})["scores"][name] if value is not None]
     by_seed = t_interval(values, score.value)
-    if by_seed is None or by_seed[1] - by_seed[0] <= score.high - score.low:
-        return score.low, score.high
+    if by_seed is None or (sample is not None and by_seed[1] - by_seed[0] <= sample[1] - sample[0]):
+        return sample
     low, high = score.range or (None, None)
     return (by_seed[0] if low is None else max(low, by_seed[0])), (by_seed[1] if high is None else min(high, by_seed[1]))

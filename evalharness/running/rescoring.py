@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +24,9 @@ from evalharness.running.goals import bounded_means
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH, Answered, Row
-from evalharness.running.seeds import SeedScoring
+from evalharness.running.seeds import SeedScoring, values_by_seed
 from evalharness.running.watching import Replay
-from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
+from evalharness.scoring import Chain, Entry, Finished, Measured, Score, mean_over_seeds, seed_of
 from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.measuring import UNDEFINED
 from evalharness.task import Task, load_task
@@ -214,7 +215,7 @@ class _Again:
         count, repeats = len(record.seeds["seeds"]), self.task.repeats
         if repeats % count:
             yield "seeds", "number", count, f"{repeats} repeats in its task"
-        again = self.by_seed.values(seed=self.seed, clustered=self.task.group is not None)
+        again = values_by_seed(self._seeds)
         tolerance = {name: self.tolerance[entry.name] for entry in self.chain.entries for name in entry.scores}
         for name, values in again.items():
             recorded = record.seeds["scores"].get(name)
@@ -230,7 +231,7 @@ class _Again:
 
     def of_scores(self, record: Record, replicates: dict[str, Any]) -> Iterator[Difference]:
         """Yield where scores and replicates differ."""
-        finished = self.scoring.finish(seed=self.seed, clustered=self.task.group is not None)
+        finished = self._finished()
         scores = {name: (entry, score) for entry, one in finished for name, score in one.scores.items()}
         if self.replay is not None:
             entry, score = scores[self.replay.score]
@@ -241,6 +242,18 @@ class _Again:
             else:
                 yield from self._parts(name, *scores[name], record.scores[name])
         yield from self._of_replicates(replicates, finished)
+
+    @functools.cached_property
+    def _seeds(self) -> list[dict[str, Finished]]:
+        clustered = self.task.group is not None
+        return [] if self.by_seed is None else self.by_seed.finish(seed=self.seed, clustered=clustered)
+
+    def _finished(self) -> list[tuple[Entry, Finished]]:
+        """Return what the samples make; of an arm, the mean over its seeds."""
+        pooled = self.scoring.finish(seed=self.seed, clustered=self.task.group is not None)
+        if not self._seeds:
+            return pooled
+        return [(entry, mean_over_seeds(entry, one, [seed[entry.name] for seed in self._seeds])) for entry, one in pooled]
 
     def _parts(self, name: str, entry: Entry, again: Score, recorded: Score) -> Iterator[Difference]:
         recorded = _without_asked(entry, recorded)

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalharness.running.measuring import Scoring
 from evalharness.running.pipeline import Row
-from evalharness.scoring import Chain, Measured
+from evalharness.scoring import Chain, Finished, Measured
 
 
 class SeedScoring:
@@ -31,11 +31,16 @@ class SeedScoring:
             own = [dataclasses.replace(rows[row], repeat=rows[row].repeat % self.each) for row in chosen.tolist()]
             self.parts[place].add_measured(own, {name: one.take(chosen) for name, one in measured.items()})
 
-    def values(self, *, seed: int, clustered: bool) -> dict[str, list[float | None]]:
-        """Return the value of each seed by score name; `seed` is the task's, of which replicates are drawn."""
-        found: dict[str, list[float | None]] = {}
-        for part in self.parts:
-            for _, finished in part.finish(seed=seed, clustered=clustered):
-                for name, score in finished.scores.items():
-                    found.setdefault(name, []).append(score.value)
-        return found
+    def finish(self, *, seed: int, clustered: bool) -> list[dict[str, Finished]]:
+        """Return the scores of each seed by the name of the entry; `seed` is the task's, of which replicates are drawn."""
+        parts = [part.finish(seed=seed, clustered=clustered) for part in self.parts]
+        return [{entry.name: finished for entry, finished in part} for part in parts]
+
+
+def values_by_seed(seeds: Sequence[Mapping[str, Finished]]) -> dict[str, list[float | None]]:
+    """Return the value of each seed by score name."""
+    found: dict[str, list[float | None]] = {}
+    for finished in (one for seed in seeds for one in seed.values()):
+        for name, score in finished.scores.items():
+            found.setdefault(name, []).append(score.value)
+    return found

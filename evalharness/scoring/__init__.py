@@ -5,6 +5,7 @@ A tally is only a mergeable mapping; intervals, replicates and fingerprints are 
 
 from __future__ import annotations
 
+from evalharness.scoring.averaging import mean_over_seeds
 from evalharness.scoring.chain import Chain, Entry
 from evalharness.scoring.evaluation import Evaluation, evaluate
 from evalharness.scoring.generator import seed_of
@@ -15,5 +16,5 @@ from evalharness.scoring.tally import Tally
 
 __all__ = [
     "Chain", "Entry", "Evaluation", "Finished", "Measured", "Score", "Tally", "evaluate", "excluded", "finish",
-    "group_hashes", "hash_keys", "measure", "seed_of",
+    "group_hashes", "hash_keys", "mean_over_seeds", "measure", "seed_of",
 ]  # fmt: skip

@@ -14,13 +14,13 @@ from evalharness import registry
 from evalharness.errors import DataError
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, begin, locked, whole, write_text
 from evalharness.results.record import Record, provenance, read_record
-from evalharness.results.replicates import write_replicates
+from evalharness.results.replicates import read_replicates, write_replicates
 from evalharness.results.samples import JSON, TEXTS, SampleWriter, Scored, json_text, read_batches
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
 from evalharness.running.pipeline import ROWS_A_BATCH
 from evalharness.running.rescoring import refuse_without_statistics, stored_rows, stored_task
-from evalharness.scoring import Chain, Entry, Finished, Measured, Score, seed_of
+from evalharness.scoring import Chain, Entry, Finished, Measured, Score, mean_over_seeds, seed_of
 from evalharness.task import Task, TrainingTask, task_yaml
 
 SEED = re.compile(r"seed(\d+)")
@@ -33,6 +33,11 @@ class Seed:
     number: int
     folder: Path
     record: Record
+
+    @cached_property
+    def replicates(self) -> Mapping[str, Any]:
+        """The replicates of its scores by name."""
+        return read_replicates(self.folder / REPLICATES)
 
     @cached_property
     def task(self) -> Task:
@@ -70,8 +75,8 @@ def _refuse_unlike(one: Seed, other: Seed) -> None:
 def write_arm(folder: str | Path, *, command: str = "") -> Record:
     """Write the record of an arm, with replicates, samples and task, from the seeds in its folder, and return the record.
 
-    Each seed's rows are repeats of the arm's: a sample is one group whatever the number of seeds, so the value of a score
-    is the one over all rows and its interval speaks of samples. The section `seeds` holds the value of each seed.
+    The value of a score is the mean over the seeds. Each seed's rows are repeats of the arm's, a sample is one group whatever
+    the number of seeds, and the interval speaks of samples. The section `seeds` holds the value of each seed.
     Nothing is trained, asked or measured again. Raises DataError where no seed is finished or two are of different tasks.
     """
     arm = _Arm(Path(folder), read_seeds(Path(folder)))
@@ -89,13 +94,21 @@ class _Arm:
 
     def write(self, command: str) -> Record:
         task, folder = self.task, self.folder
-        finished = self._scored().finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
+        pooled = self._scored().finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
+        finished = [(entry, mean_over_seeds(entry, one, self._of_seeds(entry))) for entry, one in pooled]
         record = self._record(finished, command)
         write_text(folder / TASK, task_yaml(task))
         with whole(folder / REPLICATES) as path:
             write_replicates(path, {name: values for _, one in finished for name, values in one.replicates.items()})
         write_text(folder / RECORD, record.to_json())
         return record
+
+    def _of_seeds(self, entry: Entry) -> list[Finished]:
+        """Return the scores of each seed, as its run left them."""
+        return [
+            Finished({name: seed.record.scores[name] for name in entry.scores}, _named(seed.replicates, entry.scores))
+            for seed in self.seeds
+        ]
 
     def _scored(self) -> Scoring:
         """Add up all rows, and write them into one samples file."""
@@ -139,6 +152,10 @@ class _Arm:
     def _signed(self, entry: Entry, name: str, score: Score) -> Score:
         """Return the score with the identity of the model that its metric asked, which the seeds' records know."""
         return replace(score, signature=self.first.record.scores[name].signature) if entry.metric.asks else score
+
+
+def _named(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
 
 
 def _task_of(seeds: Sequence[Seed]) -> Task:

@@ -17,12 +17,7 @@ EXAMPLES_AT_ONCE = 8
 def router_counts(
     module: Any, task: TrainingTask, loss: Loss, tokenizer: Any, samples: SampleReader, name: str
 ) -> dict[str, dict[str, Any]]:
-    """Return by sample, under this name, how often each expert of each layer was chosen for its tokens: layers of experts.
-
-    Experts come in the order of their load over all samples, the fullest first: by their numbers, those of several seeds
-    would be added up as if expert 3 of one had to do with expert 3 of another, and an arm would seem more even than any
-    of its seeds.
-    """
+    """Return by sample, under this name, how often each expert of each layer was chosen for its tokens: layers of experts."""
     import torch
 
     reader = Texts(task, loss, tokenizer)
@@ -36,7 +31,4 @@ def router_counts(
             module(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
         for one, counts in zip(chunk, routing.counts(), strict=True):
             totals[one.sample] = totals.get(one.sample, 0) + counts
-    if not totals:
-        return {}
-    order = sum(totals.values()).argsort(dim=-1, descending=True, stable=True)
-    return {sample: {name: counts.gather(-1, order).tolist()} for sample, counts in totals.items()}
+    return {sample: {name: counts.tolist()} for sample, counts in totals.items()}

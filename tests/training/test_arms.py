@@ -1,4 +1,4 @@
-"""The record of an arm: one value over the rows of all seeds, one value a seed, and both follow from its samples."""
+"""The record of an arm: the mean over the seeds, one value a seed, and both follow from its samples."""
 
 from __future__ import annotations
 

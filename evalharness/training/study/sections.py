@@ -116,7 +116,7 @@ def results(document: Document) -> Iterator[str]:
     """Yield a table a score, and the picture of all differences."""
     yield "## Results"
     yield (
-        "Values over the rows of all seeds; intervals at 95 %, of the samples or of the seeds, whichever is wider. Differences "
+        "Values are means over the seeds; intervals at 95 %, of the samples or of the seeds, whichever is wider. Differences "
         "are paired by sample and by seed, and the words hold for all differences of a kind in this document at once (Holm): of "
         "so many some would leave out 0 by chance, and what only its own interval shows is 'not shown among all'."
     )

@@ -64,7 +64,7 @@ def _shown(one: Relative | None) -> str:
 def of_scores(document: Document, grid: Grid) -> Iterator[str]:
     """Yield for each score its curves over the number, and the tables of each setting."""
     yield (
-        "Values over the rows of all seeds. Bands are 95 % intervals of the samples or of the seeds, whichever is wider; "
+        "Values are means over the seeds. Bands are 95 % intervals of the samples or of the seeds, whichever is wider; "
         "intervals in the tables are t intervals over the data sets, of which there are few, so that they are wide."
     )
     for score in document.study.scores:
