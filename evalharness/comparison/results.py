@@ -88,7 +88,7 @@ def refuse_unlike(a: Result, b: Result) -> None:
     first, second = a.record, b.record
     if first.task.get("digest") != second.task.get("digest"):
         raise DataError(f"{a.folder} and {b.folder} are of different tasks: {_task_difference(a, b)}")
-    for part in first.data.keys() & second.data.keys():
+    for part in sorted(first.data.keys() & second.data.keys()):
         if first.data[part] != second.data[part]:
             raise DataError(
                 f"{a.folder} and {b.folder} are over different {part}: the digests are {first.data[part]} and "

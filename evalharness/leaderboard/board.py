@@ -139,5 +139,8 @@ def _of_seeds(record: Record, task: TrainingTask) -> Iterator[str]:
         yield "it is of one seed; add the folder of its arm, which is above it and has all seeds"
         return
     absent = [str(seed) for seed in task.seeds if seed not in record.seeds["seeds"]]
+    more = [str(seed) for seed in record.seeds["seeds"] if seed not in task.seeds]
+    if more:
+        yield f"it has seed {', '.join(more)}, which the task has not; remove its folder and run the task again"
     if absent:
         yield f"it lacks seed {', '.join(absent)} of the task; train it: evalharness run {task.path} --seed {absent[0]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -60,13 +61,16 @@ def scores_now(task: TrainingTask, parts: Parts, store: Store, reader: SampleRea
 @contextmanager
 def undisturbed(module: Any) -> Iterator[None]:
     """Leave random generators and the mode of a network as they were: looking at it must not change its training."""
+    import numpy as np
     import torch
 
     devices = sorted({tensor.device.index for tensor in module.parameters() if tensor.device.type == "cuda"})
-    training = module.training
+    training, others = module.training, (random.getstate(), np.random.get_state())
     with torch.random.fork_rng(devices):
         yield
     module.train(training)
+    random.setstate(others[0])
+    np.random.set_state(others[1])
 
 
 def monitor(every: int, scores: Callable[[], Mapping[str, float | None]], add: Callable[[list[Point]], None]) -> Any:

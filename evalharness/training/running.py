@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from evalharness.errors import DataError, EvalharnessError, UsageError, nearest
+from evalharness.errors import BusyError, DataError, UsageError, nearest
 from evalharness.results.folder import LOG
 from evalharness.results.record import Record
 from evalharness.running.execution import Tell, Watch
@@ -176,10 +176,10 @@ def _here(plans: Sequence[ArmPlan], settings: Settings, watch: Watch, tell: Tell
                     SeedRun(*one.of_seed(seed), session).record()
                     whole.done += 1
                 records[one.name] = write_arm(one.folder, command=settings.command)
+            except BusyError:
+                raise
             except DataError as error:
                 failures.append(str(error))
-            except EvalharnessError:
-                raise
             except Exception as error:  # of a plugin, a library or the machine: it costs this arm, and no other
                 failures.append(f"{one.named(seed)}: {type(error).__name__}: {error} (more in {one.folder}/seed{seed}/{LOG})")
     return records, failures

@@ -214,11 +214,13 @@ class SeedRun:
     def _scores_now(self, module: Any, data: TrainingData, before: Fields) -> dict[str, float | None]:
         """Return the scores of the task as the network stands in the midst of its training, but for those from before."""
         table = self.network.reads == "table"
-        with undisturbed(module):
-            reader = self._reader_of(self._fields_after(module, data, before))
-            model: Model = Predictions() if table else registry.build("model", self._saved(module, SNAPSHOT))
-            found = scores_now(self.task, self._parts_of(model), self.session.store, reader)
-        shutil.rmtree(self.folder / SNAPSHOT, ignore_errors=True)
+        try:
+            with undisturbed(module):
+                reader = self._reader_of(self._fields_after(module, data, before))
+                model: Model = Predictions() if table else registry.build("model", self._saved(module, SNAPSHOT))
+                found = scores_now(self.task, self._parts_of(model), self.session.store, reader)
+        finally:
+            shutil.rmtree(self.folder / SNAPSHOT, ignore_errors=True)
         return {name: value for name, value in found.items() if BEFORE not in name}
 
     def _trained(self, module: Any, data: TrainingData, scores: Callable[[Any], dict[str, float | None]]) -> Curve:

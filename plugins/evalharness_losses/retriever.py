@@ -78,7 +78,7 @@ class InfoNce(Coupled):
         if torch.compiler.is_compiling() or "negative" in given or int((weight > 0).sum()) != 1:
             return
         shape = tuple(given["query"].shape)
-        mend = "give 'negative', or more pairs in a batch (dataloader_drop_last leaves out a last batch that is smaller)"
+        mend = "give 'negative', or a batch_size that leaves no single pair over at the end of an epoch"
         raise eh.DataError(
             f"loss '{self.name}': 'query' {shape} has one pair to compare, so the loss is 0 and trains nothing; {mend}"
         )

@@ -1,6 +1,6 @@
 """The data set `part`: the training part or the test part of another data set, told apart by a hash of each item's id.
 
-The hash alone decides, so that a row of data is for testing under every seed and every arm, which are compared by it.
+No seed has a part in it, so that a row of data is for testing under every seed and every arm, which are compared by it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Part(eh.Dataset):
     """The training part or the test part of another data set; a fixed quarter of the items is for testing.
 
     - `of`: the data set, such as `{table: {source: "sklearn:diabetes"}}`.
-    - `share`: the share of the items that is for testing. Which they are depends on their ids alone (without one, on their
-      number from 0). Of a table of classes it is this share of each class, rounded; a class of which one part would hold no
-      row is refused.
+    - `share`: the share of the items that is for testing. The hash of an id (without one, of the
+      number from 0) decides. Of a table of classes it is this share of each class, rounded, those with the least hashes; a
+      class of which one part would hold no row is refused. Whole numbers are classes.
 
     Of a table, each column of `features` has the mean 0 and the standard deviation 1 over the training part, and so has
     `target` where it is a number (with a decimal point) and no class.
@@ -73,7 +73,8 @@ def _of_each_class(items: Sequence[eh.Item], places: Sequence[float], share: flo
             lacking = "training" if tested else "test"
             raise eh.DataError(
                 f"class {label} has {len(own):,} of {len(items):,} rows, so that the {lacking} part, with a 'share' of {share} "
-                "for testing, would hold none of it. Take another 'share', more 'positives', or a larger table"
+                "for testing, would hold none of it. Take another 'share', more 'positives', or a larger table; numbers that "
+                "are no classes have a decimal point"
             )
         chosen.update(own[:tested])
     return [number in chosen for number in range(len(items))]

@@ -114,6 +114,12 @@ def _missing(case: Case) -> Iterator[str]:
             continue
         found = (case.record(arm.name).seeds or {"seeds": ()})["seeds"]
         absent = [str(seed) for seed in case.task.seeds if seed not in found]
+        more = [str(seed) for seed in found if seed not in case.task.seeds]
+        if more:
+            folder = case.arms[arm.name].folder
+            raise DataError(
+                f"{folder} has seed {', '.join(more)}, which {case.task.path} has not; remove it, and run the task again"
+            )
         if absent:
             yield f"{name} seed {', '.join(absent)}"
 
