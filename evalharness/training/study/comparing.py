@@ -16,7 +16,7 @@ from evalharness.scoring.paired import Difference, difference
 from evalharness.training.study.reading import Case
 
 WORDS = {"better": "better", "worse": "worse", "not shown": "no difference shown", "same": "equal", "unknown": "not comparable"}
-ALONE = "not shown among all"  # its own interval leaves out 0, its p-value among those of the family does not
+ALONE = "not shown among all"
 Key = tuple[tuple[str, ...], str, str]  # labels of the case, score, arm
 
 
@@ -80,11 +80,15 @@ def shown(line: Line) -> str:
     if found.value is None:
         return f"– ({found.reason})"
     ends = f" ({signed(found.low)} to {signed(found.high)})" if found.low is not None and found.high is not None else ""
-    word = ALONE if line.verdict == "not shown" and _leaves_out_0(found) else WORDS[line.verdict]
+    word = ALONE if only_alone(line) else WORDS[line.verdict]
     return f"{signed(found.value)}{ends}, {word}"
 
 
-def _leaves_out_0(found: Difference) -> bool:
+def only_alone(line: Line) -> bool:
+    """Return whether a difference is shown by its own interval, which leaves out 0, but not among those of its family."""
+    found = line.difference
+    if line.verdict != "not shown":
+        return False
     return found.low is not None and found.high is not None and not found.low <= 0 <= found.high
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from evalharness.comparison import Line
 from evalharness.results.curves import Load, loads_of, mean_of, scalar_names
 from evalharness.results.folder import make
 from evalharness.results.intervals import interval_of
-from evalharness.training.curves import framed, heat_maps, panels, saved
+from evalharness.training.curves import COLUMNS, framed, heat_maps, panels, saved
 from evalharness.training.study.markdown import image
 from evalharness.training.study.reading import Case
 from evalharness.training.study.varied import Grid, Setting
@@ -36,17 +37,20 @@ class Plots:
         return image(title, f"{folder.name}/{name}.png")
 
 
-def differences(lines: Mapping[str, Mapping[str, Line]], titles: str) -> Any:
+def differences(lines: Mapping[str, Mapping[str, Line]], title: str) -> Any:
     """Return a figure with a panel a score: each arm's difference as a point on its interval, and a line at 0."""
-    with framed(len(lines), 1) as (figure, axes):
-        for axis, (score, by_arm) in zip(axes.flat, lines.items(), strict=True):
+    with framed(min(COLUMNS, len(lines)), math.ceil(len(lines) / COLUMNS)) as (figure, axes):
+        figure.suptitle(title, fontsize=10)
+        for axis in list(axes.flat)[len(lines) :]:
+            axis.set_visible(False)
+        for axis, (score, by_arm) in zip(axes.flat, lines.items(), strict=False):
             for place, line in enumerate(by_arm.values()):
                 _point(axis, place, line)
             axis.axvline(0, color="black", linewidth=0.8)
             axis.set_yticks(range(len(by_arm)), list(by_arm), fontsize=SMALL)
             axis.set_ylim(len(by_arm) - 0.5, -0.5)
             better = next(iter(by_arm.values())).a.better
-            axis.set_title(f"{score}: {titles}", fontsize=9, loc="left")
+            axis.set_title(score, fontsize=9, loc="left")
             axis.set_xlabel("worse ← → better" if better == "higher" else "better ← → worse", fontsize=SMALL)
         return figure
 

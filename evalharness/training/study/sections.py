@@ -15,7 +15,7 @@ from evalharness.results import Record
 from evalharness.results.intervals import interval_of
 from evalharness.results.wording import ARROWS, counted, number
 from evalharness.training.study import plots
-from evalharness.training.study.comparing import Key, against_baseline, baselines, shown, since_before
+from evalharness.training.study.comparing import Key, against_baseline, baselines, only_alone, shown, since_before
 from evalharness.training.study.markdown import table, with_interval
 from evalharness.training.study.plots import Plots
 from evalharness.training.study.reading import Case, Study
@@ -108,8 +108,11 @@ def _in_short(document: Document, case: Case) -> Iterator[str]:
 
 def _told(lines: Mapping[str, Line]) -> str:
     different = [verdict(line, f"`{arm}`") for arm, line in lines.items() if line.verdict in ("better", "worse")]
-    alike = [f"`{arm}`" for arm, line in lines.items() if line.verdict not in ("better", "worse")]
-    return "; ".join([*different, *([f"no difference shown for {', '.join(alike)}"] if alike else [])])
+    others = {arm: line for arm, line in lines.items() if line.verdict not in ("better", "worse")}
+    alone = [f"`{arm}`" for arm, line in others.items() if only_alone(line)]
+    alike = [f"`{arm}`" for arm, line in others.items() if not only_alone(line)]
+    told = {"no difference shown for": alike, "not shown among all differences for": alone}
+    return "; ".join([*different, *(f"{words} {', '.join(names)}" for words, names in told.items() if names)])
 
 
 def results(document: Document) -> Iterator[str]:
@@ -130,7 +133,7 @@ def _of_case(document: Document, case: Case) -> Iterator[str]:
     lines = {score: found for score in document.study.scores if (found := document.lines(case, score))}
     if lines:
         beside = _beside(case)
-        figure = plots.differences(lines, f"difference to {beside}")
+        figure = plots.differences(lines, f"Difference to {beside}")
         yield _picture(document, case, "differences", f"Differences to {beside}", figure)
     for score in document.study.scores:
         yield _of_score(document, case, score)
