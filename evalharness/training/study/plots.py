@@ -50,6 +50,7 @@ def differences(lines: Mapping[str, Mapping[str, Line]], title: str) -> Any:
             axis.set_yticks(range(len(by_arm)), list(by_arm), fontsize=SMALL)
             axis.set_ylim(len(by_arm) - 0.5, -0.5)
             better = next(iter(by_arm.values())).a.better
+            axis.locator_params(axis="x", nbins=6)
             axis.set_title(score, fontsize=9, loc="left")
             axis.set_xlabel("worse ← → better" if better == "higher" else "better ← → worse", fontsize=SMALL)
         return figure
