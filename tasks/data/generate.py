@@ -345,7 +345,10 @@ FORMATS: tuple[tuple[str, Callable[[Question], str], bool], ...] = (
     ("End with the word 'Done.'", lambda q: f"{q.sentence} Done.", False),
     ("End with an offer of more help.", lambda q: f"{q.sentence} Please tell me if there is more that I can do for you.", True),
     ("Begin with thanks for the question.", lambda q: f"Thank you for this interesting question! {q.sentence}", True),
-    ("Say at the end how the answer can be checked.", lambda q: f"{q.sentence} Any good book on this will tell you the same.", True),
+    (
+        "Say at the end how the answer can be checked.",
+        lambda q: f"{q.sentence} Any good book on this will tell you the same.", True,
+    ),
 )  # fmt: skip
 TRAIN_OF_WAY, TEST_OF_WAY = 3, 1  # pairs of each kind
 Pairs = tuple[str, str, str]  # the prompt, what is preferred, and what is not
