@@ -76,6 +76,7 @@ def command(
       evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e
       evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e
       evalharness run tasks/instruction_tuning.yaml --arm completion_only --seed 0
+      evalharness run tasks/loss_robustness.yaml --quick
     """
     if offline:
         os.environ["EVALHARNESS_OFFLINE"] = "1"

@@ -47,6 +47,7 @@ def load_task(
     if is_training(root):
         return only_training_task(root, Path(path), overrides, faults, replaced=(system, model, responses))
     _refuse_system(root, path)
+    _refuse_arms(root)
     _replace_system(root, faults, system, model, responses)
     for override in overrides:
         set_value(root, override, faults)
@@ -90,6 +91,14 @@ def _refuse_system(root: Node, path: str | Path) -> None:
     if "dataset" not in found and ("model" in found or "retriever" in found):
         way = f"evalharness run TASK --system {path}"
         raise FaultsFound([Fault(f"this is a system, not a task; run a task with it: {way}", str(root.place))])
+
+
+def _refuse_arms(root: Node) -> None:
+    """Raise FaultsFound for a training task that does not say that it is one."""
+    found = root.content if isinstance(root.content, dict) else {}
+    if "arms" in found and "kind" not in found and "system" not in found:
+        message = "'arms' is a key of training tasks; if this is one, add the line 'kind: training'"
+        raise FaultsFound([Fault(message, str(found["arms"].key))])
 
 
 def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | None, responses: Any) -> None:

@@ -182,3 +182,13 @@ def test_a_fault_of_vary_hides_no_other(vary: str) -> None:
 def test_no_system_can_be_given_to_a_training_task() -> None:
     with pytest.raises(FaultsFound, match="makes its systems, its arms"):
         load_task(written(SUMS), model="echo")
+
+
+def test_a_training_task_that_does_not_say_so_is_told_what_to_add() -> None:
+    text = TABLE.replace("kind: training\n", "")
+    with pytest.raises(FaultsFound) as caught:
+        load_task(written(text))
+    place = f"task.yaml:{text[: text.index('arms:')].count(chr(10)) + 1}:1"
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"{place}: 'arms' is a key of training tasks; if this is one, add the line 'kind: training'"
+    ]

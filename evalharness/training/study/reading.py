@@ -87,7 +87,8 @@ def read_study(path: str | Path, runs: str | Path | None = None) -> Study:
     varied = _varied(Path(path))
     cases = tuple(Case(task, dict(_arms(task, root)), _sets(varied, task.labels)) for task in tasks)
     if not any(case.arms for case in cases):
-        raise DataError(f"{root} holds no finished arm of {path}. Train them first: evalharness run {path} --out {root}")
+        elsewhere = "" if runs is None else f" --out {root}"
+        raise DataError(f"{root} holds no finished arm of {path}. Train them first: evalharness run {path}{elsewhere}")
     missing = tuple(name for case in cases for name in _missing(case))
     return Study(Path(path), root, tuple(case for case in cases if case.arms), missing)
 
