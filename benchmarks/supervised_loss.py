@@ -8,9 +8,9 @@ beside the value; `recomputed`, which is its statistics, where the backward pass
 a process of its own over what it held before, of which both gradients are 122 MB. Time is the median of the ratios of five
 rounds in one process, in which the forms take turns. Ends with exit code 1 unless `fused` takes at most a tenth of the memory
 and 0.8 of the time, and `recomputed` a sixth and 1.15.
-Measured on 2 cores: 2,314 MB for full logits, 194 MB for each other form: 0.084. Time only beside much other work (load 6 to
-10), where it says little: of full logits `fused` takes 0.76 to 1.04, `recomputed` 1.05 to 1.85; in processor time on one
-thread, 2 x 512 tokens, 0.86 and 1.19. So the limits of time are not shown to hold.
+Measured on 2 cores without other work: 2,314 MB for full logits, 225 and 227 MB for the other forms, 0.097 and 0.098. Of the
+time of full logits (5.8 s) `fused` takes 0.85 (0.79 to 0.90 in five rounds), `recomputed` 1.23 (1.01 to 1.35): both limits of
+time are missed. With chunks of 64 MiB instead of 96 it was 0.97 and 1.28, at 0.084 of the memory.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from typing import Any
 from evalharness_losses.once import Once
 from evalharness_losses.tensors import in_full
 
-CHUNK_BYTES = 64 * 2**20  # of the table of a chunk, tokens x vocabulary
+CHUNK_BYTES = 96 * 2**20  # of the table of a chunk, tokens x vocabulary
 Function = Callable[[Any], Any]  # from the quantities of tokens to one value each
 Gradients = tuple[Any, Any]  # with respect to rows and head, None where not wanted
 
