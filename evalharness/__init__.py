@@ -16,14 +16,17 @@ if TYPE_CHECKING:
         Answer,
         Batch,
         Choose,
+        Curve,
         Dataset,
         Embed,
         Failure,
+        Figure,
         File,
         Generate,
         Item,
         Likelihood,
         Loss,
+        Matrix,
         Message,
         Metric,
         Model,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
         digest,
         loss,
         metric,
+        pooled_metric,
         text_of,
     )
     from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
@@ -194,10 +198,10 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 
 __all__ = [
-    "Answer", "Batch", "Choose", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "File", "Generate", "Item",
-    "Likelihood", "Loss", "Message", "Metric", "Model", "Network", "Parent", "Passage", "PluginError", "Request", "Response",
-    "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "UsageError", "WeightsError",
-    "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_dataset",
-    "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline", "read_corpus", "resolve_weights",
-    "run", "text_of", "weights_digest",
+    "Answer", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "Figure", "File",
+    "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage",
+    "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured",
+    "UsageError", "WeightsError", "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl",
+    "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline",
+    "pooled_metric", "read_corpus", "resolve_weights", "run", "text_of", "weights_digest",
 ]  # fmt: skip

@@ -36,8 +36,9 @@ labels are a sequence of their own, (batch, length), which nothing aligns with t
 
 from __future__ import annotations
 
+from evalharness.contract.figures import Curve, Figure, Matrix
 from evalharness.contract.losses import Loss, loss
-from evalharness.contract.metrics import Metric, Parent, metric
+from evalharness.contract.metrics import Metric, Parent, metric, pooled_metric
 from evalharness.contract.sample import (
     Answer,
     Batch,
@@ -61,7 +62,8 @@ from evalharness.contract.systems import Dataset, Item, Model, Retriever, Transf
 from evalharness.contract.training import Network, TrainingRule
 
 __all__ = [
-    "Answer", "Batch", "Choose", "Dataset", "Embed", "Failure", "File", "Generate", "Item", "Likelihood", "Loss", "Message",
-    "Metric", "Model", "Network", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows",
-    "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "canonical", "digest", "loss", "metric", "text_of",
+    "Answer", "Batch", "Choose", "Curve", "Dataset", "Embed", "Failure", "Figure", "File", "Generate", "Item", "Likelihood",
+    "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage", "Plugin", "Prompt", "Request", "Response",
+    "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured", "canonical", "digest", "loss", "metric",
+    "pooled_metric", "text_of",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from evalharness.contract.figures import Figure, Matrix
 from evalharness.contract.sample import Request, Response, Rows, Unmeasured
 from evalharness.contract.spec import Plugin
 
@@ -39,7 +40,8 @@ class Metric(Plugin):
     - `scale`: a power of two that statistics are divided by before exact summation.
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
     - `tolerance`: how far two runs may differ; 0 but for metrics that run an encoder.
-    - `cite`, `reference`: where the definition comes from, and the implementation that it is verified against.
+    - `formula`: the definition in one line of plain text; `cite`, `reference`: where it comes from, and the implementation
+      that it is verified against.
 
     >>> class Brevity(Metric):
     ...     "Share of responses of at most `limit` characters, 0 to 1."
@@ -63,6 +65,7 @@ class Metric(Plugin):
     family: ClassVar[str] = ""
     needs: ClassVar[str] = ""
     tolerance: ClassVar[float] = 0.0
+    formula: ClassVar[str] = ""
     cite: ClassVar[str] = ""
     reference: ClassVar[str] = ""
 
@@ -83,6 +86,10 @@ class Metric(Plugin):
         """
         means = {name: sums[name] / sums[f"{name}.count"] for name in sums if f"{name}.count" in sums}
         return means if self.parts else next(iter(means.values()))
+
+    def figures(self, *_: Any, **sums: Any) -> Sequence[Figure | Matrix]:
+        """Return pictures of the whole, from the arguments that `score` gets for it; none by default."""
+        return ()
 
     def ask(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Any) -> list[list[Request]]:
         """Return the requests still to be answered, a list per row; called until it asks nothing, at most 4 rounds.
@@ -127,7 +134,14 @@ def _fields_read(measure: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def metric(
-    *, better: Literal["higher", "lower"], unit: str = "", range: Range = (0, 1), cite: str = "", reference: str = ""
+    *,
+    better: Literal["higher", "lower"],
+    unit: str = "",
+    range: Range = (0, 1),
+    family: str = "",
+    formula: str = "",
+    cite: str = "",
+    reference: str = "",
 ) -> Callable[[Callable[..., Any]], type[Metric]]:
     """Turn a per-sample function into a metric: the mean of what it returns.
 
@@ -140,7 +154,7 @@ def metric(
     >>> brevity(limit=2), brevity.reads
     (brevity(limit=2), ('response',))
     """
-    described = {"better": better, "unit": unit, "range": range, "cite": cite, "reference": reference}
+    described = _described(better, unit, range, family, formula, cite, reference)
 
     def wrap(function: Callable[..., Any]) -> type[Metric]:
         fields, options = _split_parameters(function)
@@ -156,6 +170,52 @@ def metric(
     return wrap
 
 
+def pooled_metric(
+    *,
+    better: Literal["higher", "lower"],
+    unit: str = "",
+    range: Range = (0, 1),
+    family: str = "",
+    formula: str = "",
+    cite: str = "",
+    reference: str = "",
+    replicates: int = 1000,
+) -> Callable[[Callable[..., Any]], type[Metric]]:
+    """Turn a function of all rows into a metric whose value is no function of sums.
+
+    Positional parameters are fields, each an array with one value a sample. Of the keyword-only ones `weights` is how
+    often each row counts, whole numbers from 0, which the function must heed, the others are options. It may take
+    weights of shape (replicates, n) for speed.
+
+    >>> @pooled_metric(better="higher", range=None)
+    ... def largest(prediction, *, weights):
+    ...     "Largest prediction, in its unit."
+    ...     return prediction[weights > 0].max()
+    >>> largest().evaluate(prediction=[1.0, 3.0, 2.0]).scores["largest"].value
+    3.0
+    """
+    described = _described(better, unit, range, family, formula, cite, reference)
+
+    def wrap(function: Callable[..., Any]) -> type[Metric]:
+        fields, options = _split_parameters(function, given=("weights",))
+
+        def measure(self: Metric, **columns: Sequence[Any]) -> dict[str, Any]:
+            return columns
+
+        def score(self: Metric, *, weights: Any, **columns: Any) -> Any:
+            return function(*(columns[name] for name in fields), weights=weights, **self.options())
+
+        calls = {"measure": measure, "score": score, "pool": "rows", "replicates": replicates, "reads": fields}
+        return plugin_from_function(function, Metric, {**described, **calls, **options})
+
+    return wrap
+
+
+def _described(better: str, unit: str, range: Range, family: str, formula: str, cite: str, reference: str) -> dict[str, Any]:
+    texts = {"family": family, "formula": formula, "cite": cite, "reference": reference}
+    return {"better": better, "unit": unit, "range": range, **texts}
+
+
 def plugin_from_function(function: Callable[..., Any], base: type[Any], body: dict[str, Any]) -> type[Any]:
     """Return a subclass of `base` that bears the function's name, documentation and module, so that it pickles."""
     annotations = {key: value for key, value in function.__annotations__.items() if key in body}
@@ -163,10 +223,13 @@ def plugin_from_function(function: Callable[..., Any], base: type[Any], body: di
     return type(function.__name__, (base,), {"name": function.__name__, "__annotations__": annotations, **body, **origin})
 
 
-def _split_parameters(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _split_parameters(function: Callable[..., Any], given: tuple[str, ...] = ()) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the fields and the options with their defaults; `given` names keywords that are neither."""
     fields: list[str] = []
     options: dict[str, Any] = {}
     for item in inspect.signature(function).parameters.values():
+        if item.name in given:
+            continue
         if item.kind is not inspect.Parameter.KEYWORD_ONLY:
             _check_field(function, item)
             fields.append(item.name)

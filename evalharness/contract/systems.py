@@ -122,9 +122,12 @@ class Dataset(Plugin):
 
 
 class Transform(Plugin):
-    """Changes a response's text before metrics see it."""
+    """Changes a response's text before metrics see it; a chain of them stands under `transforms:` in a task."""
 
-    @abstractmethod
     def apply(self, text: str) -> str:
         """Return the changed text."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+    def apply_repeats(self, texts: Sequence[str]) -> list[str]:
+        """Return the changed texts of all repeats of one sample; by default each is changed by itself."""
+        return [self.apply(text) for text in texts]

@@ -14,6 +14,7 @@ what was seen, and how to mend it. Under pytest the fixture `conformance` is the
 
 from __future__ import annotations
 
+from evalharness.testing.agreement import agree
 from evalharness.testing.losses import check_loss
 from evalharness.testing.metrics import check_metric
 from evalharness.testing.models import check_model
@@ -23,6 +24,6 @@ from evalharness.testing.retrievers import check_retriever
 from evalharness.testing.texts import check_dataset, check_transform
 
 __all__ = [
-    "ConformanceError", "Outcome", "check", "check_dataset", "check_loss", "check_metric", "check_model", "check_plugin",
-    "check_retriever", "check_transform",
+    "ConformanceError", "Outcome", "agree", "check", "check_dataset", "check_loss", "check_metric", "check_model",
+    "check_plugin", "check_retriever", "check_transform",
 ]  # fmt: skip
