@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from evalharness.comparison import Comparison
     from evalharness.contract import (
         Answer,
+        Arguments,
         Batch,
         Choose,
         Curve,
@@ -198,8 +199,8 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 
 __all__ = [
-    "Answer", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "Figure", "File",
-    "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage",
+    "Answer", "Arguments", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "Figure",
+    "File", "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage",
     "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured",
     "UsageError", "WeightsError", "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl",
     "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline",

@@ -177,7 +177,8 @@ def _check_class(kind: Kind, cls: Any) -> None:
         raise PluginError(f"{where} does not state its name")
     if not NAME.fullmatch(cls.name):
         raise PluginError(f"{where} is called '{cls.name}'; a name is a letter followed by letters, digits, '_' or '-'")
-    if issubclass(cls, Metric) and getattr(cls, "better", None) not in ("higher", "lower"):
+    chosen = any(item.name == "better" for item in cls.option_fields())  # then it is known once there are options
+    if issubclass(cls, Metric) and not chosen and getattr(cls, "better", None) not in ("higher", "lower"):
         raise PluginError(f"{where} does not state whether 'higher' or 'lower' is better (better = ...)")
 
 

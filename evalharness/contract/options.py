@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
 
-from evalharness.contract.spec import File, Plugin, Spec
+from evalharness.contract.spec import Arguments, File, Plugin, Spec
 from evalharness.errors import UsageError, nearest, shown
 
 
@@ -40,10 +40,11 @@ def convert_options(
 ) -> tuple[dict[str, Any], list[OptionFault]]:
     """Return keyword arguments for `cls` and all faults of `options` (unknown, missing, wrong type) at once.
 
-    Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File, and
-    frozen dataclasses of these.
+    Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File,
+    frozen dataclasses of these, and Arguments, which takes in every option that has no other place.
     """
     declared = option_types(cls)
+    options = _with_arguments(declared, options)
     kwargs: dict[str, Any] = {}
     faults: list[OptionFault] = []
     for key, value in options.items():
@@ -65,6 +66,16 @@ def convert_options(
     return kwargs, faults
 
 
+def _with_arguments(declared: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with those that are not declared in the first one of the type Arguments, if there is one."""
+    place = next((name for name, kind in declared.items() if kind is Arguments), None)
+    loose = {key: value for key, value in options.items() if key not in declared}
+    given = {} if place is None else options.get(place, {})
+    if place is None or not loose or not isinstance(given, Mapping):
+        return options
+    return {**{key: value for key, value in options.items() if key in declared}, place: {**given, **loose}}
+
+
 def describe_type(kind: Any) -> str:
     """Return the type in words that a task author understands.
 
@@ -83,7 +94,8 @@ def describe_type(kind: Any) -> str:
     if _is_section(kind):
         return "a mapping with the keys " + ", ".join(item.name for item in dataclasses.fields(kind))
     names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
-    return names.get(kind, {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path"}.get(kind, str(kind)))
+    names |= {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path", Arguments: "a mapping of name to value"}
+    return names.get(kind, str(kind))
 
 
 def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
@@ -106,6 +118,8 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
         return to_spec(value, folder)
     if _is_section(kind):
         return _convert_section(value, kind, folder)
+    if kind is Arguments and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return value if isinstance(value, Arguments) else Arguments(value)
     if kind is File and isinstance(value, str):
         return value if isinstance(value, File) else File(str(Path(folder) / value), written=value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

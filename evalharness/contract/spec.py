@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, dataclass_transform
 
@@ -56,6 +56,34 @@ class File(str):
 
     def __reduce__(self) -> tuple[type[File], tuple[str, str]]:
         return (type(self), (str(self), self.written))
+
+
+class Arguments(Mapping[str, Any]):
+    """An option that holds arguments for a function of another library: any names, with values as YAML has them.
+
+    A plugin with an option of this type takes every option that it does not know for one of these arguments.
+
+    >>> Arguments({"average": "macro"}) == {"average": "macro"}
+    True
+    """
+
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(canonical(self._values))
+
+    def __repr__(self) -> str:
+        return f"Arguments({self._values!r})"
 
 
 @dataclass(frozen=True)
@@ -139,7 +167,7 @@ def _yaml(value: Any) -> Any:
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(_shown, value))
-    if isinstance(value, Spec) or dataclasses.is_dataclass(value):
+    if isinstance(value, (Spec, Mapping)) or dataclasses.is_dataclass(value):
         return canonical(value)
     if value is None or isinstance(value, bool):
         return canonical(value)

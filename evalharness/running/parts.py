@@ -36,7 +36,7 @@ def build_parts(task: Task, registry: Registry) -> Parts:
     if faults:
         raise FaultsFound(faults)
     asking = {entry.name: _asked(entry.metric, model, registry) for entry in chain.entries if entry.metric.asks}
-    sources = {entry.name: registry.find("metric", entry.metric.name).source for entry in chain.entries}
+    sources = {entry.name: registry.find("metric", entry.metric.spec().name).source for entry in chain.entries}
     return Parts(model, retriever, tuple(transforms), chain, asking, sources)
 
 

@@ -62,6 +62,8 @@ def call_score(entry: Entry, statistics: Mapping[str, Any], shape: tuple[int, ..
     try:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             result = entry.metric.score(**{name: np.array(values) for name, values in statistics.items()})
+    except EvalharnessError as error:
+        raise fault(entry, f"gives no score: {error}") from error
     except (Exception, SystemExit) as error:
         what = f"raised {type(error).__name__} in score, which must broadcast over leading axes: {error}"
         raise fault(entry, what) from error

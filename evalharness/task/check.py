@@ -98,7 +98,7 @@ def _check_asking(seen: Inspected) -> Iterator[Finding]:
 
 def _check_extras(seen: Inspected) -> Iterator[Finding]:
     for kind, plugin, where in seen.plugins():
-        distribution = registry.installed().find(kind, plugin.name).source.distribution  # type: ignore[arg-type]
+        distribution = registry.installed().find(kind, plugin.spec().name).source.distribution  # type: ignore[arg-type]
         missing = missing_packages(distribution, plugin.needs) if plugin.needs else []
         if missing:
             install = f"pip install '{distribution}[{plugin.needs}]'"

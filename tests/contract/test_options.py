@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import pytest
 
-from evalharness import File, Metric, Spec
+from evalharness import Arguments, File, Metric, Spec
 from evalharness.contract.options import WrongValue, convert_options, convert_value, describe_type, to_spec
+from evalharness.testing import check
 
 
 class Everything(Metric):
@@ -148,3 +149,33 @@ def test_a_mapping_becomes_its_dataclass_also_where_there_may_be_none() -> None:
     assert convert_value(None, Section | None) is None
     with pytest.raises(WrongValue, match="has no key 'sizes'"):
         convert_value({"sizes": 2}, Section | None)
+
+
+class Open(Metric):
+    """Passes on what it does not know, 0 to 1."""
+
+    name, better = "open", "higher"
+    limit: int = 1
+    args: Arguments = Arguments()
+
+    def measure(self, response: list[str]) -> dict[str, list[float]]:
+        return {"value": [0.5 for _ in response]}
+
+
+def test_unknown_options_become_arguments_where_a_plugin_takes_them() -> None:
+    kwargs, faults = convert_options(Open, {"average": "macro", "limit": 2, "args": {"limit": 3}}, kind="metric")
+    assert not faults
+    metric = Open(**kwargs)
+    assert metric == Open(limit=2, args=Arguments({"limit": 3, "average": "macro"}))
+    assert metric.signature() == 'open|limit:2|args:{"average":"macro","limit":3}'
+    assert metric.spec().options == {"limit": 2, "args": {"limit": 3, "average": "macro"}}
+
+
+def test_what_is_no_mapping_is_no_arguments() -> None:
+    _, faults = convert_options(Open, {"args": 3, "average": "macro"}, kind="metric")
+    assert [fault.path for fault in faults] == [("args",), ("average",)]
+    assert "must be a mapping of name to value, not 3" in faults[0].message
+
+
+def test_arguments_keep_the_contract_of_options() -> None:
+    check(Open(args=Arguments({"labels": [1, 2], "weight": None})))
