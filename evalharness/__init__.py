@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     )
     from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
     from evalharness.hooks import hookimpl
-    from evalharness.refusal import is_refusal
+    from evalharness.refusal import is_refusal, refusals
     from evalharness.scoring import Evaluation
     from evalharness.training.routing import Routing
 
@@ -204,5 +204,5 @@ __all__ = [
     "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured",
     "UsageError", "WeightsError", "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl",
     "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline",
-    "pooled_metric", "read_corpus", "resolve_weights", "run", "text_of", "weights_digest",
+    "pooled_metric", "read_corpus", "refusals", "resolve_weights", "run", "text_of", "weights_digest",
 ]  # fmt: skip

@@ -11,6 +11,11 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalharness.contract import Batch
 
 _SOURCE = (
     r"(?:context|passages?|text|documents?|information|sources?|articles?|corpus|excerpts?|content|paragraphs?|materials?"
@@ -83,4 +88,15 @@ def is_refusal(text: str) -> bool:
     return not (yet.search(said[0], found.end()) or (len(said) > 1 and yet.match(said[1])))
 
 
-__all__ = ["is_refusal"]
+def refusals(response: Sequence[str], batch: Batch) -> list[bool]:
+    """Return which responses of a batch decline to answer: by the mark of a transform where there is one.
+
+    >>> from evalharness.contract import Batch
+    >>> refusals(["I don't know.", "Weiß nicht."], Batch({"refused": [None, True]}))
+    [True, True]
+    """
+    marks = batch.columns.get("refused") or [None] * len(response)
+    return [is_refusal(text) if mark is None else bool(mark) for text, mark in zip(response, marks, strict=True)]
+
+
+__all__ = ["is_refusal", "refusals"]

@@ -122,12 +122,22 @@ class Dataset(Plugin):
 
 
 class Transform(Plugin):
-    """Changes a response's text before metrics see it; a chain of them stands under `transforms:` in a task."""
+    """Changes a response's text before metrics see it, or notes something about it.
+
+    A chain of them stands under `transforms:` in a task. `marks` names the field in which what `mark` returns of each
+    text is given to metrics and shown beside the sample; "" for a transform that only changes texts.
+    """
+
+    marks: ClassVar[str] = ""
 
     def apply(self, text: str) -> str:
-        """Return the changed text."""
-        raise NotImplementedError(f"{type(self).__name__} does not define apply")
+        """Return the changed text; by default it stays as it is."""
+        return text
 
     def apply_repeats(self, texts: Sequence[str]) -> list[str]:
         """Return the changed texts of all repeats of one sample; by default each is changed by itself."""
         return [self.apply(text) for text in texts]
+
+    def mark(self, text: str) -> Any:
+        """Return what is noted about a text before it is changed, a plain value."""
+        raise NotImplementedError(f"{type(self).__name__} marks '{self.marks}' and does not define mark")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from evalharness.contract import Batch, Failure, Metric, Model, Request, Response
 from evalharness.errors import EvalharnessError
+from evalharness.scoring.repeats import RESPONSES, Samples
 from evalharness.systems.engine import Engine
 
 ROUNDS = 4
@@ -35,8 +36,13 @@ def replies(
 ) -> tuple[Answers, list[list[Request]]]:
     """Return the answers of the first rounds, a list per row, and the requests of the round after them.
 
-    Rows in which a field that the metric reads is None ask nothing. A row for which `ask` fails has a failed answer.
+    Rows in which a field that the metric reads is None ask nothing. A row for which `ask` fails has a failed answer. A
+    metric of all repeats of a sample asks once a sample; the answers stand in its first row.
     """
+    if RESPONSES in metric.reads and RESPONSES not in batch.columns:
+        samples, count = Samples.of(batch), len(batch)
+        by_sample, asked = replies(metric, samples.batch(batch), model, engine, rounds)
+        return samples.spread(by_sample, count, []), samples.spread(asked, count, [])
     answers: Answers = [[] for _ in range(len(batch))]
     whole = [row for row in range(len(batch)) if all(batch.columns[name][row] is not None for name in metric.reads)]
     requests = _next(metric, batch, answers, whole)

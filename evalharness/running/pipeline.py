@@ -28,6 +28,8 @@ from evalharness.contract import (
     Transform,
 )
 from evalharness.errors import EvalharnessError
+from evalharness.running.transforming import Transforming
+from evalharness.scoring.repeats import spans
 from evalharness.systems.engine import Engine
 from evalharness.systems.retrieval import Found, Searcher
 from evalharness.task import Prompter, Task, request_kind
@@ -107,7 +109,7 @@ class Pipeline:
         """Yield the rows of the task in batches; all repeats of a sample stand together."""
         repeats = range(self.task.repeats)
         rows = (Row(sample, repeat) for sample in self.samples() for repeat in repeats)
-        return batched(rows, ROWS_A_BATCH)
+        return batched(rows, rows_a_batch(self.task.repeats))
 
     def fill(self) -> None:
         """Ask for all contexts and all responses that are not stored yet."""
@@ -137,29 +139,20 @@ class Pipeline:
         contexts = self.contexts(rows)
         requests = self.requests(rows, contexts)
         replies = iter(self.engine.read(self.model, [request for request in requests if request is not None]))
-        responses = [
-            self._transformed(next(replies)) if request is not None else Response(error=self._reason(row, found))
+        answers = [
+            next(replies) if request is not None else Response(error=self._reason(row, found))
             for row, request, found in zip(rows, requests, contexts, strict=True)
         ]
+        transforming = Transforming.of(answers, spans([row.sample.id for row in rows]))
+        for transform in self.transforms:
+            transforming.apply(transform)
+        responses = transforming.responses
         columns = self.columns(rows, contexts, requests, responses)
+        if self.transforms:
+            columns |= transforming.columns()
         merged = sum(response.merged for response in responses)
         failures = [response.failure for response in responses]
         return Answered(rows, Batch(columns, columns["id"]), failures, merged, Spent.on(responses))
-
-    def _transformed(self, response: Response) -> Response:
-        """Return the response with its text changed by the chain of transforms; one that fails is a failure of the sample."""
-        text = response.text
-        if text is None or not self.transforms:
-            return response
-        for transform in self.transforms:
-            try:
-                text = transform.apply(text)
-                if not isinstance(text, str):
-                    raise TypeError(f"it returned {type(text).__name__}, not a text")
-            except Exception as error:  # a plugin may fail in any way
-                reason = f"transform '{transform.name}' failed: {type(error).__name__}: {error}"
-                return Response(error=Failure("plugin", reason))
-        return dataclasses.replace(response, text=text)
 
     def _reason(self, row: Row, found: Found | None) -> Failure:
         return found if isinstance(found, Failure) else Failure("prompt", self.faults[row.sample.id])
@@ -232,6 +225,15 @@ def _text(request: Request | None, response: Response) -> str | None:
     if response.text is None and response.logprobs and isinstance(request, Choose):
         return request.choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
     return response.text
+
+
+def rows_a_batch(repeats: int) -> int:
+    """Return how many rows a batch has, so that all repeats of a sample are in one.
+
+    >>> rows_a_batch(3)
+    1023
+    """
+    return max(1, ROWS_A_BATCH // repeats) * repeats
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

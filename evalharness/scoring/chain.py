@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalharness.contract import Metric, Parent
 from evalharness.contract.columns import over_columns, reasons_against
 from evalharness.errors import Fault, FaultsFound, UsageError, nearest
+from evalharness.scoring.repeats import RESPONSES
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One metric of a chain, under its name there; `scores` are the names of its values, in the order of its parts."""
+    """One metric of a chain, under its name there; `scores` are the names of its values, in the order of its parts.
+
+    `of_samples`: it has one value for all repeats of a sample, because it reads `responses`, or builds on such values.
+    """
 
     name: str
     metric: Metric
     scores: tuple[str, ...]
+    of_samples: bool = False
 
     @classmethod
     def of(cls, metric: Metric, alias: str | None = None) -> Entry:
         """Return the entry of a metric, named by `alias` or by itself."""
         name = alias or metric.name
-        return cls(name, metric, tuple(name + part for part in metric.parts) or (name,))
+        scores = tuple(name + part for part in metric.parts) or (name,)
+        return cls(name, metric, scores, RESPONSES in metric.reads)
 
 
 @dataclass(frozen=True)
@@ -132,4 +138,15 @@ def _compose(draft: Entry, composed: Mapping[str, Entry]) -> Entry:
         return draft
     makers = [(score, composed[score]) for score in draft.metric.uses]
     parents = tuple(Parent(score, maker.metric, score.removeprefix(maker.name)) for score, maker in makers)
-    return Entry.of(draft.metric.compose(parents), draft.name)
+    return _levelled(Entry.of(draft.metric.compose(parents), draft.name), dict(makers))
+
+
+def _levelled(entry: Entry, makers: Mapping[str, Entry]) -> Entry:
+    """Return the entry with the level of what it builds on; raises ValueError where that is of two kinds."""
+    of_samples = {score: maker.of_samples for score, maker in makers.items()}
+    if entry.of_samples or not any(of_samples.values()):
+        return entry
+    if not all(of_samples.values()):
+        one, other = (next(score for score, level in of_samples.items() if level is kind) for kind in (True, False))
+        raise ValueError(f"'{one}' has one value for all repeats of a sample, '{other}' one for each; they cannot be combined")
+    return replace(entry, of_samples=True)

@@ -16,6 +16,7 @@ from evalharness.contract.metrics import RESERVED
 from evalharness.scoring.calls import Frozen, PluginFault, call_measure, fault, frozen
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.normalise import Columns, Evidence, Normal, as_worst, layout, normalise
+from evalharness.scoring.repeats import RESPONSES, Samples, spread_measured
 
 Policy = Literal["worst", "exclude"]
 Statuses = list[str | None]
@@ -58,14 +59,15 @@ class Measured:
         return Measured(statistics, [self.statuses[row] for row in rows], values, self.kept[rows])
 
 
-class ParentValues(list[float | None]):
+class ParentValues(list[Any]):
     """One parent's per-sample values in this batch, as the argument `values` gives them by score name.
 
     A list with None where there is no value; `statuses` holds the reasons, `kept` which rows count in the parent's
-    total, and `statistics` the parent's own, one row a sample.
+    total, and `statistics` the parent's own, one row a sample. A metric that reads `responses` gets in place of a value
+    the list of those of all repeats.
     """
 
-    def __init__(self, values: Sequence[float | None], statuses: Statuses, kept: Sequence[bool], statistics: Columns) -> None:
+    def __init__(self, values: Sequence[Any], statuses: Statuses, kept: Sequence[bool], statistics: Columns) -> None:
         super().__init__(values)
         self.statuses, self.kept, self.statistics = statuses, kept, statistics
 
@@ -81,16 +83,23 @@ class ParentValues(list[float | None]):
         chosen = [self[row] for row in rows], [self.statuses[row] for row in rows], [self.kept[row] for row in rows]
         return ParentValues(*chosen, statistics)
 
+    def by_sample(self, samples: Samples, *, lists: bool) -> ParentValues:
+        """Return the values by sample: a list of those of its repeats, or the one that stands in its first row."""
+        statuses = samples.statuses(self.statuses, ERROR) if lists else samples.first(self.statuses)
+        column: list[Any] = samples.lists(self) if lists else samples.first(self)
+        statistics = {name: numbers[samples.rows] for name, numbers in self.statistics.items()}
+        return ParentValues(column, statuses, samples.first(self.kept), statistics)
+
 
 def excluded(
     entry: Entry,
     batch: Batch,
     *,
     failures: Sequence[Failure | None],
-    measured: Mapping[str, Measured],
+    parents: Mapping[str, ParentValues],
     answers: Sequence[Sequence[Response]] | None = None,
 ) -> Statuses:
-    """Return for each row why the metric will not see it, or None.
+    """Return for each row why the metric will not see it, or None; `parents` are the values that it uses.
 
     `error: KIND` for infrastructure failures of what it reads, of its own answers or of a metric that it uses, `failed:
     KIND` where that one has no value for a failure of the system, `no FIELD` where a field that it reads is None. Whoever
@@ -99,7 +108,7 @@ def excluded(
     statuses: Statuses = [None] * len(batch)
     _exclude_missing(entry, batch, statuses)
     for score in entry.metric.uses:
-        for row, status in enumerate(_parent(score, measured).statuses):
+        for row, status in enumerate(parents[score].statuses):
             if status is not None and status.startswith((ERROR, FAILED)):
                 statuses[row] = status
     for row, asked in enumerate(answers or ()):
@@ -125,11 +134,28 @@ def measure(
 
     `measured` holds the entries before it by name; `answers` the replies to what it asked, a list a row. A sample whose
     system failed and which the metric cannot measure counts, under the policy "worst", at the bad end of the range of
-    a plain mean; elsewhere it is unmeasured for that reason.
+    a plain mean; elsewhere it is unmeasured for that reason. A metric of samples sees the repeats of each as one row.
     """
-    statuses = excluded(entry, batch, failures=failures, measured=measured, answers=answers)
+    parents = {score: ParentValues.of(score, _parent(score, measured)) for score in entry.metric.uses}
+    if not entry.of_samples or RESPONSES in batch.columns:
+        return _measure(entry, batch, failures, policy, parents, answers)
+    samples = Samples.of(batch)
+    by_sample = {score: values.by_sample(samples, lists=RESPONSES in entry.metric.reads) for score, values in parents.items()}
+    found = _measure(entry, samples.batch(batch), samples.failures(failures), policy, by_sample, samples.answers(answers))
+    return spread_measured(found, samples, len(batch))
+
+
+def _measure(
+    entry: Entry,
+    batch: Batch,
+    failures: Sequence[Failure | None],
+    policy: Policy,
+    parents: dict[str, ParentValues],
+    answers: Sequence[Sequence[Response]] | None,
+) -> Measured:
+    statuses = excluded(entry, batch, failures=failures, parents=parents, answers=answers)
     rows = [row for row, status in enumerate(statuses) if status is None]
-    call = _Call(entry, batch, answers, {score: ParentValues.of(score, _parent(score, measured)) for score in entry.metric.uses})
+    call = _Call(entry, batch, answers, parents)
     pieces, notes, evidence = [], dict[str, None](), Evidence()
     for piece in _attempts(call, rows) if rows else ():
         pieces.append(piece.normal)

@@ -14,6 +14,7 @@ from evalharness.scoring.chain import Entry
 from evalharness.scoring.keys import Keys
 from evalharness.scoring.measuring import AS_WORST, ERROR, Measured, refused
 from evalharness.scoring.normalise import Columns, Layout, layout
+from evalharness.scoring.repeats import OF_SAMPLE
 from evalharness.scoring.sums import FINEST, GroupSums, Matrix, joined
 
 _WORD = 2**64
@@ -166,7 +167,7 @@ class Tally:
     def _count(self, measured: Measured) -> None:
         self.samples += int(measured.kept.sum())
         for status, kept in zip(measured.statuses, measured.kept.tolist(), strict=True):
-            if status is None:
+            if status is None or status == OF_SAMPLE:
                 continue
             if kept:
                 self.as_worst += status.startswith(AS_WORST)

@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any
 
 from evalharness import registry
-from evalharness.contract import Metric, Model, Retriever
+from evalharness.contract import Metric, Model, Retriever, Transform
 from evalharness.task.fewshot import Templates
 from evalharness.task.requests import is_prompted
 from evalharness.task.task import MetricEntry, Task
 from evalharness.task.training import PREDICT, TrainingTask
 
 MADE = {
-    "generate": ("response",),
+    "generate": ("response", "responses"),
     "multiple_choice": ("response", "logprobs"),
     "likelihood": ("text", "logprobs"),
     "predict": ("prediction", "probabilities"),
@@ -46,6 +46,11 @@ class Inspected:
         return None if spec is None else registry.build("retriever", spec)
 
     @cached_property
+    def transforms(self) -> list[Transform]:
+        """The chain between responses and metrics."""
+        return [registry.build("transform", spec) for spec in self.task.transforms]
+
+    @cached_property
     def metrics(self) -> list[tuple[MetricEntry, Metric]]:
         """The metrics of the chain with their entries."""
         return [(entry, registry.build("metric", entry.spec)) for entry in self.task.metrics]
@@ -74,7 +79,8 @@ class Inspected:
     def made(self) -> set[str]:
         """The fields that the system makes."""
         found = {"contexts"} if self.searches or self.recorded else set[str]()
-        return {"id", "group", *MADE[self.task.output_type], *found}
+        marks = {transform.marks for transform in self.transforms if transform.marks}
+        return {"id", "group", *MADE[self.task.output_type], *found, *marks}
 
     @property
     def provided(self) -> set[str]:
@@ -123,7 +129,7 @@ class InspectedTraining(Inspected):
         if self.task.output_type == PREDICT:
             return super().made | {"features", "target"}
         arms = {*MADE[self.task.output_type], "router_counts"}
-        return super().made | arms | {f"before_{name}" for name in arms} | {"prompt"}
+        return (super().made | arms | {f"before_{name}" for name in arms} | {"prompt"}) - {"responses", "before_responses"}
 
     @property
     def prompts(self) -> bool:

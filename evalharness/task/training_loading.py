@@ -73,6 +73,7 @@ def _read_variant(variant: Variant, path: Path, faults: list[Fault]) -> Training
     values["metrics"] = read_metrics(
         _metrics_of(children.get("metrics"), output_type), root, faults, lambda read: _with_before(read, output_type)
     )
+    _refuse_of_repeats(values["metrics"], faults)
     if "plant" in children and output_type != PREDICT:
         faults.append(Fault("'plant' puts faults into tables; this network is one over text", str(children["plant"].key)))
     system = _read_system(children, network, faults)
@@ -234,6 +235,15 @@ def _with_before(entries: Sequence[MetricEntry], output_type: str) -> tuple[Metr
         if name not in taken and _of_the_system(entry):
             found.append(MetricEntry(spec=Spec(BEFORE, {"metric": entry.spec}, entry.spec.folder), name=name, where=entry.where))
     return tuple(found)
+
+
+def _refuse_of_repeats(entries: Sequence[MetricEntry], faults: list[Fault]) -> None:
+    """Refuse metrics of all repeats of a sample: a trained system answers each sample once, and its seeds are no repeats."""
+    for entry in entries:
+        cls = registry.installed().entries["metric"].get(entry.spec.name)
+        if cls is not None and "responses" in (cls.cls.reads if isinstance(cls.cls.reads, tuple) else ()):
+            message = f"'{entry.spec.name}' is over the repeats of a sample, which a training task does not make"
+            faults.append(Fault(message, entry.where))
 
 
 def _of_the_system(entry: MetricEntry) -> bool:

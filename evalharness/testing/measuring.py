@@ -131,12 +131,18 @@ class MetricSubject:
 
     def _values(self, batch: Batch) -> dict[str, Any]:
         from evalharness.scoring.measuring import ParentValues, measure
+        from evalharness.scoring.repeats import Samples
 
+        of_samples = self.entry.of_samples
+        rows = _repeats(batch) if of_samples else batch
         measured: dict[str, Measured] = {}
         for entry in self.entries[:-1]:
-            none = [None] * len(batch)
-            measured[entry.name] = measure(entry, batch, failures=none, policy="exclude", measured=measured)
-        return {score: ParentValues.of(score, measured[score]) for score in self.metric.uses}
+            none = [None] * len(rows)
+            measured[entry.name] = measure(entry, rows, failures=none, policy="exclude", measured=measured)
+        values = {score: ParentValues.of(score, measured[score]) for score in self.metric.uses}
+        if not of_samples:
+            return values
+        return {score: column.by_sample(Samples.of(rows), lists=True) for score, column in values.items()}
 
     def score(self, statistics: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
         """Return the scores of this shape by name; raises PluginFault for wrong keys, shapes and exceptions."""
@@ -171,3 +177,11 @@ class MetricSubject:
         supported = [request for request in distinct.values() if isinstance(request, model.supports)]
         refused = Response(error=Failure("not supported", f"model '{model.name}' does not answer this kind of request"))
         return dict.fromkeys(distinct, refused) | {request.key(""): response for request, response in model.answer(supported)}
+
+
+def _repeats(batch: Batch) -> Batch:
+    """Return a batch with a row for each of the responses of a sample, as they were before they were gathered."""
+    places = [row for row, texts in enumerate(batch.columns["responses"]) for _ in texts]
+    columns = {name: [column[row] for row in places] for name, column in batch.columns.items() if name != "responses"}
+    columns["response"] = [text for texts in batch.columns["responses"] for text in texts]
+    return Batch(columns, [batch.ids[row] for row in places])

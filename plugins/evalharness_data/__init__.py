@@ -15,6 +15,8 @@ def evalharness_datasets() -> list[type[eh.Dataset]]:
 
 @eh.hookimpl
 def evalharness_transforms() -> list[type[eh.Transform]]:
+    from evalharness_data.refusing import Refusal
     from evalharness_data.transforms import FirstLine, Strip
+    from evalharness_data.voting import MajorityVote
 
-    return [Strip, FirstLine]
+    return [Strip, FirstLine, MajorityVote, Refusal]

@@ -58,7 +58,8 @@ class Faithfulness(eh.Metric):
     passed over. The response scores half the minimum plus half the mean of its claims.
 
     Sentences that refuse, and those with fewer than three content words besides numbers and names, are no claims and left
-    out. Unmeasured: `empty response` (no content word), `no contexts`, `refusal` and `too short` (no claim is left).
+    out. Unmeasured: `empty response` (no content word), `no contexts`, `refusal` and `too short` (no claim is left); a
+    response that the transform `refusal` marks is a `refusal` whatever else it says.
     A negation, a swapped number that occurs elsewhere or a change of roles is not noticed, and an honest paraphrase scores
     low. More passages raise the score, so systems that retrieve different numbers of passages are not comparable by it.
 
@@ -70,9 +71,13 @@ class Faithfulness(eh.Metric):
 
     name, better, range, family = "faithfulness", "higher", (0, 1), "faithfulness"
 
-    def measure(self, response: Sequence[str], contexts: Sequence[Sequence[eh.Passage] | None]) -> eh.Rows:
+    def measure(self, response: Sequence[str], contexts: Sequence[Sequence[eh.Passage] | None], batch: eh.Batch) -> eh.Rows:
         evidence = [self.evidence(text or "", passages or ()) for text, passages in zip(response, contexts, strict=True)]
-        found = [_value(*row) for row in zip(response, contexts, evidence, strict=True)]
+        marked = batch.columns.get("refused") or [None] * len(response)
+        found = [
+            "refusal" if refused else _value(text, passages, sentences)
+            for text, passages, sentences, refused in zip(response, contexts, evidence, marked, strict=True)
+        ]
         reasons = {row: value for row, value in enumerate(found) if isinstance(value, str)}
         shown = {row: [sentence.plain() for sentence in sentences] for row, sentences in enumerate(evidence) if sentences}
         return eh.Rows({"value": [math.nan if isinstance(value, str) else value for value in found]}, reasons, shown)

@@ -1,4 +1,4 @@
-"""Plugins that need nothing but other plugins: the metrics `combine`, `before` and `drift`."""
+"""Plugins that need nothing but other plugins: `combine`, `before` and `drift`, and scores over the repeats of a sample."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ def evalharness_metrics() -> list[type[Metric]]:
     from evalharness_simple.before import Before
     from evalharness_simple.combine import Combine
     from evalharness_simple.drift import Drift
+    from evalharness_simple.repeats import BestOf, MajorityVote, PassAtK, PassHatK, RepeatSpread, RepeatVariance
 
-    return [Before, Combine, Drift]
+    return [Before, BestOf, Combine, Drift, MajorityVote, PassAtK, PassHatK, RepeatSpread, RepeatVariance]

@@ -189,7 +189,7 @@ def test_answers_that_infrastructure_lost_are_errors():
 
 def test_who_asks_can_ask_beforehand_whom_the_metric_will_see():
     table = batch(response=["a", None, "c"])
-    assert excluded(Entry.of(Judge()), table, failures=[LOST, None, None], measured={}) == [
+    assert excluded(Entry.of(Judge()), table, failures=[LOST, None, None], parents={}) == [
         "error: connection",
         "no response",
         None,
