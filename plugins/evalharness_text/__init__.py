@@ -9,9 +9,9 @@ from evalharness import Metric, hookimpl
 def evalharness_metrics() -> list[type[Metric]]:
     """Return the text metrics."""
     from evalharness_text.answers import ExactMatch, RefusalCorrectness, TokenF1
-    from evalharness_text.bleu import Bleu
+    from evalharness_text.bleu import Bleu, SentenceBleu
     from evalharness_text.choices import ChoiceAccuracy
     from evalharness_text.likelihood import BitsPerByte, Perplexity
     from evalharness_text.rouge import Rouge
 
-    return [BitsPerByte, Bleu, ChoiceAccuracy, ExactMatch, Perplexity, RefusalCorrectness, Rouge, TokenF1]
+    return [BitsPerByte, Bleu, ChoiceAccuracy, ExactMatch, Perplexity, RefusalCorrectness, Rouge, SentenceBleu, TokenF1]
