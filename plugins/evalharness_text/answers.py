@@ -1,4 +1,4 @@
-"""Metrics that hold a short answer against its references: exact match, word overlap, and whether to refuse."""
+"""Metrics that hold a short answer against its references: exact match and word overlap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
-from evalharness import Batch, Metric, Rows, is_refusal
+from evalharness import Batch, Metric, Rows
 from evalharness_text.squad import squad_words
 
 Normalise = Literal["squad", "none"]
@@ -113,25 +113,3 @@ def word_f1(words: Words, other: Words) -> float:
         shared = sum(min(left[kind], right[kind]) for kind in kinds.intersection(other))
     precision, recall = shared / len(words), shared / len(other)
     return 2 * precision * recall / (precision + recall)
-
-
-class RefusalCorrectness(Metric):
-    """Share of samples in which the system refused exactly where no answer exists, 0 to 1.
-
-    A sample without references is unanswerable: refusing is right there and wrong everywhere else. What counts as a
-    refusal is `evalharness.is_refusal`, a fixed list of English phrases; whether an answer is right plays no part.
-
-    >>> import evalharness as eh
-    >>> metric = eh.load_metric("refusal_correctness")
-    >>> metric.measure(response=["I don't know.", "In 1931."], references=[[], []])
-    {'right': [1.0, 0.0]}
-    """
-
-    name, better, range = "refusal_correctness", "higher", (0, 1)
-    cite: ClassVar[str] = "Rajpurkar et al., Know What You Don't Know: Unanswerable Questions for SQuAD, ACL 2018"
-    reference: ClassVar[str] = "closed form; the refusal patterns are tested on hand-read responses of real models"
-
-    def measure(self, response: list[str], references: list[list[str]]) -> dict[str, list[float]]:
-        """Return whether each response refuses if and only if it has no reference."""
-        pairs = zip(response, references, strict=True)
-        return {"right": [float(is_refusal(text) is not bool(texts)) for text, texts in pairs]}

@@ -136,4 +136,5 @@ def test_refusing_is_right_where_there_is_no_answer_and_only_there() -> None:
     metric = eh.load_metric("refusal_correctness")
     response = ["I don’t know.", "In 1931.", "The passages do not mention it.", "In 1931.", ""]
     references = [[], [], ["1931"], ["1930"], []]
-    assert metric.measure(response=response, references=references) == {"right": [1.0, 0.0, 0.0, 1.0, 0.0]}
+    found = metric.measure(response=response, references=references, batch=eh.Batch({}))
+    assert found == {"right": [1.0, 0.0, 0.0, 1.0, 0.0]}
