@@ -11,8 +11,9 @@ def evalharness_metrics() -> list[type[Metric]]:
     from evalharness_text.answers import ExactMatch, TokenF1
     from evalharness_text.bleu import Bleu, SentenceBleu
     from evalharness_text.choices import ChoiceAccuracy
+    from evalharness_text.chrf import Chrf
     from evalharness_text.likelihood import BitsPerByte, Perplexity
     from evalharness_text.refusing import RefusalCorrectness
     from evalharness_text.rouge import Rouge
 
-    return [BitsPerByte, Bleu, ChoiceAccuracy, ExactMatch, Perplexity, RefusalCorrectness, Rouge, SentenceBleu, TokenF1]
+    return [BitsPerByte, Bleu, ChoiceAccuracy, Chrf, ExactMatch, Perplexity, RefusalCorrectness, Rouge, SentenceBleu, TokenF1]
