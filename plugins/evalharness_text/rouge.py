@@ -1,29 +1,35 @@
-"""ROUGE: overlap of n-grams and longest common subsequences, by the rules of the rouge-score package."""
+"""ROUGE: overlap of n-grams, common subsequences and skip-bigrams.
+
+The four usual variants with stemmer take 1/20 of the time of rouge-score 0.1.2 on 2,000 pairs of 40 to 80 words, with
+equal values (`python -m benchmarks.rouge`).
+"""
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import ClassVar, Literal
 
 from evalharness import Metric, Rows
 from evalharness_text.answers import without_reference
+from evalharness_text.rouge_overlaps import Compare, Overlap, Text, Variant, comparison
+from evalharness_text.words import Words, ascii_lines, stems, unicode_lines
 
-Variant = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
-Words = list[str]
-_KEPT = bytes(code if chr(code).isalnum() else ord(" ") for code in range(128)).ljust(256, b" ")
+_LINES: dict[str, Callable[[str], list[Words]]] = {"rouge": ascii_lines, "unicode": unicode_lines}
 
 
 class Rouge(Metric):
-    """F1 of what a response and its best reference share, mean over samples, 0 to 1 for each variant.
+    """F1, precision or recall of what a response and its best reference share, mean over samples, 0 to 1 for each variant.
 
-    `rouge1` and `rouge2` share words and pairs of words, `rougeL` the longest common subsequence of words, `rougeLsum`
-    the union of such subsequences line by line (sentences are split at line breaks alone). The best reference is the
-    one with the highest F1, for each variant by itself. `stemmer` reduces words of more than three letters to their
-    Porter stem. Words are runs of a-z and 0-9 in lower case: a text in another script has none and scores 0. A
-    sample without references is unmeasured.
+    `rouge1` to `rouge9` share words, pairs of words and so on; `rougeL` the longest common subsequence of words;
+    `rougeLsum` the union of such subsequences line by line (sentences are split at line breaks alone); `rougeW` a common
+    subsequence in which a run of k words weighs k ** `weight`; `rougeS` pairs of words in their order with at most `gap`
+    words between them (4 as in ROUGE-S4 and SU4; null: any number; 0: `rouge2`), and `rougeSU` these and single words.
+    The best reference is the one with the highest F1, the first of several, for each variant by itself; of it `report`
+    tells the "fmeasure", the "precision" (the share of the response) or the "recall" (the share of the reference).
+    `tokenize`: with "rouge" words are runs of a-z and 0-9 in lower case, so that a text in another script has none and
+    scores 0; with "unicode" letters and digits of any script, Chinese and Japanese characters one by one. `stemmer`
+    reduces words of more than three letters to their (English) Porter stem. A text without words, or too short for an
+    n-gram, shares nothing: 0. A sample without references is unmeasured.
 
     >>> metric = Rouge(variants=("rouge1", "rougeL"))
     >>> metric.parts
@@ -32,16 +38,29 @@ class Rouge(Metric):
     {'.rouge1': [0.75], '.rougeL': [0.75]}
     """
 
-    name, better, range = "rouge", "higher", (0, 1)
+    name, better, range, family = "rouge", "higher", (0, 1), "rouge"
+    formula: ClassVar[str] = "F = 2 P R / (P + R), P = shared / all of the response, R = shared / all of the reference"
     cite: ClassVar[str] = "Lin, ROUGE: A Package for Automatic Evaluation of Summaries, ACL workshop 2004"
-    reference: ClassVar[str] = "rouge-score 0.1.2 RougeScorer.score_multi, fmeasure"
+    reference: ClassVar[str] = (
+        "rouge-score 0.1.2 RougeScorer.score_multi for rouge1 to rouge9, rougeL and rougeLsum; W, S and SU, which it lacks, are "
+        "held against the definitions of the paper and its worked examples. The script ROUGE-1.5.5 differs: it counts W over "
+        "unions of lines, and leaves the last word out of the single words of SU."
+    )
 
     variants: tuple[Variant, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
     stemmer: bool = False
+    tokenize: Literal["rouge", "unicode"] = "rouge"
+    report: Literal["fmeasure", "precision", "recall"] = "fmeasure"
+    weight: float = 1.2
+    gap: int | None = 4
 
     def __post_init__(self) -> None:
         if not self.variants or len(set(self.variants)) < len(self.variants):
             raise ValueError("variants must name at least one variant, and none twice")
+        if not 1 <= self.weight <= 10:
+            raise ValueError(f"weight must be 1 (a run weighs its length, as in rougeL) to 10, not {self.weight}")
+        if self.gap is not None and self.gap < 0:
+            raise ValueError(f"gap must be 0 (neighbours only) or more, or null for any distance, not {self.gap}")
 
     @property
     def parts(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -49,144 +68,37 @@ class Rouge(Metric):
         return tuple(f".{variant}" for variant in self.variants)
 
     def measure(self, response: list[str], references: list[list[str]]) -> Rows:
-        """Return the F1 of each variant with the reference that fits best."""
+        """Return the value of each variant with the reference that fits best."""
+        compare = [comparison(variant, self.weight, self.gap) for variant in self.variants]
         rows = [
-            self._row(_Text(text, self.stemmer), [_Text(item, self.stemmer) for item in texts])
+            self._row(self._read(text), list(map(self._read, texts)), compare)
             for text, texts in zip(response, references, strict=True)
         ]
         statistics = {part: [row[column] for row in rows] for column, part in enumerate(self.parts)}
         return Rows(statistics, without_reference(references))
 
-    def _row(self, response: _Text, references: Sequence[_Text]) -> list[float]:
-        return [max((_VARIANTS[variant](item, response) for item in references), default=0.0) for variant in self.variants]
+    def _read(self, text: str) -> Text:
+        lines = _LINES[self.tokenize](text)
+        return Text(list(map(stems, lines)) if self.stemmer else lines)
+
+    def _row(self, response: Text, references: list[Text], compare: list[Compare]) -> list[float]:
+        found = [[shares(item, response) for item in references] for shares in compare]
+        return [_REPORTED[self.report](max(overlaps, key=_fmeasure, default=(0, 0, 0))) for overlaps in found]
 
 
-@dataclass(frozen=True)
-class _Text:
-    """A text whose forms are worked out once, when a variant asks for them."""
-
-    text: str
-    stemmed: bool
-
-    @functools.cached_property
-    def words(self) -> Words:
-        return rouge_words(self.text, self.stemmed)
-
-    @functools.cached_property
-    def lines(self) -> list[Words]:
-        return [words for line in self.text.split("\n") if (words := rouge_words(line, self.stemmed))]
-
-    @functools.cached_property
-    def places(self) -> list[tuple[dict[str, int], int]]:
-        return [(word_places(line), len(line)) for line in self.lines]
-
-    @functools.cached_property
-    def counts(self) -> Counter[str]:
-        return Counter(self.words)
-
-    @functools.cached_property
-    def pairs(self) -> Counter[tuple[str, str]]:
-        return Counter(zip(self.words, self.words[1:], strict=False))
+def _fmeasure(overlap: Overlap) -> float:
+    precision, recall = _precision(overlap), _recall(overlap)
+    return 2 * precision * recall / (precision + recall) if precision else 0.0
 
 
-def rouge_words(text: str, stemmed: bool = False) -> Words:
-    """Return the runs of a-z and 0-9 of a text in lower case, stemmed where they have more than three letters.
-
-    >>> rouge_words("Café-au-lait, 2 cups")
-    ['caf', 'au', 'lait', '2', 'cups']
-    """
-    words = text.lower().encode("ascii", "replace").translate(_KEPT).decode().split()
-    return list(filter(None, map(_stem, words))) if stemmed else words
+def _precision(overlap: Overlap) -> float:
+    shared, _, response = overlap
+    return shared / response if shared else 0.0
 
 
-@functools.lru_cache(maxsize=65536)
-def _stem(word: str) -> str:
-    return _porter().stem(word) if len(word) > 3 else word
+def _recall(overlap: Overlap) -> float:
+    shared, reference, _ = overlap
+    return shared / reference if shared else 0.0
 
 
-@functools.cache
-def _porter() -> Any:
-    from nltk.stem.porter import PorterStemmer
-
-    return PorterStemmer()
-
-
-def _f1(shared: int, reference: int, response: int) -> float:
-    if not shared:
-        return 0.0
-    precision, recall = shared / response, shared / reference
-    return 2 * precision * recall / (precision + recall)
-
-
-def _overlap(left: Counter[Any], right: Counter[Any]) -> int:
-    return sum(min(left[key], right[key]) for key in left.keys() & right.keys())
-
-
-def _rouge1(reference: _Text, response: _Text) -> float:
-    return _f1(_overlap(reference.counts, response.counts), len(reference.words), len(response.words))
-
-
-def _rouge2(reference: _Text, response: _Text) -> float:
-    return _f1(_overlap(reference.pairs, response.pairs), len(reference.words) - 1, len(response.words) - 1)
-
-
-def _rouge_l(reference: _Text, response: _Text) -> float:
-    from rapidfuzz.distance import LCSseq
-
-    return _f1(LCSseq.similarity(reference.words, response.words), len(reference.words), len(response.words))
-
-
-def _rouge_lsum(reference: _Text, response: _Text) -> float:
-    if len(reference.lines) == len(response.lines) == 1:  # then the union is the one subsequence
-        return _rouge_l(reference, response)
-    shared = Counter[str]()
-    for line in reference.lines:
-        union = set[int]().union(*(common_words(line, places, width) for places, width in response.places))
-        shared.update(line[row] for row in union)
-    return _f1(_overlap(shared, response.counts), len(reference.words), len(response.words))
-
-
-def word_places(words: Words) -> dict[str, int]:
-    """Return where each word stands, as the bits of an integer.
-
-    >>> word_places(["a", "b", "a"])
-    {'a': 5, 'b': 2}
-    """
-    places: dict[str, int] = {}
-    for place, word in enumerate(words):
-        places[word] = places.get(word, 0) | 1 << place
-    return places
-
-
-def common_words(words: Words, places: dict[str, int], width: int) -> list[int]:
-    """Return which of the words make a longest common subsequence with the `width` words that `places` describes.
-
-    Of several longest ones it is the one that rouge-score's backtracking finds. The table of lengths is kept as one
-    integer a row, bit j of which is 0 where the length grows from column j to j + 1 (Hyyrö, Bit-Parallel LCS-length
-    Computation Revisited, 2004); a word that occurs nowhere repeats the row before and is passed over.
-
-    >>> common_words(["a", "b", "c", "d"], word_places(["b", "x", "d"]), 3)
-    [3, 1]
-    """
-    rows, flat = [], -1
-    for row, word in enumerate(words):
-        match = places.get(word)
-        if match:
-            before, step = flat, flat & match
-            flat = (flat + step) | (flat - step)
-            rows.append((row, match, before, flat))
-    taken, left = [], (1 << width) - 1  # the columns left to walk through, from the last corner of the table
-    for row, match, before, flat in reversed(rows):
-        last = (match & left).bit_length()
-        if last and (last == left.bit_length() or (before & left).bit_count() > (flat & left).bit_count()):
-            taken.append(row)
-            left = (1 << last - 1) - 1
-    return taken
-
-
-_VARIANTS: dict[str, Callable[[_Text, _Text], float]] = {
-    "rouge1": _rouge1,
-    "rouge2": _rouge2,
-    "rougeL": _rouge_l,
-    "rougeLsum": _rouge_lsum,
-}
+_REPORTED = {"fmeasure": _fmeasure, "precision": _precision, "recall": _recall}
