@@ -1,4 +1,4 @@
-"""Writes docs/reference.md: every command and every plugin that comes with evalharness, in their own words.
+"""Writes what commands and plugins say of themselves: docs/reference.md, all of it, and docs/metrics.md, the catalogue.
 
 Run it after a change of a docstring, an option or a command: python docs/generate.py
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from evalharness import registry
 from evalharness.cli.describe import description, facts, flow
 from evalharness.cli.main import COMMANDS, cli
 
-TARGET = Path(__file__).parent / "reference.md"
+FOLDER = Path(__file__).parent
+CATALOGUE = """# Metrics
+
+Every metric that comes with evalharness, by family. Written by `docs/generate.py` from what the metrics say of themselves;
+`evalharness describe NAME` prints all of one: options with their defaults, what it reads, where the definition comes from,
+and an example. The last column has the implementation that the tests compare it with, and the largest difference that they
+saw (relative for values beyond 1): 0 is equality to the last bit. [Write your own](plugins.md) as a package.
+"""
 HEAD = """# Reference
 
 Written by `docs/generate.py` from what commands and plugins say of themselves; `evalharness describe NAME` prints the same.
@@ -53,6 +61,35 @@ def _plugins(kind: registry.Kind) -> str:
     return "\n\n".join([f"## {registry.plural(kind).capitalize()}", *blocks]) + "\n"
 
 
+def catalogue() -> str:
+    """Return the page of all metrics."""
+    families: dict[str, list[dict[str, Any]]] = {}
+    for entry in _ours("metric"):
+        described = description("metric", entry)
+        families.setdefault(described.get("family") or described["plugin"], []).append(described)
+    sections = [f"## {_title(name)}\n\n{_table(families[name])}" for name in sorted(families)]
+    return "\n".join([CATALOGUE, *sections])
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _table(metrics: Sequence[dict[str, Any]]) -> str:
+    head = "| metric | | what it is | formula | verified against |\n|---|---|---|---|---|"
+    return "\n".join([head, *map(_row, metrics)]) + "\n"
+
+
+def _row(described: dict[str, Any]) -> str:
+    first = " ".join(described["description"].partition("\n\n")[0].split())
+    told = dict(facts(described))
+    seen = f" ({told['largest difference'].partition(';')[0]})" if "largest difference" in told else ""
+    arrow = {"higher": "↑", "lower": "↓"}.get(described.get("better", ""), "")
+    link = f"[`{described['name']}`](reference.md#{described['name']})"
+    cells = [link, arrow, first, described.get("formula", ""), told.get("verified against", "") + seen]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
 def _plugin(described: dict[str, Any]) -> str:
     lines = [f"- {label}: {text}" for label, text in facts(described)]
     lines += [f"- option `{item['name']}`: {item['type']}; {_default(item)}" for item in described["options"]]
@@ -75,4 +112,5 @@ def _as_written(part: str) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(reference(), encoding="utf-8")
+    for name, text in (("reference.md", reference()), ("metrics.md", catalogue())):
+        (FOLDER / name).write_text(text, encoding="utf-8")

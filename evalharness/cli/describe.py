@@ -37,8 +37,9 @@ STATED = (
     "tags",
     "cite",
     "reference",
+    "agreement",
 )
-LABELS = {"cite": "citation", "reference": "verified against"}
+LABELS = {"cite": "citation", "reference": "verified against", "agreement": "largest difference"}
 PLACES: dict[registry.Kind, str] = {
     "metric": "metrics:\n  - ",
     "loss": "arms:\n  ARM: ",
@@ -123,6 +124,10 @@ def _stated(kind: registry.Kind, cls: Any) -> dict[str, Any]:
     values["supports"] = [each.kind for each in values["supports"] or ()]
     if kind == "loss" and plugin is not cls:
         values |= _tensors(plugin)
+    if kind == "metric":
+        from evalharness.testing.agreement import recorded_agreement
+
+        values["agreement"] = recorded_agreement(cls.__module__.partition(".")[0]).get(cls.name)
     return {name: value for name, value in values.items() if value and not isinstance(value, property)}
 
 
@@ -191,6 +196,8 @@ def _fact(name: str, value: Any) -> str:
     if name == "range":
         low, high = value
         return f"{low} or more" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+    if name == "agreement":
+        return f"{value['difference']:.1e} in {value['comparisons']:,} comparisons; tests allow {value['tolerance']:.0e}"
     if name == "needs":
         return f"pip install 'evalharness[{value}]'"
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -36,6 +36,14 @@
     return section("Response", why, shown);
   };
 
+  // What the model said, and what each transform of the chain made of it.
+  const steps = (fields) => {
+    if (!Array.isArray(fields?.transforms)) return null;
+    const step = ({ by, text: made }) => element("li", {},
+      element("span", { className: "dim" }, by === "model" ? "the model said" : by), pre(made));
+    return folded("What the transforms made of the response", element("ol", { className: "plain", start: 0 }, fields.transforms.map(step)));
+  };
+
   const PLACES = ["start", "end", "passage", "passage_start", "passage_end", "score", "status", "note"];
   const slice = (value, start, end) => [...value].slice(start, end).join("");
   const evidenceRow = (sample) => ({ metric, item, number: place, tone }) => {
@@ -124,7 +132,7 @@
     ]));
   };
 
-  const OWN = ["input", "references"];
+  const OWN = ["input", "references", "transforms"];
   const fields = (found) => {
     const rest = Object.entries(found ?? {}).filter(([name, value]) => !OWN.includes(name) && given(value));
     return rest.length ? folded("Fields", facts(rest)) : null;
@@ -135,7 +143,7 @@
   const body = (sample, row) => {
     const found = items(sample);
     const left = element("div", { className: "reading" },
-      input(sample.fields), response(sample, row, found), choices(sample.fields, sample.response), references(sample.fields), evidenceTable(sample, found), contexts(sample, found),
+      input(sample.fields), response(sample, row, found), steps(sample.fields), choices(sample.fields, sample.response), references(sample.fields), evidenceTable(sample, found), contexts(sample, found),
       prompt(sample.prompt), replies(sample.answers), fields(sample.fields), statistics(sample.statistics));
     const content = element("div", { className: "sample-body" }, left, element("div", { className: "beside" }, scores(row)));
     evidence.link(content);
