@@ -5,6 +5,7 @@ Run it after a change of a docstring, an option or a command: python docs/genera
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import textwrap
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from evalharness.cli.main import COMMANDS, cli
 FOLDER = Path(__file__).parent
 CATALOGUE = """# Metrics
 
-Every metric that comes with evalharness, by family. Written by `docs/generate.py` from what the metrics say of themselves;
+Every metric that comes with evalharness. Written by `docs/generate.py` from what the metrics say of themselves;
 `evalharness describe NAME` prints all of one: options with their defaults, what it reads, where the definition comes from,
 and an example. The last column has the implementation that the tests compare it with, and the largest difference that they
 saw (relative for values beyond 1): 0 is equality to the last bit. [Write your own](plugins.md) as a package.
@@ -62,22 +63,26 @@ def _plugins(kind: registry.Kind) -> str:
 
 
 def catalogue() -> str:
-    """Return the page of all metrics."""
-    families: dict[str, list[dict[str, Any]]] = {}
+    """Return the page of all metrics, a table for each package of them, relatives beside each other."""
+    packages: dict[str, list[registry.Entry]] = {}
     for entry in _ours("metric"):
-        described = description("metric", entry)
-        families.setdefault(described.get("family") or described["plugin"], []).append(described)
-    sections = [f"## {_title(name)}\n\n{_table(families[name])}" for name in sorted(families)]
+        packages.setdefault(entry.cls.__module__.partition(".")[0], []).append(entry)
+    sections = [
+        f"{_title(name)}\n\n{_table([description('metric', one) for one in packages[name]])}" for name in sorted(packages)
+    ]
     return "\n".join([CATALOGUE, *sections])
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def _title(package: str) -> str:
+    """Return the heading of a package and the first line that it says of itself."""
+    said = (inspect.getdoc(importlib.import_module(package)) or "").partition("\n\n")[0]
+    return f"## {package.removeprefix('evalharness_').capitalize()}\n\n{said}"
 
 
 def _table(metrics: Sequence[dict[str, Any]]) -> str:
     head = "| metric | | what it is | formula | verified against |\n|---|---|---|---|---|"
-    return "\n".join([head, *map(_row, metrics)]) + "\n"
+    relatives = sorted(metrics, key=lambda described: (described.get("family", ""), described["name"]))
+    return "\n".join([head, *map(_row, relatives)]) + "\n"
 
 
 def _row(described: dict[str, Any]) -> str:
