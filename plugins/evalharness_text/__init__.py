@@ -15,5 +15,18 @@ def evalharness_metrics() -> list[type[Metric]]:
     from evalharness_text.likelihood import BitsPerByte, Perplexity
     from evalharness_text.refusing import RefusalCorrectness
     from evalharness_text.rouge import Rouge
+    from evalharness_text.ter import Ter
 
-    return [BitsPerByte, Bleu, ChoiceAccuracy, Chrf, ExactMatch, Perplexity, RefusalCorrectness, Rouge, SentenceBleu, TokenF1]
+    return [
+        BitsPerByte,
+        Bleu,
+        ChoiceAccuracy,
+        Chrf,
+        ExactMatch,
+        Perplexity,
+        RefusalCorrectness,
+        Rouge,
+        SentenceBleu,
+        Ter,
+        TokenF1,
+    ]

@@ -35,7 +35,7 @@ class Chrf(Metric):
 
     name, better, unit, range, family = "chrf", "higher", "points", (0, 100), "chrf"
     formula: ClassVar[str] = (
-        "100 (1 + beta^2) P R / (beta^2 P + R), P and R means over n of matched_n / total_n, / reference_total_n"
+        "100 (1 + beta^2) P R / (beta^2 P + R), P and R means over orders of matched / total, / reference_total"
     )
     cite: ClassVar[str] = "Popović, chrF, WMT 2015; Popović, chrF++: words helping character n-grams, WMT 2017"
     reference: ClassVar[str] = "sacrebleu 2.6.0 CHRF.corpus_score, sentence_score"
@@ -97,8 +97,8 @@ class Chrf(Metric):
 def _shared(pairs: list[tuple[str, str]], split: Callable[[str], Tokens], order: int) -> tuple[Any, Any, Any]:
     """Return the matched n-grams of each pair, those of the response and those of the reference."""
     tokens = [(split(own), split(text)) for own, text in pairs]
-    totals = (ngram_counts([len(pair[side]) for pair in tokens], order) for side in (0, 1))
-    return clipped_matches(tokens, order), *totals
+    total, reference_total = (ngram_counts([len(pair[side]) for pair in tokens], order) for side in (0, 1))
+    return clipped_matches(tokens, order), total, reference_total
 
 
 def _without_space(text: str) -> str:
