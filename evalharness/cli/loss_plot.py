@@ -32,7 +32,7 @@ def draw_loss(loss: Loss, path: Path) -> Path:
     """
     for package, extra in (("matplotlib", "train"), ("torch", "hf")):
         _need(package, extra)
-    from evalharness.training.curves import framed, saved
+    from evalharness.results.drawing import framed, saved
 
     axis, places, values, slopes = _curve(loss)
     with framed(2, 1) as (figure, axes):

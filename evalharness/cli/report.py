@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalharness.results.folder import PICTURES
 from evalharness.results.wording import ARROWS, counted, notes, number, stopped
 
 if TYPE_CHECKING:
@@ -21,7 +23,16 @@ def table(record: Record) -> str:
     titles = ("score", "value", "95% interval", "samples", "")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
     lines = [_line(row, widths) for row in (titles, ["─" * width for width in widths], *rows)]
-    return "\n".join([head, "", *lines, "", *_notes(record), _cost(record.usage), str(record.provenance["folder"])])
+    return "\n".join(
+        [head, "", *lines, "", *_notes(record), _cost(record.usage), *_folder(Path(str(record.provenance["folder"])))]
+    )
+
+
+def _folder(folder: Path) -> list[str]:
+    """Return where the run is, and where the pictures are that its metrics drew."""
+    pictures = sorted(folder.glob(f"{PICTURES}/*.png"))
+    several = f" and {len(pictures) - 1} more" if len(pictures) > 1 else ""
+    return [*([f"figures: {pictures[0]}{several}"] if pictures else []), str(folder)]
 
 
 def _line(cells: Any, widths: list[int]) -> str:

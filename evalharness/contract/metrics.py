@@ -88,7 +88,7 @@ class Metric(Plugin):
         return means if self.parts else next(iter(means.values()))
 
     def figures(self, *_: Any, **sums: Any) -> Sequence[Figure | Matrix]:
-        """Return pictures of the whole, from the arguments that `score` gets for it; none by default."""
+        """Return pictures of the whole, from the arguments that `score` gets for it (weights of one); none by default."""
         return ()
 
     def ask(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Any) -> list[list[Request]]:

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from evalharness.contract import Curve, Figure, Matrix
+from evalharness.results.figures import MOST_NUMBERS, bar_width
+from evalharness.results.wording import cell
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -198,6 +202,67 @@ def load(cells: Sequence[tuple[int, int, int, float]], experts: int, title: str 
         # Without strokes of their own colour, seams show between the cells.
         "mark": {"type": "rect", "stroke": {"expr": "scale('color', datum.share)"}},
         "encoding": {"x": x, "x2": {"field": "stop"}, "y": y, "y2": {"field": "top"}, "color": colour, "tooltip": tooltip},
+    }
+
+
+def figure(drawn: Figure) -> Spec:
+    """Return the curves of a metric's figure, each in its style; a dashed one has the colour of a thing to compare with."""
+    rows = [row for curve in drawn.curves for row in _points_of(curve)]
+    scales = ({"domain": list(ends), "nice": False} if ends else {"zero": False} for ends in (drawn.x_range, drawn.y_range))
+    axes = zip(("x", "y"), (drawn.x, drawn.y), scales, strict=True)
+    x, y = ({"field": field, "type": "quantitative", "title": title, "scale": scale} for field, title, scale in axes)
+    names = [curve.name for curve in drawn.curves if curve.style != "dashed"]
+    legend = {"orient": "top"} if any(names) and len(names) <= COLOURS else None
+    scale = {"domain": names, "range": "category"}
+    colour = {"field": "curve", "type": "nominal", "title": None, "legend": legend, "scale": scale}
+    told = {"tooltip": [{"field": "curve", "title": "of"}, *_tooltip(("x", drawn.x), ("y", drawn.y))]}
+    line = {"x": x, "y": y, "order": {"field": "place"}}  # a curve may go straight up, so its points keep their order
+    span = {"x": {**x, "field": "start"}, "x2": {"field": "stop"}, "y": y, "y2": {"datum": 0}}
+    seen = {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0}
+    layers = [
+        _styled("bars", _layer({"type": "bar", "opacity": 0.7}, **span, color=colour, **told)),
+        _styled("dashed", _layer({"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.2}, **line, detail={"field": "curve"})),
+        _styled("line", _layer({"type": "line", "strokeWidth": 1.8}, **line, color=colour)),
+        _styled("line", {**_layer({"type": "point"}, x=x, y=y, opacity=seen, **told), "params": [NEAR]}),
+        _styled("points", _layer({"type": "point"}, x=x, y=y, color=colour, **told)),
+    ]
+    used = {curve.style for curve in drawn.curves}
+    shown = [layer for layer in layers if layer["transform"][0]["filter"]["equal"] in used]
+    return {**_frame(rows, height=320), "layer": shown}
+
+
+def _points_of(curve: Curve) -> Iterator[Spec]:
+    half = bar_width(curve) / 2
+    for place, (x, y) in enumerate(zip(curve.x, curve.y, strict=True)):
+        ends = {"start": x - half, "stop": x + half} if curve.style == "bars" else {}
+        yield {"curve": curve.name, "style": curve.style, "place": place, "x": x, "y": y, **ends}
+
+
+def _styled(style: str, layer: Spec) -> Spec:
+    return {"transform": [{"filter": {"field": "style", "equal": style}}], **layer}
+
+
+def matrix(drawn: Matrix) -> Spec:
+    """Return a table of numbers as a heat map: the more colour, the greater; with the numbers, where they are not too many."""
+    rows = [
+        {"row": row, "column": column, "value": value, "text": cell(value)}
+        for row, values in zip(drawn.row_labels, drawn.values, strict=True)
+        for column, value in zip(drawn.column_labels, values, strict=True)
+    ]
+    axis = {"domain": False, "ticks": False, "labelLimit": 140, "labelOverlap": True}
+    slanted = max(map(len, drawn.column_labels)) > 6
+    above = {**axis, "orient": "top", "labelAngle": -40 if slanted else 0, "labelLimit": 80}
+    x = {"field": "column", "type": "nominal", "sort": None, "title": drawn.columns, "axis": above}
+    y = {"field": "row", "type": "nominal", "sort": None, "title": drawn.rows, "axis": axis}
+    low = min((0.0, *(value for values in drawn.values for value in values)))
+    fill = {"field": "value", "type": "quantitative", "legend": None, "scale": {"domainMin": low, "range": [0.03, 0.85]}}
+    titles = (("row", drawn.rows), ("column", drawn.columns), ("text", "value"))
+    tooltip = [{"field": field, "title": title} for field, title in titles]
+    numbers = [_layer({"type": "text"}, text={"field": "text"})] if len(rows) <= MOST_NUMBERS else []
+    return {
+        **_frame(rows, height=max(90, min(34 * len(drawn.row_labels), 400))),
+        "encoding": {"x": x, "y": y, "tooltip": tooltip},
+        "layer": [_layer({"type": "rect"}, fillOpacity=fill), *numbers],
     }
 
 

@@ -17,6 +17,7 @@ from evalharness.errors import BusyError, DataError, EvalharnessError
 RECORD, REPLICATES, SAMPLES, TASK, LOG, LOCK = (
     "record.json", "replicates.npz", "samples.parquet", "task.yaml", "log.jsonl", ".lock",
 )  # fmt: skip
+FIGURES, PICTURES = "figures.json", "figures"
 
 
 class CannotWrite(DataError):
@@ -90,8 +91,8 @@ def make(folder: Path) -> None:
 def begin(folder: Path) -> None:
     """Remove the results of an earlier run, so that none stands beside samples that are not its own."""
     with _explained(folder):
-        for name in (RECORD, REPLICATES):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / RECORD, folder / REPLICATES, folder / FIGURES, *(folder / PICTURES).glob("*.png")):
+            path.unlink(missing_ok=True)
 
 
 def _holder(file: TextIO) -> str:

@@ -23,6 +23,15 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def cell(value: float) -> str:
+    """Return a number as a cell of a table holds it: a whole one as it is.
+
+    >>> cell(1200.0), cell(0.25)
+    ('1,200', '0.250')
+    """
+    return f"{value:,.0f}" if value == int(value) else number(value)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a number of things.
 

@@ -13,6 +13,7 @@ from typing import Any
 from evalharness.contract import Batch, Sample
 from evalharness.data import DataFault, SampleReader, read_samples
 from evalharness.registry import Registry
+from evalharness.results.figures import write_figures
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, begin, whole, write_text
 from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
@@ -150,6 +151,7 @@ class Execution:
         write_text(folder / TASK, task_yaml(task))
         with whole(folder / REPLICATES) as path:
             write_replicates(path, {name: values for _, one in finished for name, values in one.replicates.items()})
+        write_figures(folder, {entry.name: one.figures for entry, one in finished})
         write_text(folder / RECORD, record.to_json())
         return record
 

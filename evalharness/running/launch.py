@@ -11,6 +11,7 @@ from evalharness import registry
 from evalharness.contract import digest
 from evalharness.data import read_samples
 from evalharness.errors import DataError, Fault, FaultsFound
+from evalharness.results.figures import draw_figures
 from evalharness.results.folder import CannotWrite, Log, locked, refuse_foreign
 from evalharness.results.record import Record
 from evalharness.running.execution import Execution, Run, Tell, Watch, make_pipeline
@@ -69,7 +70,9 @@ def run(
         stack.enter_context(locked(started.folder))
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
-        return Execution(started, parts, plugins, opened, watch, log).record(tell)
+        record = Execution(started, parts, plugins, opened, watch, log).record(tell)
+        draw_figures(started.folder, tell)
+        return record
 
 
 @contextmanager

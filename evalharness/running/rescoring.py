@@ -16,6 +16,7 @@ import numpy
 from evalharness import registry
 from evalharness.contract import Batch, Failure, File, Passage, Sample, Spec, canonical
 from evalharness.errors import DataError
+from evalharness.results.figures import plain_figures, read_figures
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, folder_of
 from evalharness.results.record import Record, read_record
 from evalharness.results.replicates import read_replicates
@@ -23,7 +24,7 @@ from evalharness.results.samples import read_answers, read_batches
 from evalharness.running.goals import bounded_means
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import build_chain
-from evalharness.running.pipeline import ROWS_A_BATCH, Answered, Row
+from evalharness.running.pipeline import Answered, Row, rows_a_batch
 from evalharness.running.seeds import SeedScoring, values_by_seed
 from evalharness.running.watching import Replay
 from evalharness.scoring import Chain, Entry, Finished, Measured, Score, mean_over_seeds, seed_of
@@ -89,6 +90,7 @@ def rescore(folder: str | Path, *, statistics_only: bool = False) -> Agreement:
         *again.of_stopping(record),
         *again.of_seeds(record),
         *again.of_scores(record, replicates),
+        *again.of_figures(folder),
         *again.found.values(),
     )
     return Agreement(folder, "statistics" if statistics_only else "measure", len(again.chain.score_names), differences)
@@ -137,7 +139,7 @@ class _Again:
 
     def add_samples(self, path: Path) -> None:
         """Measure all samples again."""
-        for columns, stored in read_batches(path, self.chain.entries, ROWS_A_BATCH):
+        for columns, stored in read_batches(path, self.chain.entries, rows_a_batch(self.task.repeats)):
             batch = Batch(_columns(columns), columns["id"])
             for entry in self.chain.entries:
                 batch.memo["answers", entry.name] = [read_answers(answers, entry.name) for answers in columns["answers"]]
@@ -150,7 +152,7 @@ class _Again:
 
     def add_statistics(self, path: Path) -> None:
         """Add the stored statistics again."""
-        for columns, stored in read_batches(path, self.chain.entries, ROWS_A_BATCH, texts=("id", "group", "repeat")):
+        for columns, stored in read_batches(path, self.chain.entries, rows_a_batch(1), texts=("id", "group", "repeat")):
             for entry in self.chain.entries:
                 refuse_without_statistics(entry, stored[entry.name], path)
                 self._compare(entry, columns["id"], stored[entry.name], _valued(entry, stored[entry.name]))
@@ -231,7 +233,7 @@ class _Again:
 
     def of_scores(self, record: Record, replicates: dict[str, Any]) -> Iterator[Difference]:
         """Yield where scores and replicates differ."""
-        finished = self._finished()
+        finished = self._finished
         scores = {name: (entry, score) for entry, one in finished for name, score in one.scores.items()}
         if self.replay is not None:
             entry, score = scores[self.replay.score]
@@ -243,11 +245,20 @@ class _Again:
                 yield from self._parts(name, *scores[name], record.scores[name])
         yield from self._of_replicates(replicates, finished)
 
+    def of_figures(self, folder: Path) -> Iterator[Difference]:
+        """Yield where the figures differ; a run that is passed on without them has nothing to differ."""
+        again = plain_figures({entry.name: one.figures for entry, one in self._finished})
+        stored = plain_figures(read_figures(folder))
+        for entry in self.chain.entries if stored else ():
+            if not _alike(stored.get(entry.name), again.get(entry.name), self.tolerance[entry.name]):
+                yield entry.name, "figures", "stored", "different"
+
     @functools.cached_property
     def _seeds(self) -> list[dict[str, Finished]]:
         clustered = self.task.group is not None
         return [] if self.by_seed is None else self.by_seed.finish(seed=self.seed, clustered=clustered)
 
+    @functools.cached_property
     def _finished(self) -> list[tuple[Entry, Finished]]:
         """Return what the samples make; of an arm, the mean over its seeds."""
         pooled = self.scoring.finish(seed=self.seed, clustered=self.task.group is not None)

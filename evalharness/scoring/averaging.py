@@ -19,14 +19,14 @@ def mean_over_seeds(entry: Entry, pooled: Finished, seeds: Sequence[Finished]) -
 
     Of a plain mean the pooled score is that already. A correlation, a ranking or a calibration error of rows that several
     systems answered would be that of none of them: its value is the mean of the seeds' values, and its replicates are the
-    means of theirs, which stand for the same reweightings of the same groups.
+    means of theirs, which stand for the same reweightings of the same groups. Figures show the rows of all seeds.
     """
     if entry.metric.is_mean or len(seeds) == 1:
         return pooled
     made = {name: _replicates(name, seeds) for name in entry.scores}
     scores = {name: _mean(entry, score, made[name], [one.scores[name] for one in seeds]) for name, score in pooled.scores.items()}
     kept = {name: values for name, values in made.items() if values is not None and scores[name].value is not None}
-    return Finished(scores, kept)
+    return Finished(scores, kept, pooled.figures)
 
 
 def _replicates(name: str, seeds: Sequence[Finished]) -> NDArray[np.float32] | None:

@@ -10,6 +10,7 @@ from evalharness.contract import Batch, Metric, Passage
 from evalharness.contract.columns import over_columns
 from evalharness.errors import DataError, UsageError
 from evalharness.scoring.chain import Chain
+from evalharness.scoring.figures import Pictures
 from evalharness.scoring.generator import seed_of
 from evalharness.scoring.keys import group_hashes, hash_keys
 from evalharness.scoring.measuring import measure
@@ -22,13 +23,14 @@ class Evaluation:
     """What a metric says of some columns.
 
     `scores` by score name; `samples` the values of each sample by score name, None where there is none; `statuses` for
-    each sample None or the reason; `notes` what the plugin did wrong.
+    each sample None or the reason; `notes` what the plugin did wrong; `figures` what the metric draws of all samples.
     """
 
     scores: dict[str, Score]
     samples: dict[str, list[float | None]]
     statuses: list[str | None]
     notes: tuple[str, ...] = ()
+    figures: Pictures = ()
 
 
 def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation:
@@ -53,7 +55,8 @@ def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation
     tally.add(measured, group_hashes([_plain(group) for group in columns.get("group", [None] * size)], ids), ids)
     finished = finish(entry, tally, seed=seed_of("evaluate", "1", None), clustered="group" in columns)
     samples = {name: [None if value != value else value for value in found.tolist()] for name, found in measured.values.items()}
-    return Evaluation(finished.scores, samples, measured.statuses, measured.notes)
+    notes = tuple(dict.fromkeys([*measured.notes, *sorted(tally.notes)]))
+    return Evaluation(finished.scores, samples, measured.statuses, notes, finished.figures)
 
 
 def _plain(key: Any) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from evalharness.scoring import replicates as replicated
 from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.chain import Entry
+from evalharness.scoring.figures import Pictures, pictures
 from evalharness.scoring.generator import BUCKETS, generator_name
 from evalharness.scoring.intervals import BOUNDED_MEAN, Interval, Shape, closed_form, from_spread
 from evalharness.scoring.measuring import FAILED
@@ -107,10 +108,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Finished:
-    """The scores of one entry by name, and the replicates of those that have them (float32)."""
+    """The scores of one entry by name, the replicates of those that have them (float32), and what its metric draws."""
 
     scores: dict[str, Score]
     replicates: dict[str, NDArray[np.float32]]
+    figures: Pictures = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class _NoValue(Exception):
 def finish(entry: Entry, tally: Tally, *, seed: int, clustered: bool, level: float = 0.95) -> Finished:
     """Return the scores of a tally with intervals of this level, and the replicates under the seed of the task.
 
-    `clustered` says that the task names a group. A fault of the plugin costs the value, with the reason.
+    `clustered` says that the task names a group. A fault of the plugin costs the value, with the reason; one in what it draws
+    costs the pictures alone.
     """
     blank = {name: _blank(entry, tally, name, level, clustered) for name in entry.scores}
     try:
@@ -141,7 +144,7 @@ def finish(entry: Entry, tally: Tally, *, seed: int, clustered: bool, level: flo
     kept = {name: made[name] for name, score in scores.items() if name in made and score.value is not None}
     generator = generator_name(seed, _buckets(tally.store))
     aligned = {name: replace(scores[name], generator=generator, replicates=len(kept[name])) for name in kept}
-    return Finished(scores | aligned, kept)
+    return Finished(scores | aligned, kept, pictures(entry, tally))
 
 
 def _blank(entry: Entry, tally: Tally, name: str, level: float, clustered: bool) -> Score:

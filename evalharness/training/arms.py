@@ -12,6 +12,7 @@ from typing import Any
 
 from evalharness import registry
 from evalharness.errors import DataError
+from evalharness.results.figures import write_figures
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, begin, locked, whole, write_text
 from evalharness.results.record import Record, provenance, read_record
 from evalharness.results.replicates import read_replicates, write_replicates
@@ -100,6 +101,7 @@ class _Arm:
         write_text(folder / TASK, task_yaml(task))
         with whole(folder / REPLICATES) as path:
             write_replicates(path, {name: values for _, one in finished for name, values in one.replicates.items()})
+        write_figures(folder, {entry.name: one.figures for entry, one in finished})
         write_text(folder / RECORD, record.to_json())
         return record
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import numpy as np
 
 from evalharness.errors import DataError
 from evalharness.results.curves import Curve, Load, curves_of, loads_of, scalar_names
-from evalharness.results.folder import whole
+from evalharness.results.drawing import framed, saved
+from evalharness.results.figures import draw_figures
 
 CURVES_PNG, LOADS_PNG = "curves.png", "router_load.png"
 COLUMNS = 3
-PANEL = (4.0, 2.6)
-DOTS = 110  # an inch
 MOST_DRAWN = 24
 FEW_POINTS = 40  # up to so many, each is marked
 
@@ -51,6 +49,7 @@ def draw_arms(folders: Sequence[Path], tell: Callable[[str], None]) -> None:
     try:
         for folder in folders:
             write_plots(folder)
+            draw_figures(folder, tell)
     except ImportError as error:
         tell(f"no curves were drawn: {error}; install with: pip install 'evalharness[train]'")
 
@@ -104,26 +103,3 @@ def _heat_map(axis: Any, load: Load, title: str) -> Any:
     axis.set_ylabel("expert, fullest first" if load.ranked else "expert")
     axis.yaxis.get_major_locator().set_params(integer=True)
     return image
-
-
-@contextmanager
-def framed(columns: int, rows: int, **shared: Any) -> Iterator[tuple[Any, Any]]:
-    """Give a figure with a table of axes (rows, columns), made without a display; `shared` says what axes share."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, **shared)
-    for axis in axes.flat:
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8)
-    yield figure, axes
-
-
-def saved(path: Path, figure: Any) -> Path:
-    """Write a figure as a PNG whose bytes follow from what it shows, and return its path."""
-    with whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DOTS, metadata={"Software": None})
-    return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 import evalharness as eh
 from evalharness.pages.view import write_view
+from evalharness.results.figures import write_figures
 from tests.browser.conftest import Visit
 from tests.pages.runs import HOSTILE, write_run
+from tests.pages.test_charts import ROC, TABLE
 
 pytestmark = pytest.mark.browser
 ROWS = "#sample-table .tabulator-row"
@@ -216,6 +219,22 @@ def test_a_slice_lists_its_samples(page: Any) -> None:
 def test_distributions_are_drawn(page: Any) -> None:
     page.locator("#distribution-1").scroll_into_view_if_needed()
     page.locator("#distribution-1 svg path").first.wait_for(state="attached")
+
+
+@pytest.mark.parametrize("colors", ["light", "dark"])
+def test_figures_are_drawn_and_said_in_words(
+    visit: Visit, tmp_path: Path, written: Path, axe: Callable[[Any], list[str]], colors: str
+) -> None:
+    run = shutil.copytree(written.parent, tmp_path / "run")
+    write_figures(run, {"auroc": [ROC], "table": [TABLE]})
+    page = ready(visit(write_view(run), color_scheme=colors, bypass_csp=True))
+    for place in (1, 2):
+        page.locator(f"#figure-{place}").scroll_into_view_if_needed()
+        page.locator(f"#figure-{place} svg path").first.wait_for(state="attached")
+    assert "true positives over false positives: model; chance (dashed); bins (bars)" in page.locator("main").inner_text()
+    assert "the largest number is 3, at cat and cat" in page.locator("main").inner_text()
+    assert page.locator("#figure-2 svg .role-mark text").all_text_contents() == ["3", "1", "0", "-2.500"]
+    assert axe(page) == []
 
 
 def test_hostile_texts_stay_texts(page: Any) -> None:

@@ -9,11 +9,22 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalharness import Curve, Figure, Matrix
 from evalharness.pages import charts
 from evalharness.pages.charts import Bar, Point
 
 NUMBERS = st.floats(-1e6, 1e6)
 POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
+
+
+CURVES = (
+    Curve(x=(0, 0, 1), y=(0, 1, 1), name="model"),
+    Curve(x=(0, 1), y=(0, 1), name="chance", style="dashed"),
+    Curve(x=(0.25, 0.75), y=(0.5, 0.9), name="bins", style="bars"),
+)
+ROC = Figure(title="ROC", x="false positives", y="true positives", curves=CURVES, x_range=(0, 1))
+LABELS = ("cat", "<b>dog</b>")
+TABLE = Matrix(title="confusion", rows="is", columns="said", row_labels=LABELS, column_labels=LABELS, values=((3, 1), (0, -2.5)))
 
 
 def points(pairs: list[tuple[int, int]]) -> list[Point]:
@@ -58,6 +69,8 @@ def test_specifications_are_plain_json_without_colours() -> None:
         charts.ranks([("a", 1, 2)]),
         charts.cost_and_quality(points([(1, 1), (2, 3), (3, 2)]), "seconds", "score", "higher"),
         charts.histogram([0.0, 1.0], "score"),
+        charts.figure(ROC),
+        charts.matrix(TABLE),
         charts.curves({"seed 0": [(1, 0.5)], "seed 1": [(1, 0.4)]}, "loss"),
         charts.load([(0, 10, 0, 1.5), (0, 10, 1, 0.5)], 2),
     ]
@@ -78,3 +91,19 @@ def test_only_as_many_lines_are_named_by_colour_as_there_are_colours() -> None:
     few, many = ({f"seed {seed}": [(1, 0.5)] for seed in range(count)} for count in (charts.COLOURS, charts.COLOURS + 1))
     legends = [charts.curves(series, "loss")["encoding"]["color"]["legend"] for series in (few, many, {"seed 0": [(1, 0.5)]})]
     assert [legend is None for legend in legends] == [False, True, True]
+
+
+def test_a_figure_has_a_layer_for_each_style_that_its_curves_have() -> None:
+    spec = charts.figure(ROC)
+    marks = [layer["mark"]["type"] for layer in spec["layer"]]
+    assert marks == ["bar", "line", "line", "point"]
+    assert "strokeDash" in spec["layer"][1]["mark"]
+    bars = [row for row in spec["data"]["values"] if row["style"] == "bars"]
+    assert [round(row[end], 9) for row in bars for end in ("start", "stop")] == [0.025, 0.475, 0.525, 0.975]
+
+
+def test_a_matrix_has_its_numbers_in_the_cells_while_they_can_be_read() -> None:
+    assert [row["text"] for row in charts.matrix(TABLE)["data"]["values"]] == ["3", "1", "0", "-2.500"]
+    names = tuple(f"c{number}" for number in range(21))
+    large = Matrix(title="", rows="", columns="", row_labels=names, column_labels=names, values=((0,) * 21,) * 21)
+    assert [len(charts.matrix(each)["layer"]) for each in (TABLE, large)] == [2, 1]

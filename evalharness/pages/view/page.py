@@ -13,8 +13,9 @@ from evalharness.errors import DataError
 from evalharness.pages import charts
 from evalharness.pages.render import TABULATOR, VEGA, environment, inlined
 from evalharness.pages.view.chunks import INDEX_ROWS, Pieces
+from evalharness.pages.view.figures import figure_charts
 from evalharness.pages.view.prompts import Prompts
-from evalharness.pages.view.training import Chart, training_charts
+from evalharness.pages.view.training import training_charts
 from evalharness.results import Record, read_record
 from evalharness.results.folder import SAMPLES, folder_of, whole
 from evalharness.results.samples import read_rows, read_values
@@ -48,7 +49,7 @@ def write_view(run: str | Path, out: str | Path | None = None) -> Path:
         for rows in read_rows(folder / SAMPLES, INDEX_ROWS):
             pieces.add(rows)
         with whole(path) as temporary, temporary.open("w", encoding="utf-8") as page:
-            _write(page, _page(record, pieces, read_values(folder / SAMPLES), training_charts(folder)), index, texts)
+            _write(page, _page(record, pieces, read_values(folder / SAMPLES), folder), index, texts)
     return path
 
 
@@ -63,7 +64,7 @@ def _write(page: IO[str], text: str, index: IO[str], texts: IO[str]) -> None:
     page.write(END + after)
 
 
-def _page(record: Record, pieces: Pieces, values: Mapping[str, Any], training: Sequence[Chart]) -> str:
+def _page(record: Record, pieces: Pieces, values: Mapping[str, Any], folder: Path) -> str:
     """Return the page without its samples."""
     return environment().get_template("view.html").render(
         shell=inlined(SCRIPTS, STYLES),
@@ -73,7 +74,8 @@ def _page(record: Record, pieces: Pieces, values: Mapping[str, Any], training: S
         stopping=None if record.stopping is None else stopped(record.stopping),
         facts={name: _facts(values) for name, values in _sections(record)},
         scores=[(name, score, list(_told(score))) for name, score in record.scores.items()],
-        training=training,
+        figures=figure_charts(folder),
+        training=training_charts(folder),
         distributions=list(_distributions(record, values)),
         meta=_meta(record, pieces),
         samples=pieces.samples,

@@ -12,9 +12,10 @@ import numpy as np
 
 from evalharness.comparison import Line
 from evalharness.results.curves import Load, loads_of, mean_of, scalar_names
+from evalharness.results.drawing import framed, saved
 from evalharness.results.folder import make
 from evalharness.results.intervals import interval_of
-from evalharness.training.curves import COLUMNS, framed, heat_maps, panels, saved
+from evalharness.training.curves import COLUMNS, heat_maps, panels
 from evalharness.training.study.markdown import image
 from evalharness.training.study.reading import Case
 from evalharness.training.study.varied import Grid, Setting
