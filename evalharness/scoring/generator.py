@@ -18,6 +18,7 @@ BUCKETS = 65_536
 COUNTS = (24103, 24124, 12046, 4018, 1005, 201, 33, 5, 1)
 _TABLE = np.repeat(np.arange(len(COUNTS), dtype=np.uint8), COUNTS)
 LARGEST = len(COUNTS) - 1
+USUAL = 1000
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SPREAD = np.uint64(0xD1342543DE82EF95)
@@ -38,12 +39,13 @@ def generator_name(seed: int, buckets: int) -> str:
     return f"{VERSION}|buckets:{buckets}|seed:{seed:016x}"
 
 
-def weights(seed: int, buckets: NDArray[np.uint64], replicates: int = 1000) -> NDArray[np.uint8]:
+def weights(seed: int, buckets: NDArray[np.uint64], replicates: int = USUAL) -> NDArray[np.uint8]:
     """Return Poisson(1) weights, shape (len(buckets), replicates), dtype uint8, 0 to 8.
 
-    A row depends on the seed and its bucket alone. The last table is kept, since the metrics of a chain share it.
+    A row depends on the seed and its bucket alone, and fewer replicates are its beginning. The last table is kept, since the
+    metrics of a chain share it.
     """
-    return _weights(seed, buckets.astype("<u8").tobytes(), replicates)
+    return _weights(seed, buckets.astype("<u8").tobytes(), max(replicates, USUAL))[:, :replicates]
 
 
 @functools.lru_cache(maxsize=1)

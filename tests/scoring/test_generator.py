@@ -65,3 +65,8 @@ def test_the_seed_comes_from_task_version_and_group_field():
     seeds = {seed_of("a", "1", None), seed_of("a", "2", None), seed_of("b", "1", None), seed_of("a", "1", "topic")}
     assert len(seeds) == 4
     assert generator_name(255, 65_536) == "poisson-table/1|buckets:65536|seed:00000000000000ff"
+
+
+def test_fewer_replicates_are_the_first_of_more():
+    buckets = np.arange(5, dtype=np.uint64)
+    assert (weights(3, buckets, 100) == weights(3, buckets, 1200)[:, :100]).all()
