@@ -13,6 +13,7 @@ def evalharness_metrics() -> list[type[Metric]]:
     from evalharness_text.choices import ChoiceAccuracy
     from evalharness_text.chrf import Chrf
     from evalharness_text.likelihood import BitsPerByte, Perplexity
+    from evalharness_text.meteor import Meteor
     from evalharness_text.refusing import RefusalCorrectness
     from evalharness_text.rouge import Rouge
     from evalharness_text.ter import Ter
@@ -23,6 +24,7 @@ def evalharness_metrics() -> list[type[Metric]]:
         ChoiceAccuracy,
         Chrf,
         ExactMatch,
+        Meteor,
         Perplexity,
         RefusalCorrectness,
         Rouge,
