@@ -85,9 +85,18 @@ def _choices(value: Any) -> list[str]:
 
 
 def _target(value: Any, choices: list[str] | None) -> Any:
-    """Return the index that a target names; without choices it stays what it is."""
+    """Return the index that a target names, or the list of those of several; without choices it stays what it is."""
     if choices is None:
         return value
+    if not isinstance(value, list):
+        return _choice(value, choices)
+    found = [_choice(item, choices) for item in value]
+    if not found or len(set(found)) < len(found):
+        raise Unfit(f"a list in 'target' must name at least one choice and none twice, not {shown(value)}")
+    return found
+
+
+def _choice(value: Any, choices: list[str]) -> int:
     if isinstance(value, str) and value in choices:
         return choices.index(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):

@@ -214,6 +214,8 @@ class Pipeline:
         ]
         if self.task.output_type in ("multiple_choice", "likelihood"):
             columns["logprobs"] = [response.logprobs for response in responses]
+        if self.task.output_type == "multiple_choice":
+            columns["choice_tokens"] = [response.tokens for response in responses]
         columns["response"] = [_text(request, response) for request, response in zip(requests, responses, strict=True)]
         if self.task.output_type == "likelihood":
             columns["text"] = [request.text if isinstance(request, Likelihood) else None for request in requests]

@@ -27,7 +27,7 @@ AS_WORST = "counted as worst: "
 FAILED = "failed: "
 
 # Fields that come from the response, and those that may: they stand in the data set, or a system gives them.
-FROM_RESPONSE = frozenset({"response", "logprobs"})
+FROM_RESPONSE = frozenset({"response", "logprobs", "choice_tokens"})
 PERHAPS_FROM_RESPONSE = frozenset({"contexts", "text"})
 
 

@@ -13,7 +13,8 @@ from evalharness.errors import DataError
 from evalharness.task.task import DatasetSpec, FewShot, Task
 from evalharness.task.template import DEFAULT_PROMPT, Template
 
-DEFAULT_ANSWERS = {"generate": "{{ references[0] }}", "multiple_choice": "{{ choices[target] }}"}
+FIRST_TARGET = "{{ choices[target if target is number else target[0]] }}"
+DEFAULT_ANSWERS = {"generate": "{{ references[0] }}", "multiple_choice": FIRST_TARGET}
 
 
 class Shots:

@@ -15,11 +15,11 @@ from evalharness.task.training import PREDICT, TrainingTask
 
 MADE = {
     "generate": ("response", "responses"),
-    "multiple_choice": ("response", "logprobs"),
+    "multiple_choice": ("response", "logprobs", "choice_tokens"),
     "likelihood": ("text", "logprobs"),
     "predict": ("prediction", "probabilities"),
 }
-ONLY_MADE = frozenset(["response", "responses", "logprobs"])
+ONLY_MADE = frozenset(["response", "responses", "logprobs", "choice_tokens"])
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def default_columns() -> dict[str, list[Any]]:
         "rejected": ["It is not known.", *responses[:-1]],
         "router_counts": [[[row % 3, 2, 4], [1, row % 2, 5]] for row in range(count)],
         "logprobs": [tuple(-math.log(2 + (row + choice) % 4) for choice in range(3)) for row in range(count)],
+        "choice_tokens": [(1 + row % 2, 2, 3) for row in range(count)],
         "probabilities": [tuple((1 + (row + choice) % 3) / 6 for choice in range(3)) for row in range(count)],
     }
 

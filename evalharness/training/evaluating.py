@@ -113,7 +113,7 @@ def _turn(turn: Message) -> dict[str, str]:
 
 def before_training(task: TrainingTask, parts: Parts, start: Model, store: Store, reader: SampleReader, watch: Watch) -> Fields:
     """Return what the model answered before training, by sample; asked through the store, so once for all arms."""
-    wanted = [name for name in ("response", "logprobs") if PREFIX + name in parts.chain.reads]
+    wanted = [name for name in ("response", "logprobs", "choice_tokens") if PREFIX + name in parts.chain.reads]
     if not wanted:
         return {}
     engine = Engine(store, watch)

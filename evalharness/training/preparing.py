@@ -166,11 +166,12 @@ class Texts:
         return [Turn(turn.role, turn.content) for turn in turns]
 
     def _answer(self, sample: Sample) -> str:
-        """Return what the model is to learn to answer: the first reference, or the choice that is right."""
+        """Return what the model is to learn to answer: the first reference, or the first choice that is right."""
         fields = sample.fields
         if self.task.output_type == "multiple_choice":
             delimiter = ("" if self.chat else " ") if self.task.delimiter is None else self.task.delimiter
-            return delimiter + str(fields["choices"][fields["target"]])
+            target = fields["target"]
+            return delimiter + str(fields["choices"][target[0] if isinstance(target, list) else target])
         references = fields.get("references")
         if not references:
             raise DataError(f"sample '{sample.id}' has no 'references', of which the first is what the model learns to answer")

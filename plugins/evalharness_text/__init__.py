@@ -10,7 +10,8 @@ def evalharness_metrics() -> list[type[Metric]]:
     """Return the text metrics."""
     from evalharness_text.answers import ExactMatch, TokenF1
     from evalharness_text.bleu import Bleu, SentenceBleu
-    from evalharness_text.choices import ChoiceAccuracy
+    from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
+    from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
     from evalharness_text.chrf import Chrf
     from evalharness_text.likelihood import BitsPerByte, Perplexity
     from evalharness_text.meteor import Meteor
@@ -22,6 +23,13 @@ def evalharness_metrics() -> list[type[Metric]]:
         BitsPerByte,
         Bleu,
         ChoiceAccuracy,
+        ChoiceAccuracyMutualInformation,
+        ChoiceBrier,
+        ChoiceCalibrationError,
+        ChoiceLogLoss,
+        ChoiceMargin,
+        ChoiceProbability,
+        ChoiceTies,
         Chrf,
         ExactMatch,
         Meteor,

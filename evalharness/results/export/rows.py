@@ -67,11 +67,12 @@ def input_of(row: Row) -> str:
 
 
 def references_of(row: Row) -> list[str]:
-    """Return what a sample's response is held against, as texts: its references, or the choice that is right."""
+    """Return what a sample's response is held against, as texts: its references, or the choices that are right."""
     references = row.fields.get("references")
     if references is not None:
         return [str(reference) for reference in (references if isinstance(references, list) else [references])]
     choices, target = row.fields.get("choices"), row.fields.get("target")
-    if isinstance(choices, list) and isinstance(target, int) and 0 <= target < len(choices):
-        return [str(choices[target])]
+    named = target if isinstance(target, list) else [target]
+    if isinstance(choices, list) and all(isinstance(place, int) and 0 <= place < len(choices) for place in named):
+        return [str(choices[place]) for place in named]
     return [] if target is None else [str(target)]

@@ -102,7 +102,7 @@
     if (!Array.isArray(fields?.choices)) return null;
     const choice = (value, place) => element("li", { dir: "auto" }, json(value), " ",
       Number.isFinite(fields.logprobs?.[place]) ? element("span", { className: "dim num" }, `log-likelihood ${number(fields.logprobs[place])} `) : null,
-      fields.target === place ? element("span", { className: "note good" }, "target") : null,
+      [fields.target].flat().includes(place) ? element("span", { className: "note good" }, "target") : null,
       value === response ? element("span", { className: "note" }, "chosen") : null);
     return section("Choices", element("ol", { className: "plain", start: 0 }, fields.choices.map(choice)));
   };
