@@ -5,9 +5,10 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 
-from evalharness import Metric, Response, Rows, Unmeasured, metric
+from evalharness import Metric, Response, Rows, Unmeasured, metric, pooled_metric
 from evalharness.contract.metrics import RESERVED
 
 
@@ -156,3 +157,24 @@ def no_field(*, least: int = 0) -> None:
 def test_functions_that_are_no_metric_are_refused(function: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         metric(better="higher")(function)
+
+
+def test_a_function_of_all_rows_becomes_a_metric_that_heeds_weights():
+    @pooled_metric(better="higher", range=None, replicates=50)
+    def middle(prediction, *, weights, share: float = 0.5):
+        "Quantile of the predictions, in their unit."
+        return np.quantile(np.repeat(prediction, weights), share)
+
+    assert (middle.pool, middle.reads, middle.replicates) == ("rows", ("prediction",), 50)
+    assert middle(share=0.25).signature() == "middle|share:0.25"
+    found = middle().evaluate(prediction=[1.0, 2.0, 5.0, 7.0, 9.0, float("nan")])
+    assert (found.scores["middle"].value, found.scores["middle"].replicates) == (5.0, 50)
+    assert found.statuses[-1] == "not a number"
+
+
+def test_a_function_of_all_rows_names_fields():
+    with pytest.raises(TypeError, match="reads no field"):
+
+        @pooled_metric(better="higher")
+        def nothing(*, weights):
+            "Nothing."
