@@ -8,9 +8,7 @@ from evalharness import Metric, hookimpl
 @hookimpl
 def evalharness_metrics() -> list[type[Metric]]:
     """Return the metrics of classes."""
-    from evalharness_classification.calibration import CalibrationError
-    from evalharness_classification.decisions import Accuracy, BalancedAccuracy, MatthewsCorrelation
-    from evalharness_classification.likelihood import Brier, LogLoss
-    from evalharness_classification.ranking import AveragePrecision
+    from evalharness_classification import calibration, conformal, decisions, gains, likelihood, ranking, rates, selective
 
-    return [Accuracy, AveragePrecision, BalancedAccuracy, Brier, CalibrationError, LogLoss, MatthewsCorrelation]
+    families = (calibration, conformal, decisions, gains, likelihood, ranking, rates, selective)
+    return [metric for family in families for metric in family.METRICS]

@@ -1,52 +1,25 @@
-"""How good the decisions are that follow from probabilities: the class that is found most likely, or a threshold."""
+"""How good decisions are as a whole: shares of right ones, agreement beyond chance, what they cost, and their table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from evalharness import Rows
-from evalharness_classification.reading import OfClasses, Read
+from evalharness import Matrix
+from evalharness_classification.costs import ExpectedCost, ExpectedCostSkill, NetBenefit
+from evalharness_classification.deciding import READING, Decisions, OfDecisions, OfMargins, from_margins
+from evalharness_classification.reading import MOST_NUMBERS
 
-
-class _Decided(OfClasses):
-    """Metrics of the class that is decided on.
-
-    Of two classes it is class 1 where its probability is at least `threshold`; of more, the most likely one, of equally
-    likely ones the first.
-    """
-
-    threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold is {self.threshold}, but must lie between 0 and 1")
-        if self.classes > 2 and self.threshold != 0.5:
-            raise ValueError(f"a threshold decides between 2 classes, not {self.classes}")
-
-    def decided(self, read: Read) -> Any:
-        """Return the class decided on, int64, (rows,)."""
-        if self.classes > 2:
-            return read.probabilities.argmax(1)
-        return (read.probabilities[:, 1] >= self.threshold).astype("int64")
-
-    def confusion(self, probabilities: Sequence[Any], target: Sequence[int]) -> Rows:
-        """Return each sample's table: 1 at (target, decision), shape (classes, classes)."""
-        import numpy as np
-
-        read = self.read(probabilities, target)
-        table = np.zeros((len(read.target), self.classes, self.classes))
-        table[np.arange(len(table)), read.target, self.decided(read)] = 1
-        return Rows({"table": table}, read.unmeasured)
+_POWERS = "Powers, Evaluation: from precision, recall and F-measure to ROC, informedness, markedness and correlation, 2011"
 
 
-class Accuracy(_Decided):
-    """Share of samples whose class is decided rightly, 0 to 1.
+class Accuracy(OfDecisions):
+    __doc__ = f"""Share of samples whose class is decided rightly, 0 to 1.
 
-    `probabilities` is that of class 1, or one of each of `classes`; `target` is the number of the right class. Of two
-    classes, class 1 is decided on where its probability is at least `threshold`; of more, the most likely one, of equally
-    likely ones the first. A sample without such probabilities, or whose target is no class, is unmeasured.
+    Where a sample may have several labels (`multilabel`), all of them must be right; `target` and `prediction` are then
+    lists of labels, or of 0 or 1 for each, and `probabilities` one of each label.
+
+    {READING}
 
     >>> rows = Accuracy().measure(probabilities=[0.9, 0.4], target=[1, 1])
     >>> rows.statistics["right"].tolist()
@@ -54,72 +27,213 @@ class Accuracy(_Decided):
     """
 
     name, better, range = "accuracy", "higher", (0, 1)
+    formula: ClassVar[str] = "right decisions / samples"
     cite: ClassVar[str] = "Sokolova and Lapalme, A systematic analysis of performance measures for classification tasks, 2009"
-    reference: ClassVar[str] = "sklearn.metrics.accuracy_score"
+    reference: ClassVar[str] = "sklearn.metrics.accuracy_score 1.9.1"
 
-    def measure(self, probabilities: Sequence[Any], target: Sequence[int]) -> Rows:
+    multilabel: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether a sample may have several labels."""
+        return self.multilabel
+
+    def counted(self, found: Decisions) -> dict[str, Any]:
         """Return 1 for each sample that is decided rightly, else 0."""
-        read = self.read(probabilities, target)
-        return Rows({"right": (self.decided(read) == read.target).astype(float)}, read.unmeasured)
+        equal = found.target == found.decided
+        return {"right": (equal.all(1) if self.multilabel else equal).astype(float)}
 
 
-class BalancedAccuracy(_Decided):
-    """Mean over the classes of the share of their samples that is decided rightly, 0 to 1.
+def _recalls(hits: Any, targets: Any) -> Any:
+    """Return the recall of each class; NaN for one that does not occur."""
+    import numpy as np
 
-    It is 1/`classes` for decisions that do not look at the sample, however rare a class is. The mean goes over the
-    classes that the samples are of. `probabilities`, `target`, `classes` and `threshold` as in `accuracy`.
+    return np.divide(hits, targets, out=np.full(np.shape(hits), np.nan), where=targets > 0)
 
-    >>> import numpy as np
-    >>> float(BalancedAccuracy().score(table=np.array([[98.0, 0.0], [1.0, 1.0]])))
+
+@from_margins(
+    better="higher",
+    range=property(lambda metric: (-1, 1) if metric.adjusted else (0, 1)),
+    formula="mean over the classes of their recall; adjusted: (that - 1/classes) / (1 - 1/classes)",
+    cite="Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010",
+    reference="sklearn.metrics.balanced_accuracy_score 1.9.1",
+)
+def balanced_accuracy(hits: Any, targets: Any, decisions: Any, rows: Any, *, adjusted: bool = False) -> Any:
+    """Mean over the classes of the share of their samples that is decided rightly, 0 to 1; adjusted at most 1, 0 by chance.
+
+    It is 1/`classes` for decisions that do not look at the sample, however rare a class is; `adjusted` puts that at 0. The
+    mean goes over the classes that the samples are of.
+
+    >>> metric = balanced_accuracy()
+    >>> metric.evaluate(probabilities=[0.1, 0.2, 0.3, 0.9], target=[0, 0, 1, 1]).scores["balanced_accuracy"].value
     0.75
     """
+    import numpy as np
 
-    name, better, range = "balanced_accuracy", "higher", (0, 1)
-    cite: ClassVar[str] = "Brodersen et al., The balanced accuracy and its posterior distribution, ICPR 2010"
-    reference: ClassVar[str] = "sklearn.metrics.balanced_accuracy_score"
-
-    def measure(self, probabilities: Sequence[Any], target: Sequence[int]) -> Rows:
-        """Return each sample's table of target and decision."""
-        return self.confusion(probabilities, target)
-
-    def score(self, table: Any) -> Any:
-        """Return the mean share of the diagonal in the rows of the table."""
-        import numpy as np
-
-        of_class = table.sum(-1)
-        right = np.diagonal(table, axis1=-2, axis2=-1)
-        shares = np.divide(right, of_class, out=np.zeros_like(of_class), where=of_class > 0)
-        return shares.sum(-1) / (of_class > 0).sum(-1)
+    found = (targets > 0).sum(-1)
+    mean = np.nan_to_num(_recalls(hits, targets)).sum(-1) / found
+    return (mean - 1 / found) / (1 - 1 / found) if adjusted else mean
 
 
-class MatthewsCorrelation(_Decided):
+@from_margins(
+    better="higher",
+    range=(0, 1),
+    formula="geometric mean over the classes of their recall",
+    cite="Kubat and Matwin, Addressing the curse of imbalanced training sets, ICML 1997",
+    reference="closed form; imbalanced-learn geometric_mean_score has it too",
+)
+def g_mean(hits: Any, targets: Any, decisions: Any, rows: Any) -> Any:
+    """Geometric mean over the classes of the share of their samples that is decided rightly, 0 to 1.
+
+    A class of which none is decided rightly makes it 0. The mean goes over the classes that the samples are of.
+
+    >>> metric = g_mean()
+    >>> round(metric.evaluate(probabilities=[0.1, 0.2, 0.3, 0.9], target=[0, 0, 1, 1]).scores["g_mean"].value, 3)
+    0.707
+    """
+    import numpy as np
+
+    logs = np.where(targets > 0, np.log(_recalls(hits, targets)), 0.0)
+    return np.exp(logs.sum(-1) / (targets > 0).sum(-1))
+
+
+@from_margins(
+    better="higher",
+    range=(-1, 1),
+    formula="(right n - sum of t d) / sqrt((n^2 - sum of t^2) (n^2 - sum of d^2)), over classes; t, d: targets, decisions",
+    cite="Matthews, BBA Protein Structure 405, 1975; Gorodkin, Comparing two K-category assignments, 2004",
+    reference="sklearn.metrics.matthews_corrcoef 1.9.1, but for targets of one class",
+)
+def mcc(hits: Any, targets: Any, decisions: Any, rows: Any) -> Any:
     """Matthews correlation of decision and target, -1 to 1; 0 where the decision does not depend on the sample.
 
     For more than two classes it is Gorodkin's R_K. Where all decisions are one class, it is 0, its limit; where all
-    targets are one class, it is undefined. `probabilities`, `target`, `classes` and `threshold` as in `accuracy`.
+    targets are one class, it is undefined.
 
-    >>> import numpy as np
-    >>> round(float(MatthewsCorrelation().score(table=np.array([[98.0, 0.0], [1.0, 1.0]]))), 3)
-    0.704
+    >>> round(mcc().evaluate(probabilities=[0.1, 0.2, 0.3, 0.9], target=[0, 0, 1, 1]).scores["mcc"].value, 3)
+    0.577
+    """
+    import numpy as np
+
+    shared = hits.sum(-1) * rows - (targets * decisions[..., : targets.shape[-1]]).sum(-1)
+    of_targets = rows**2 - (targets**2).sum(-1)
+    of_decisions = rows**2 - (decisions**2).sum(-1)
+    value = shared / np.sqrt(of_targets * of_decisions)
+    return np.where(of_targets > 0, np.where(of_decisions > 0, value, 0.0), np.nan)
+
+
+class CohenKappa(OfMargins):
+    __doc__ = f"""Agreement of decision and target beyond that of two who decide independently, as often as these, at most 1.
+
+    `distance` weighs disagreements: "none" all alike, "linear" and "quadratic" by how far apart the numbers of the classes
+    are, for classes in an order; a decision for none of the classes counts as far as the first and the last are apart. It is
+    undefined where decisions and targets are one and the same class throughout.
+
+    {READING}
+
+    >>> metric = CohenKappa()
+    >>> metric.evaluate(probabilities=[0.1, 0.2, 0.3, 0.9], target=[0, 0, 1, 1]).scores["cohen_kappa"].value
+    0.5
     """
 
-    name, better, range = "mcc", "higher", (-1, 1)
-    cite: ClassVar[str] = "Matthews, BBA Protein Structure 405, 1975; Gorodkin, Comparing two K-category assignments, 2004"
-    reference: ClassVar[str] = "sklearn.metrics.matthews_corrcoef, but for targets of one class"
+    name, better, range = "cohen_kappa", "higher", (-1, 1)
+    formula: ClassVar[str] = "1 - sum of w_ij n_ij / (sum of w_ij t_i d_j / n)"
+    cite: ClassVar[str] = "Cohen, A coefficient of agreement for nominal scales, 1960; weighted: Psychological Bulletin 70, 1968"
+    reference: ClassVar[str] = "sklearn.metrics.cohen_kappa_score 1.9.1"
 
-    def measure(self, probabilities: Sequence[Any], target: Sequence[int]) -> Rows:
-        """Return each sample's table of target and decision."""
-        return self.confusion(probabilities, target)
+    distance: Literal["none", "linear", "quadratic"] = "none"
 
-    def score(self, table: Any) -> Any:
-        """Return the covariance of target and decision over the root of the product of their variances."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.distance != "none" and self.is_open:
+            raise ValueError(f"distance is '{self.distance}', but the order of the classes is not known; name them with labels")
+
+    def _distances(self) -> Any:
+        """Return how far each target (row) is from each decision, and last from none of the classes."""
         import numpy as np
 
-        count = table.sum((-2, -1))
-        targets, decisions = table.sum(-1), table.sum(-2)
-        shared = np.trace(table, axis1=-2, axis2=-1) * count - (targets * decisions).sum(-1)
-        of_targets = count**2 - (targets**2).sum(-1)
-        of_decisions = count**2 - (decisions**2).sum(-1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = shared / np.sqrt(of_targets * of_decisions)
-        return np.where(of_targets > 0, np.where(of_decisions > 0, value, 0.0), np.nan)
+        apart = np.abs(np.subtract.outer(np.arange(self.count), np.arange(self.count + 1.0)))
+        apart[:, -1] = self.count - 1
+        return apart ** {"linear": 1, "quadratic": 2}[self.distance]
+
+    def counted(self, found: Decisions) -> dict[str, Any]:
+        """Return what is counted of each row, and how far its decision is from its target."""
+        counts = super().counted(found)
+        apart = {} if self.distance == "none" else {"apart": self._distances()[found.target, found.decided]}
+        return {**counts, **apart}
+
+    def value(self, *, apart: Any = None, hits: Any, targets: Any, decisions: Any, rows: Any) -> Any:
+        """Return 1 less the disagreement over that expected by chance."""
+        if apart is None:
+            chance = rows - (targets * decisions[..., : targets.shape[-1]]).sum(-1) / rows
+            return 1 - (rows - hits.sum(-1)) / chance
+        return 1 - apart / ((targets @ self._distances() * decisions).sum(-1) / rows)
+
+
+class ConfusionMatrix(OfDecisions):
+    __doc__ = f"""Share of samples whose class is decided rightly, 0 to 1, and the table of classes and decisions as a picture.
+
+    A row of the picture is a class that is right, a column one that is decided on; decisions for none of the classes have a
+    column of their own. `normalise`: "none" shows how many samples, "targets" shares of each row, "decisions" shares of each
+    column, "all" of the whole. At most 63 classes.
+
+    {READING}
+
+    >>> metric = ConfusionMatrix()
+    >>> metric.evaluate(probabilities=[0.9, 0.8, 0.2, 0.1], target=[1, 0, 0, 0]).scores["confusion_matrix"].value
+    0.75
+    """
+
+    name, better, range = "confusion_matrix", "higher", (0, 1)
+    formula: ClassVar[str] = "M[i, j] = samples of class i that are decided to be j; the score is its diagonal over the whole"
+    cite: ClassVar[str] = "Kohavi and Provost, Glossary of terms, Machine Learning 30, 1998"
+    reference: ClassVar[str] = "sklearn.metrics.confusion_matrix 1.9.1"
+    example: ClassVar[Mapping[str, Any]] = {"classes": 3, "normalise": "targets"}
+
+    normalise: Literal["none", "targets", "decisions", "all"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.is_open:
+            raise ValueError(f"of is '{self.of}', but which classes the table has is not known; name them with labels")
+
+    @property
+    def most_classes(self) -> int:
+        """How many classes there may be."""
+        return int(MOST_NUMBERS**0.5) - 1
+
+    def counted(self, found: Decisions) -> dict[str, Any]:
+        """Return each sample's table: 1 at (target, decision), shape (classes, classes + 1)."""
+        import numpy as np
+
+        table = np.zeros((len(found.target), self.count, self.count + 1))
+        table[np.arange(len(table)), found.target, found.decided] = 1
+        return {"table": table}
+
+    def score(self, table: Any) -> Any:
+        """Return the diagonal over the whole."""
+        import numpy as np
+
+        return np.trace(table, axis1=-2, axis2=-1) / table.sum((-2, -1))
+
+    def figures(self, table: Any) -> tuple[Matrix, ...]:
+        """Return the table, without the last column where no decision is for none of the classes."""
+        import numpy as np
+
+        shown = table if table[:, -1].any() else table[:, :-1]
+        sums = {"none": 1.0, "targets": shown.sum(1, keepdims=True), "decisions": shown.sum(0, keepdims=True), "all": shown.sum()}
+        over = np.broadcast_to(sums[self.normalise], shown.shape)
+        shares = np.divide(shown, over, out=np.zeros(shown.shape), where=over > 0)
+        columns = (*self.names, "none of these")[: shown.shape[1]]
+        counted = {"none": "samples", "targets": "shares of each target", "decisions": "shares of each decision", "all": "shares"}
+        return (
+            Matrix(
+                title=f"Confusion matrix, {counted[self.normalise]}", rows="target", columns="decision", row_labels=self.names,
+                column_labels=columns, values=tuple(map(tuple, shares.tolist())),
+            ),
+        )  # fmt: skip
+
+
+METRICS = (
+    Accuracy, balanced_accuracy, CohenKappa, ConfusionMatrix, ExpectedCost, ExpectedCostSkill, g_mean, mcc, NetBenefit,
+)  # fmt: skip
