@@ -1,19 +1,21 @@
-"""Metrics that hold a short answer against its references: exact match and word overlap."""
+"""Metrics that hold a short answer against its references: equality, word overlap, and whether it is in there."""
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar
 
 from evalharness import Batch, Metric, Rows
-from evalharness_text.squad import squad_words
+from evalharness_text.normalising import Normalise, Words, keeps_white_space, normal_text, normal_words, unicode_words
 
-Normalise = Literal["squad", "none"]
-Words = list[str]
-_WORDS: dict[str, Callable[[str], Words]] = {"squad": squad_words, "none": str.split}
 _CITE = "Rajpurkar et al., SQuAD: 100,000+ Questions for Machine Comprehension of Text, EMNLP 2016, arXiv:1606.05250"
-_REFERENCE = "the official SQuAD 2.0 evaluation script (compute_exact, compute_f1), equal to the last bit"
+_REFERENCE = (
+    "the official SQuAD 1.1 and 2.0 evaluation scripts (exact match and F1) and, with normalise triviaqa, the official TriviaQA "
+    "script, equal to the last bit; an unanswerable question, whose references are [], is unmeasured here: give it [''] to "
+    "have an empty response count as right, as SQuAD 2.0 does"
+)
 
 
 def without_reference(references: Sequence[Sequence[str]]) -> dict[int, str]:
@@ -30,7 +32,7 @@ def _words(
     response: Sequence[str], references: Sequence[Sequence[str]], normalise: Normalise, batch: Batch
 ) -> list[tuple[Words, list[Words]]]:
     """Return the words of each response and of each of its references; metrics of one batch share them."""
-    words = _WORDS[normalise]
+    words = normal_words(normalise)
 
     def compute() -> list[tuple[Words, list[Words]]]:
         return [(words(text), [words(item) for item in texts]) for text, texts in zip(response, references, strict=True)]
@@ -41,9 +43,12 @@ def _words(
 class ExactMatch(Metric):
     """Share of responses that equal one of their references, 0 to 1.
 
-    `normalise`: "squad" compares without case, ASCII punctuation, English articles and the amount of white space;
-    "none" compares the texts as they are. An empty response equals only what is empty too. A sample without
-    references is unmeasured.
+    `normalise`: what is done to both before: "squad" takes away case, ASCII punctuation, English articles and the amount of
+    white space; "triviaqa" the same with a space for each mark; "numeric" compares numbers as numbers, so that "$1,000.0"
+    equals "1000"; "words" compares words by Unicode; "none" compares the texts as they are; or a list of steps: `lowercase`,
+    `strip`, `whitespace`, `punctuation`, `articles`, `accents`, `nfkc`, `numbers`, `words`, `{remove: PATTERN}`.
+
+    An empty response equals only what is empty too. A sample without references is unmeasured.
 
     >>> import evalharness as eh
     >>> metric = eh.load_metric("exact_match")
@@ -52,7 +57,8 @@ class ExactMatch(Metric):
     {'match': [1.0]}
     """
 
-    name, better, range = "exact_match", "higher", (0, 1)
+    name, better, range, family = "exact_match", "higher", (0, 1), "exact_match"
+    formula: ClassVar[str] = "mean of 1 if normalise(response) = normalise(one of the references), else 0"
     cite: ClassVar[str] = _CITE
     reference: ClassVar[str] = _REFERENCE
 
@@ -60,20 +66,23 @@ class ExactMatch(Metric):
 
     def measure(self, response: list[str], references: list[list[str]], batch: Batch) -> Rows:
         """Return whether each response equals one of its references."""
-        if self.normalise == "none":
-            match = [float(text in texts) for text, texts in zip(response, references, strict=True)]
+        unmeasured = without_reference(references)
+        if keeps_white_space(self.normalise):
+            normal = normal_text(self.normalise)
+            pairs = zip(response, references, strict=True)
+            match = [float(normal(text) in map(normal, texts)) for text, texts in pairs]
         else:
             match = [float(words in others) for words, others in _words(response, references, self.normalise, batch)]
-        return Rows({"match": match}, without_reference(references))
+        return Rows({"match": match}, unmeasured)
 
 
 class TokenF1(Metric):
     """F1 of the words of a response and of its best reference, mean over samples, 0 to 1.
 
     Words are counted with multiplicity: precision is the share of the response's words that the reference has too,
-    recall the share of the reference's words that the response has. `normalise`: "squad" as in `exact_match`, "none"
-    splits at white space. Where one side has no word at all the value is 1 if both have none, else 0. A sample
-    without references is unmeasured.
+    recall the share of the reference's words that the response has. `normalise` as in `exact_match`: "squad" or another
+    name, or a list of steps, after which words are what white space divides ("words" for Chinese and Japanese). Where one
+    side has no word at all the value is 1 if both have none, else 0. A sample without references is unmeasured.
 
     >>> import evalharness as eh
     >>> metric = eh.load_metric("token_f1")
@@ -83,6 +92,7 @@ class TokenF1(Metric):
     """
 
     name, better, range = "token_f1", "higher", (0, 1)
+    formula: ClassVar[str] = "mean over samples of max over references of 2 P R / (P + R) of shared words"
     cite: ClassVar[str] = _CITE
     reference: ClassVar[str] = _REFERENCE
 
@@ -90,9 +100,69 @@ class TokenF1(Metric):
 
     def measure(self, response: list[str], references: list[list[str]], batch: Batch) -> Rows:
         """Return the F1 of each response with the reference that fits it best."""
+        unmeasured = without_reference(references)
         rows = _words(response, references, self.normalise, batch)
         f1 = [max([word_f1(words, other) for other in others], default=0.0) for words, others in rows]
-        return Rows({"f1": f1}, without_reference(references))
+        return Rows({"f1": f1}, unmeasured)
+
+
+class ContainsAnswer(Metric):
+    """Share of responses that contain one of their references, 0 to 1.
+
+    Both are normalised first, `normalise` as in `exact_match`. A reference counts where no letter or digit goes on at its
+    ends, so that "art" is not in "party"; Chinese and Japanese characters, which no space divides, may follow each other.
+    Of several references one is enough. An empty reference is contained in an empty response alone. A sample without
+    references is unmeasured.
+
+    >>> import evalharness as eh
+    >>> metric = eh.load_metric("contains_answer")
+    >>> response, references = ["It is the Seine.", "a party"], [["Seine", "Rhône"], ["art"]]
+    >>> metric.measure(response=response, references=references, batch=eh.Batch({})).statistics
+    {'contained': [1.0, 0.0]}
+    """
+
+    name, better, range, family = "contains_answer", "higher", (0, 1), "exact_match"
+    formula: ClassVar[str] = (
+        "mean of 1 if normalise(one of the references) stands in normalise(response) at word boundaries, else 0"
+    )
+    cite: ClassVar[str] = "Mallen et al., When Not to Trust Language Models, ACL 2023, arXiv:2212.10511 (accuracy by containment)"
+    reference: ClassVar[str] = "a regular expression with word boundaries, for scripts that write spaces"
+
+    normalise: Normalise = "squad"
+
+    def measure(self, response: list[str], references: list[list[str]], batch: Batch) -> Rows:
+        """Return whether each response contains one of its references."""
+        unmeasured = without_reference(references)
+        if keeps_white_space(self.normalise):
+            normal = normal_text(self.normalise)
+            rows = [(normal(text), [*map(normal, texts)]) for text, texts in zip(response, references, strict=True)]
+        else:
+            found = _words(response, references, self.normalise, batch)
+            rows = [(" ".join(words), [" ".join(other) for other in others]) for words, others in found]
+        return Rows({"contained": [float(any(stands_in(part, text) for part in parts)) for text, parts in rows]}, unmeasured)
+
+
+def stands_in(part: str, text: str) -> bool:
+    """Return whether a part stands in a text with no word going on at its ends.
+
+    >>> stands_in("art", "party art"), stands_in("art", "party"), stands_in("日本", "東日本人")
+    (True, False, True)
+    """
+    if not part:
+        return not text
+    start = text.find(part)
+    while start >= 0:
+        end = start + len(part)
+        if not (_goes_on(text[max(start - 1, 0) : start], part[0]) or _goes_on(part[-1], text[end : end + 1])):
+            return True
+        start = text.find(part, start + 1)
+    return False
+
+
+@functools.lru_cache(maxsize=65536)
+def _goes_on(before: str, after: str) -> bool:
+    """Return whether two characters stand in one word."""
+    return all(map(unicode_words, (before, after))) and len(unicode_words(before + after)) == 1
 
 
 def word_f1(words: Words, other: Words) -> float:

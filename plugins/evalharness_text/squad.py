@@ -22,9 +22,18 @@ def squad_words(text: str) -> list[str]:
     ['denver', 'broncos', 'allstar', 'team']
     """
     if not text.isascii():
-        return _ARTICLE.sub(" ", _PUNCTUATION.sub("", text.lower())).split()
+        return without_articles(_PUNCTUATION.sub("", text.lower())).split()
     plain = text.encode().translate(_ASCII, _DELETED).decode()
     if not plain.isprintable():  # beside a control character an article is a whole word to the expression alone
-        return _ARTICLE.sub(" ", plain).split()
+        return without_articles(plain).split()
     words = plain.split()
     return words if _ARTICLES.isdisjoint(words) else [word for word in words if word not in _ARTICLES]
+
+
+def without_articles(text: str) -> str:
+    """Return a text in lower case with a space in place of each English article.
+
+    >>> without_articles("over the hill").split()
+    ['over', 'hill']
+    """
+    return _ARTICLE.sub(" ", text)

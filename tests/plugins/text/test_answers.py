@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evalharness as eh
+from evalharness.testing import agree
 
 Labelled = Callable[[str], Path]
 
@@ -59,8 +60,98 @@ def values(name: str, response: list[str], references: list[list[str]], **option
 
 @given(response=TEXTS, references=st.lists(TEXTS, min_size=1, max_size=4))
 def test_values_equal_the_official_evaluation_on_any_text(response: str, references: list[str]) -> None:
-    assert values("exact_match", [response], [references]) == [max(official_exact(response, item) for item in references)]
-    assert values("token_f1", [response], [references]) == [max(official_f1(response, item) for item in references)]
+    exact, f1 = (max(official(response, item) for item in references) for official in (official_exact, official_f1))
+    agree("exact_match", values("exact_match", [response], [references]), [exact], tolerance=0)
+    agree("token_f1", values("token_f1", [response], [references]), [f1], tolerance=0)
+
+
+# The normal form of the TriviaQA evaluation: lower case, a space for `_` and each mark, no articles, single spaces.
+def triviaqa_normal_form(text: str) -> str:
+    marks = set(string.punctuation + "‘’´`")
+    spaced = "".join(" " if letter in marks else letter for letter in text.replace("_", " ").lower())
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", spaced).split()).strip()
+
+
+@given(response=TEXTS, references=st.lists(TEXTS, min_size=1, max_size=4))
+def test_answers_compare_as_in_the_triviaqa_evaluation(response: str, references: list[str]) -> None:
+    expected = [float(triviaqa_normal_form(response) in map(triviaqa_normal_form, references))]
+    agree("exact_match", values("exact_match", [response], [references], normalise="triviaqa"), expected, tolerance=0)
+
+
+@given(response=TEXTS, reference=TEXTS)
+def test_an_answer_is_contained_where_a_regular_expression_with_boundaries_finds_it(response: str, reference: str) -> None:
+    text, part = official_normal_form(response), official_normal_form(reference)
+    if any(not (letter.isascii() or letter == "é") for letter in text + part) or "_" in part:
+        return  # \b knows neither combining marks nor scripts without spaces
+    expected = bool(re.search(rf"(?<![a-zé0-9]){re.escape(part)}(?![a-zé0-9])", text)) if part else not text
+    agree("contains_answer", values("contains_answer", [response], [[reference]]), [float(expected)], tolerance=0)
+
+
+@pytest.mark.parametrize(
+    ("response", "reference", "contained"),
+    [
+        ("The Seine flows through Paris.", "the seine", 1),
+        ("a party", "art", 0),
+        ("art party", "art", 1),
+        ("party, art", "Art!", 1),
+        ("東京は日本の首都です。", "日本", 1),
+        ("서울은 수도", "서울", 0),
+        ("서울 은", "서울", 1),
+        ("cafe\u0301", "cafe", 0),
+        ("I 🙂 it", "🙂", 1),
+        ("", "x", 0),
+        ("x", "", 0),
+        ("", "", 1),
+        ("it is 1931", "931", 0),
+    ],
+)
+def test_a_part_of_a_word_is_no_answer(response: str, reference: str, contained: int) -> None:
+    assert values("contains_answer", [response], [[reference]]) == [contained]
+
+
+@pytest.mark.parametrize(
+    ("response", "reference", "normalise", "match"),
+    [
+        ("$1,000.0", "1000", "numeric", 1),
+        ("−5 °C", "-5 °c", "numeric", 1),
+        ("10.5", "105", "numeric", 0),
+        ("105", "10.5", "squad", 1),  # as in the official evaluation, which deletes the point
+        ("The 3rd", "3 rd", "numeric", 1),
+        ("Crème Brûlée", "creme brulee", ["accents", "lowercase"], 1),
+        (" Ａ ", "A", ["nfkc"], 0),
+        (" Ａ ", "A", ["nfkc", "strip"], 1),
+        ("«Ja», sagte er…", "Ja sagte er", ["punctuation"], 1),
+        ("#### 12", "12", [{"remove": "(?s).*#### "}], 1),
+        ("x  y", "x y", ["whitespace"], 1),
+        ("x  y", "x y", [], 0),
+        ("1,000 m", "1000 m", ["numbers"], 1),
+        ("a mill", "mill", ["articles", "strip"], 1),
+        ("東京", "東 京", "words", 1),
+        ("東京", "東 京", ["words"], 1),
+    ],
+)
+def test_texts_are_compared_after_the_steps_of_normalisation(response: str, reference: str, normalise: Any, match: int) -> None:
+    assert values("exact_match", [response], [[reference]], normalise=normalise) == [match]
+
+
+def test_words_are_compared_after_the_same_steps() -> None:
+    assert values("token_f1", ["東京タワー"], [["東京"]], normalise="words") == [pytest.approx(4 / 7)]
+    assert values("token_f1", ["Ja, nein"], [["ja"]], normalise=["punctuation", "lowercase"]) == [pytest.approx(2 / 3)]
+    assert values("contains_answer", ["x 1,000"], [["1000.0"]], normalise=["numbers"]) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("normalise", "message"),
+    [
+        ([{"remove": "(a"}], r"'\(a' is no regular expression: missing \), unterminated subpattern at position 0"),
+        (["lowercas"], "lowercase"),
+        ([{"delete": "a"}], "It has: remove"),
+        ("triviqa", "must be one of .squad., .triviaqa., .numeric., .words., .none. or a list"),
+    ],
+)
+def test_what_is_no_step_is_refused_with_what_there_is(normalise: Any, message: str) -> None:
+    with pytest.raises(eh.UsageError, match=message):
+        eh.load_metric("exact_match", normalise=normalise)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +221,8 @@ def test_both_metrics_share_the_words_of_a_batch() -> None:
 def test_the_signature_names_the_normalisation() -> None:
     assert eh.load_metric("token_f1").signature() == "token_f1|normalise:squad"
     assert eh.load_metric("exact_match", normalise="none").signature() == "exact_match|normalise:none"
+    steps = eh.load_metric("exact_match", normalise=["lowercase", {"remove": "[$]"}])
+    assert steps.signature() == 'exact_match|normalise:lowercase,{"remove":"[$]"}'
 
 
 def test_refusing_is_right_where_there_is_no_answer_and_only_there() -> None:

@@ -1,0 +1,40 @@
+"""The metrics of this package; one line each, imported when they are asked for."""
+
+from __future__ import annotations
+
+from evalharness import Metric
+from evalharness_text.answers import ContainsAnswer, ExactMatch, TokenF1
+from evalharness_text.bleu import Bleu, SentenceBleu
+from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
+from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
+from evalharness_text.chrf import Chrf
+from evalharness_text.likelihood import BitsPerByte, Perplexity
+from evalharness_text.meteor import Meteor
+from evalharness_text.number_match import NumberMatch
+from evalharness_text.refusing import RefusalCorrectness
+from evalharness_text.rouge import Rouge
+from evalharness_text.ter import Ter
+
+METRICS: tuple[type[Metric], ...] = (
+    BitsPerByte,
+    Bleu,
+    ChoiceAccuracy,
+    ChoiceAccuracyMutualInformation,
+    ChoiceBrier,
+    ChoiceCalibrationError,
+    ChoiceLogLoss,
+    ChoiceMargin,
+    ChoiceProbability,
+    ChoiceTies,
+    Chrf,
+    ContainsAnswer,
+    ExactMatch,
+    Meteor,
+    NumberMatch,
+    Perplexity,
+    RefusalCorrectness,
+    Rouge,
+    SentenceBleu,
+    Ter,
+    TokenF1,
+)
