@@ -26,7 +26,8 @@ def ascii_lines(text: str) -> list[Words]:
 def unicode_lines(text: str) -> list[Words]:
     """Return the runs of letters, digits and combining marks of any script in lower case, those of each line that has any.
 
-    Chinese and Japanese characters are words by themselves. Texts are compared in compatibility form (NFKC), so that
+    Chinese and Japanese characters are words by themselves; a run of another script that is written without spaces, such
+    as Thai, stays one word. Texts are compared in compatibility form (NFKC), so that
     composed and decomposed letters, and wide and narrow ones, are the same; joiners and soft hyphens are left out.
 
     >>> unicode_lines("Cafe\\u0301 in 東京タワー!\\n2 Tassen")
