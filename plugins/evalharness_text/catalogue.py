@@ -8,6 +8,14 @@ from evalharness_text.bleu import Bleu, SentenceBleu
 from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
 from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
 from evalharness_text.chrf import Chrf
+from evalharness_text.edits import (
+    CharacterErrorRate,
+    EditSimilarity,
+    MatchErrorRate,
+    WordErrorRate,
+    WordInformationLost,
+    WordInformationPreserved,
+)
 from evalharness_text.likelihood import BitsPerByte, Perplexity
 from evalharness_text.meteor import Meteor
 from evalharness_text.number_match import NumberMatch
@@ -26,9 +34,12 @@ METRICS: tuple[type[Metric], ...] = (
     ChoiceMargin,
     ChoiceProbability,
     ChoiceTies,
+    CharacterErrorRate,
     Chrf,
     ContainsAnswer,
+    EditSimilarity,
     ExactMatch,
+    MatchErrorRate,
     Meteor,
     NumberMatch,
     Perplexity,
@@ -37,4 +48,7 @@ METRICS: tuple[type[Metric], ...] = (
     SentenceBleu,
     Ter,
     TokenF1,
+    WordErrorRate,
+    WordInformationLost,
+    WordInformationPreserved,
 )
