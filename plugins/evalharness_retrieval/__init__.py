@@ -1,8 +1,11 @@
-"""Retrievers (`bm25`, `hybrid`, `recorded`) and the metrics of a ranking, by the rules of trec_eval."""
+"""Retrievers and the metrics of a ranking, by the rules of trec_eval; `evaluate_run(qrels, run, measures)` scores dicts."""
 
 from __future__ import annotations
 
 import evalharness as eh
+from evalharness_retrieval.evaluating import RunScores, evaluate_run
+
+__all__ = ["RunScores", "evaluate_run"]
 
 
 @eh.hookimpl
@@ -16,6 +19,6 @@ def evalharness_retrievers() -> list[type[eh.Retriever]]:
 
 @eh.hookimpl
 def evalharness_metrics() -> list[type[eh.Metric]]:
-    from evalharness_retrieval.metrics import MRR, NDCG, RetrievalPrecision, RetrievalRecall
+    from evalharness_retrieval import contexts, incomplete, metrics
 
-    return [RetrievalRecall, RetrievalPrecision, MRR, NDCG]
+    return [*metrics.METRICS, *incomplete.METRICS, *contexts.METRICS]

@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import evalharness as eh
+from evalharness_retrieval.judged import lengths, padded
+
+Rules = Literal["10", "9.0.8"]
+
+
+def order_of(rankings: Sequence[Mapping[str, float]], rules: Rules) -> Any:
+    """Return for each ranking the places of its ids, best first; int64, (rankings, places), short rows filled up.
+
+    trec_eval 10 compares scores in double precision, 9.0.8 as float32. Raises DataError for a score that is no number.
+
+    >>> order_of([{"a": 1.0, "b": 2.0, "c": 1.0}], "10").tolist()
+    [[1, 2, 0]]
+    """
+    import numpy as np
+
+    sizes = lengths(rankings)
+    scores = -padded((ranking.values() for ranking in rankings), sizes)
+    if np.isnan(scores).sum() > scores.size - sizes.sum():
+        raise eh.DataError(f"the score of {_without_number(rankings)} is no number")
+    if rules == "9.0.8":
+        with np.errstate(over="ignore"):  # beyond float32, infinite as in C
+            scores = scores.astype(np.float32)
+    order = scores.argsort(axis=1)
+    ordered = np.take_along_axis(scores, order, 1)
+    edges = np.diff(np.pad(ordered[:, 1:] == ordered[:, :-1], ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    for (row, start), (_, last) in zip(np.argwhere(edges == 1).tolist(), np.argwhere(edges == -1).tolist(), strict=True):
+        ids = list(rankings[row])  # order of code points is the order of bytes in UTF-8
+        order[row, start : last + 1] = sorted(order[row, start : last + 1].tolist(), key=ids.__getitem__, reverse=True)
+    return order
+
+
+def _without_number(rankings: Sequence[Mapping[str, float]]) -> str:
+    named = ((key, score) for ranking in rankings for key, score in ranking.items())
+    return next(f"document '{key}'" for key, score in named if score is None or score != score)
 
 
 def id_order(passages: Sequence[eh.Passage]) -> Any:

@@ -1,154 +1,161 @@
 from __future__ import annotations
 
 import pickle
-from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytrec_eval
-from evalharness_retrieval.metrics import MRR, NDCG, RetrievalPrecision, RetrievalRecall
-from hypothesis import given, settings
+from evalharness_retrieval import contexts, evaluate_run, incomplete, metrics
+from evalharness_retrieval.judged import Judged
+from evalharness_retrieval.ranked import Ranked
+from hypothesis import given
 from hypothesis import strategies as st
 
 import evalharness as eh
 
-IDS = [f"d{number}" for number in range(8)]
-ranking = st.lists(st.sampled_from(IDS), unique=True, max_size=8)
-judgements = st.dictionaries(st.sampled_from(IDS), st.integers(0, 3), min_size=1, max_size=8)
-CUTS = (1, 2, 3, 5, 10)
+EVERY: list[Ranked] = [
+    cls() for module in (metrics, incomplete, contexts) for cls in vars(module).values()
+    if isinstance(cls, type) and issubclass(cls, Ranked) and cls is not Ranked
+]  # fmt: skip
+WHERE_NOTHING_IS_FOUND = {"judged": "nothing retrieved", "id_context_precision": "nothing retrieved"}
 
 
-def columns(rankings: list[list[str]], relevant: list[dict[str, int]]) -> dict[str, Any]:
-    contexts = [[eh.Passage(key, "", score=0.0) for key in ids] for ids in rankings]
-    return {"contexts": contexts, "relevant": relevant}
+def columns(rankings: list[list[str]], relevant: list[Any]) -> dict[str, Any]:
+    return {"contexts": [[eh.Passage(key, "", score=0.0) for key in ids] for ids in rankings], "relevant": relevant}
 
 
-def rows(metric: eh.Metric, rankings: list[list[str]], relevant: list[dict[str, int]]) -> dict[str, list[float]]:
-    found = columns(rankings, relevant)
+def rows(metric: eh.Metric, rankings: list[list[str]], relevant: list[dict[str, int]]) -> dict[str, list[float | None]]:
+    return metric.evaluate(**columns(rankings, relevant)).samples
+
+
+def test_every_metric_says_all_that_it_must() -> None:
+    assert len(EVERY) == 17
+    for metric in EVERY:
+        assert metric.formula
+        assert metric.reference
+        assert metric.family == "ranking"
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=lambda metric: metric.name)
+def test_an_empty_ranking_scores_lowest_and_a_perfect_one_highest(metric: Ranked) -> None:
+    if metric.name == "err":
+        metric = metrics.ERR(max_grade=1)
+    if "k" in metric.options():
+        metric = type(metric)(**{**metric.options(), "k": (2,)})
+    found = metric.evaluate(**columns([[], ["a", "b"], ["c", "d"]], [{"a": 1, "b": 1, "c": 0, "d": 0}] * 3))
+    (values,) = found.samples.values()
+    best = {"rbp": pytest.approx(0.19), "err": pytest.approx(0.625)}.get(
+        metric.name, pytest.approx(1.0, abs=1e-5 if metric.name == "inf_ap" else 1e-9)
+    )
+    worst = {"gm_map": 1e-5, "judged": 1.0}.get(metric.name, 0.0)
+    assert found.statuses == [WHERE_NOTHING_IS_FOUND.get(metric.name), None, None]
+    assert values[0] == (None if metric.name in WHERE_NOTHING_IS_FOUND else pytest.approx(worst))
+    assert values[1:] == [best, pytest.approx(worst)]
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=lambda metric: metric.name)
+def test_judged_without_relevant_passage_scores_lowest_and_unjudged_is_unmeasured(metric: Ranked) -> None:
+    found = columns([["a"], ["a"], ["a", "b", "a"], ["b"], ["a"]], [{"a": 0}, {}, {"a": 1}, {"b": 2}, {"a": 1}])
+    found["relevant"][3] = None
+    found["contexts"][4] = None
     result = metric.measure(**found, batch=eh.Batch(found))
     assert isinstance(result, eh.Rows)
-    assert not result.unmeasured
-    return {metric.name + part: np.asarray(column).tolist() for part, column in result.statistics.items()}
-
-
-def by_trec_eval(
-    rankings: list[list[str]], relevant: list[dict[str, int]], measures: set[str], level: int
-) -> list[dict[str, float]]:
-    run = {str(row): {key: float(-place) for place, key in enumerate(ids)} for row, ids in enumerate(rankings)}
-    qrels = {str(row): grades for row, grades in enumerate(relevant)}
-    found = pytrec_eval.RelevanceEvaluator(qrels, measures, relevance_level=level).evaluate(run)
-    return [found[str(row)] for row in range(len(rankings))]
-
-
-def agree(rankings: list[list[str]], relevant: list[dict[str, int]], cuts: tuple[int, ...], level: int) -> None:
-    listed = ",".join(map(str, cuts))
-    expected = by_trec_eval(rankings, relevant, {f"P.{listed}", f"recall.{listed}", f"ndcg_cut.{listed}", "recip_rank"}, level)
-    ours = {
-        **rows(RetrievalPrecision(k=cuts, level=level), rankings, relevant),
-        **rows(RetrievalRecall(k=cuts, level=level), rankings, relevant),
-        **rows(NDCG(k=cuts), rankings, relevant),
-    }
-    names = {"retrieval_precision": "P", "retrieval_recall": "recall", "ndcg": "ndcg_cut"}
-    for name, values in ours.items():
-        metric, cut = name.split("@")
-        assert values == pytest.approx([row[f"{names[metric]}_{cut}"] for row in expected], abs=1e-9), name
-    (reciprocal,) = rows(MRR(level=level), rankings, relevant).values()
-    assert reciprocal == pytest.approx([row["recip_rank"] for row in expected], abs=1e-9)
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.lists(st.tuples(ranking.filter(bool), judgements), min_size=1, max_size=5), st.integers(1, 3))
-def test_random_rankings_agree_with_trec_eval(cases: list[tuple[list[str], dict[str, int]]], level: int) -> None:
-    agree([ids for ids, _ in cases], [grades for _, grades in cases], CUTS, level)
-
-
-@pytest.mark.parametrize(("qrels", "level"), [("qrels.test", 1), ("qrels.rel_level", 1), ("qrels.rel_level", 2)])
-def test_trec_evals_own_data_agrees(labelled_data: Callable[[str], Path], qrels: str, level: int) -> None:
-    relevant: dict[str, dict[str, int]] = defaultdict(dict)
-    for line in labelled_data(f"trec_eval_tests/{qrels}").read_text().splitlines():
-        topic, _, document, grade = line.split()
-        relevant[topic][document] = int(grade)
-    run: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    for line in labelled_data("trec_eval_tests/results.test").read_text().splitlines():
-        topic, _, document, _, score, _ = line.split()
-        run[topic].append((float(score), document))
-    topics = sorted(run)
-    rankings = [[document for _, document in sorted(run[topic], reverse=True)] for topic in topics]
-    agree(rankings, [relevant[topic] for topic in topics], (5, 10, 100, 500), level)
-
-
-def test_trec_evals_printed_figures_are_reached(labelled_data: Callable[[str], Path]) -> None:
-    printed: dict[str, float] = {}
-    for line in labelled_data("trec_eval_tests/out.test.aq").read_text().splitlines():
-        measure, topic, value = line.split()
-        if topic == "301" and measure in ("P_10", "recall_100", "recip_rank", "ndcg_cut_10"):
-            printed[measure] = float(value)
-    relevant = {
-        document: int(grade)
-        for topic, _, document, grade in map(str.split, labelled_data("trec_eval_tests/qrels.test").read_text().splitlines())
-        if topic == "301"
-    }
-    lines = map(str.split, labelled_data("trec_eval_tests/results.test").read_text().splitlines())
-    ids = [document for _, document in sorted(((float(p[4]), p[2]) for p in lines if p[0] == "301"), reverse=True)]
-    ours = {
-        "P_10": rows(RetrievalPrecision(k=(10,)), [ids], [relevant])["retrieval_precision@10"][0],
-        "recall_100": rows(RetrievalRecall(k=(100,)), [ids], [relevant])["retrieval_recall@100"][0],
-        "ndcg_cut_10": rows(NDCG(k=(10,)), [ids], [relevant])["ndcg@10"][0],
-        "recip_rank": rows(MRR(), [ids], [relevant])["mrrvalue"][0],
-    }
-    assert printed == pytest.approx(ours, abs=5e-5)
-
-
-def test_an_empty_ranking_scores_zero_and_a_full_one_one() -> None:
-    for metric in (RetrievalPrecision(k=(2,)), RetrievalRecall(k=(2,)), NDCG(k=(2,)), MRR()):
-        (values,) = rows(metric, [[], ["a", "b"], ["c", "d"]], [{"a": 1, "b": 1}] * 3).values()
-        assert values == [0.0, 1.0, 0.0]
+    reasons = {1: "no relevant passage", 2: "duplicate passage id", 3: "no relevant passage", 4: "no contexts"}
+    if metric.name == "id_context_recall":
+        reasons[0] = "no relevant passage"
+    assert result.unmeasured == reasons
+    if metric.name not in ("judged", "id_context_recall", "gm_map"):
+        assert [column[0] for column in result.statistics.values()] == [0.0] * len(result.statistics)
 
 
 def test_order_of_the_contexts_is_the_ranking_whatever_their_scores() -> None:
     contexts = [[eh.Passage("a", "", score=-5.0), eh.Passage("b", "", score=9.0), eh.Passage("c", "")]]
-    result = MRR().measure(contexts=contexts, relevant=[{"b": 1}], batch=eh.Batch({"contexts": contexts}))
-    assert isinstance(result, eh.Rows)
-    assert result.statistics["value"].tolist() == [0.5]
-
-
-def test_judged_without_relevant_passage_scores_zero_and_unjudged_is_unmeasured() -> None:
-    found = columns([["a"], ["a"], ["a", "b", "a"], ["b"], ["a"]], [{"a": 0}, {}, {"a": 1}, {"b": 2}, {"a": 1}])
-    found["relevant"][3] = None
-    found["contexts"][4] = None
-    for metric in (RetrievalPrecision(k=(1,)), RetrievalRecall(k=(1,)), NDCG(k=(1,)), MRR()):
-        result = metric.measure(**found, batch=eh.Batch(found))
-        assert isinstance(result, eh.Rows)
-        reasons = {1: "no relevant passage", 2: "duplicate passage id", 3: "no relevant passage", 4: "no contexts"}
-        assert result.unmeasured == reasons
-        (column,) = result.statistics.values()
-        assert column[0] == 0.0
+    assert metrics.MRR().evaluate(contexts=contexts, relevant=[{"b": 1}]).samples["mrr"] == [0.5]
 
 
 def test_mrr_looks_no_further_than_k() -> None:
     rankings, relevant = [["a", "b", "c"]] * 3, [{"a": 1}, {"b": 1}, {"c": 1}]
-    assert rows(MRR(k=2), rankings, relevant)["mrrvalue"] == [1.0, 0.5, 0.0]
+    assert rows(metrics.MRR(k=(2,)), rankings, relevant) == {"mrr@2": [1.0, 0.5, 0.0]}
 
 
 def test_ndcg_counts_grades_that_a_level_would_not() -> None:
     expected = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
-    assert rows(NDCG(k=(2,)), [["a", "b"]], [{"a": 1, "b": 3}])["ndcg@2"] == pytest.approx([expected], abs=1e-12)
+    assert rows(metrics.NDCG(k=(2,)), [["a", "b"]], [{"a": 1, "b": 3}])["ndcg@2"] == pytest.approx([expected], abs=1e-12)
+    exponential = (1 + 7 / np.log2(3)) / (7 + 1 / np.log2(3))
+    found = rows(metrics.NDCG(k=(), gain="exponential"), [["a", "b"]], [{"a": 1, "b": 3}])
+    assert found == {"ndcg": [pytest.approx(exponential, abs=1e-12)]}
+
+
+def test_f_weighs_recall_by_beta() -> None:
+    rankings, relevant = [["a", "x", "y", "z"]], [{"a": 1, "b": 1}]
+    precision, recall = 1 / 4, 1 / 2
+    for beta in (0.5, 1.0, 2.0):
+        expected = (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+        assert rows(metrics.RetrievalF(k=(4,), beta=beta), rankings, relevant)["retrieval_f@4"] == [pytest.approx(expected)]
+
+
+def test_gm_map_is_a_mean_of_logarithms_over_the_samples() -> None:
+    found = metrics.GeometricMAP().evaluate(**columns([["a"], ["x", "a"], ["x"], ["a"]], [{"a": 1}] * 3 + [{}]))
+    assert found.scores["gm_map"].value == pytest.approx((1 * 0.5 * 1e-5) ** (1 / 3))
+    assert found.samples["gm_map"] == [pytest.approx(1), pytest.approx(0.5), pytest.approx(1e-5), None]
+
+
+def test_a_grade_above_the_highest_leaves_err_unmeasured() -> None:
+    found = metrics.ERR(max_grade=2).evaluate(**columns([["a"], ["a"]], [{"a": 3}, {"a": 2}]))
+    assert found.statuses == ["grade above max_grade", None]
+    assert found.samples["err"] == [None, 0.75]
+
+
+def test_codes_below_zero_are_not_judged() -> None:
+    rankings, relevant = [["a", "b", "c"]], [{"a": -1, "b": -2, "c": 1, "d": 0}]
+    assert rows(incomplete.JudgedShare(k=(3,)), rankings, relevant) == {"judged@3": [pytest.approx(1 / 3)]}
+    assert rows(incomplete.BPref(), rankings, relevant) == {"bpref": [1.0]}
+    assert rows(metrics.NDCG(k=()), rankings, relevant) == {"ndcg": [0.5]}
+
+
+def test_context_precision_is_blind_to_what_is_missed_and_map_is_not() -> None:
+    rankings, relevant = [["x", "a"]], [{"a": 1, "b": 1}]
+    assert rows(contexts.ContextPrecision(), rankings, relevant) == {"context_precision": [0.5]}
+    assert rows(metrics.MAP(), rankings, relevant) == {"map": [0.25]}
 
 
 def test_one_matrix_serves_all_metrics_of_a_batch() -> None:
     found = columns([["a", "b"]], [{"b": 1}])
     batch = eh.Batch(found)
-    for metric in (RetrievalPrecision(), RetrievalRecall(), NDCG(), MRR()):
+    for metric in EVERY:
         metric.measure(**found, batch=batch)
     assert len(batch.memo) == 1
 
 
+ids = st.lists(st.sampled_from([f"d{number}" for number in range(8)]), unique=True, max_size=8)
+
+
+@given(st.lists(st.tuples(ids, st.dictionaries(st.sampled_from(["d0", "d3", "d5", "x"]), st.integers(-1, 3))), min_size=1))
+def test_rows_do_not_depend_on_the_rows_beside_them(cases: list[tuple[list[str], dict[str, int]]]) -> None:
+    whole = judged_of(cases)
+    for row, case in enumerate(cases):
+        alone = judged_of([case])
+        for metric in EVERY:
+            assert metric.unmeasured(alone).get(0) == metric.unmeasured(whole).get(row)
+            expected = {name: column[row] for name, column in metric.statistics(whole).items()}
+            assert {name: column[0] for name, column in metric.statistics(alone).items()} == expected, metric.name
+
+
+def judged_of(cases: list[tuple[list[str], dict[str, int]]]) -> Judged:
+    return Judged.of([[eh.Passage(key, "") for key in ids] for ids, _ in cases], [grades for _, grades in cases])
+
+
+def test_matrices_hold_nan_where_nothing_is_judged() -> None:
+    judged = Judged.of([[eh.Passage("a", ""), eh.Passage("b", "")], []], [{"b": 2, "c": -1}, {"a": 1}])
+    np.testing.assert_array_equal(judged.grades, [[np.nan, 2], [np.nan, np.nan]])
+    np.testing.assert_array_equal(judged.ideal, [[2, -1], [1, np.nan]])
+    assert judged.found.tolist() == [2, 0]
+
+
 def test_parts_follow_k_and_metrics_pickle() -> None:
-    metric = RetrievalRecall(k=(1, 10), level=2)
+    metric = metrics.RetrievalRecall(k=(1, 10), level=2)
     assert metric.parts == ("@1", "@10")
+    assert metrics.RetrievalRecall(k=()).parts == ()
     assert metric.reads == ("contexts", "relevant")
     assert metric.signature() == "retrieval_recall|k:1,10|level:2"
     assert pickle.loads(pickle.dumps(metric)) == metric
@@ -157,13 +164,60 @@ def test_parts_follow_k_and_metrics_pickle() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("ndcg", {"k": ()}, "different whole numbers from 1, at least one"),
         ("retrieval_recall", {"k": (0, 1)}, "different whole numbers from 1"),
         ("retrieval_precision", {"k": (1, 1)}, "different whole numbers from 1"),
         ("retrieval_precision", {"level": 0}, "option 'level' must be a whole number from 1"),
-        ("mrr", {"k": 0}, "option 'k' must be null or a whole number from 1"),
+        ("retrieval_f", {"beta": 0.0}, "option 'beta' must be above 0"),
+        ("rbp", {"p": 1.0}, "option 'p' must lie between 0 and 1"),
+        ("err", {"max_grade": 0}, "option 'max_grade' must be a whole number from 1"),
     ],
 )
 def test_wrong_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(eh.UsageError, match=message):
         eh.load_metric(name, **options)
+
+
+QRELS = {"1": {"a": 1, "b": 0}, "2": {"c": 2}, "3": {}}
+RUN = {"1": {"a": 0.5, "b": 0.9}, "9": {"z": 1.0}}
+
+
+def test_a_run_of_dictionaries_is_scored_and_says_what_it_left_out() -> None:
+    found = evaluate_run(QRELS, RUN, ["mrr", "ndcg@2", "gm_map", eh.load_metric("retrieval_recall", k=[1, 2])])
+    assert found.topics == ("1", "2", "3")
+    assert (found.missing, found.ignored) == (("2", "3"), ("9",))
+    assert found.scores["mrr"] == 0.25
+    assert found.scores["gm_map"] == pytest.approx((0.5 * 1e-5) ** 0.5)
+    np.testing.assert_array_equal(found.values["mrr"], [0.5, 0, np.nan])
+    assert list(found.scores) == ["mrr", "ndcg@2", "gm_map", "retrieval_recall@1", "retrieval_recall@2"]
+    assert found.unmeasured["mrr"] == {"3": "no relevant passage"}
+
+
+def test_missing_topics_may_be_left_out() -> None:
+    found = evaluate_run(QRELS, RUN, ["mrr"], missing="unmeasured")
+    assert found.scores == {"mrr": 0.5}
+    assert found.unmeasured["mrr"] == {"2": "topic not in the run", "3": "no relevant passage"}
+    assert evaluate_run({"5": {"a": 1}}, {}, ["mrr"], missing="unmeasured").scores == {"mrr": None}
+
+
+def test_equal_scores_go_by_id_and_precision_is_that_of_the_version() -> None:
+    run = {"1": {"b": 1.0, "ü": 1.0, "z": 1.0, "a": 2.0}}
+    ranked = [evaluate_run({"1": {key: 1}}, run, ["mrr"]).scores["mrr"] for key in ("a", "ü", "z", "b")]
+    assert ranked == [1.0, 1 / 2, 1 / 3, 1 / 4]
+    near = {"1": {"a": 1.0 + 1e-12, "b": 1.0}}
+    assert evaluate_run({"1": {"a": 1}}, near, ["mrr"]).scores["mrr"] == 1.0
+    assert evaluate_run({"1": {"a": 1}}, near, ["mrr"], rules="9.0.8").scores["mrr"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("qrels", "run", "measure", "message"),
+    [
+        ({}, {}, "mrr", "the judgements hold no topic"),
+        ({"1": {"a": 1}}, {"1": {"a": 1.0, "b": float("nan")}}, "mrr", "the score of document 'b' is no number"),
+        ({"1": {"a": 1}}, {}, "mmr", "Did you mean 'mrr'"),
+        ({"1": {"a": 1}}, {}, "mrr@ten", "after @ stands a whole number"),
+        ({"1": {"a": 1}}, {}, "token_f1", "is no metric of a ranking alone"),
+    ],
+)
+def test_what_cannot_be_scored_is_told(qrels: Any, run: Any, measure: str, message: str) -> None:
+    with pytest.raises(eh.EvalharnessError, match=message):
+        evaluate_run(qrels, run, [measure])
