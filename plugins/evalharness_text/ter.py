@@ -18,8 +18,9 @@ class Ter(Metric):
     `normalized` first splits off punctuation as Tercom does, `no_punct` removes it, and with `asian_support` either does
     the same for Chinese and Japanese, whose characters `normalized` then takes for words.
 
-    The value of one sample is the same formula on its own counts. An empty response has 100, and so has any other response
-    to empty references; an empty response to these has 0. A sample without references is unmeasured.
+    The value of one sample is the same formula on its own counts. An empty response lacks all words of the shortest
+    reference; where references are empty, any other response has 100, and an empty one 0. A sample without references is
+    unmeasured.
 
     >>> metric = Ter()
     >>> found = metric.evaluate(response=["on the mat the cat sat", "a dog"], references=["the cat sat on the mat", "a big dog"])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 Tokenize = Literal[
     "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "spm"
@@ -60,16 +60,13 @@ def splitter(name: Tokenize) -> Split:
     return lambda text: tokenizer(text.rstrip()).split()
 
 
-def _by_word(tokenizer: Any) -> Split:
+def _by_word(tokenizer: Callable[[str], str]) -> Split:
     """Return a splitter that asks the tokenizer of mteval-v13a for each word once.
 
     Its rules look at the character before or after a mark and take white space for any other, so that words between
     white space are split independently of each other; only `-` at the end of a line, `<skipped>` and escapes reach further.
     """
-
-    @functools.lru_cache(_WORDS_KEPT)
-    def pieces(word: str) -> list[str]:
-        return [word] if word.isalnum() else tokenizer(word).split()
+    pieces = _Pieces(tokenizer).__getitem__
 
     def split(text: str) -> list[str]:
         if "&" in text or "-\n" in text or "<skipped>" in text:
@@ -77,3 +74,23 @@ def _by_word(tokenizer: Any) -> Split:
         return list(chain.from_iterable(map(pieces, text.split())))
 
     return split
+
+
+class _Pieces(dict[str, list[str]]):
+    """The tokens of each word that was asked for, of so many words at most."""
+
+    def __init__(self, tokenizer: Callable[[str], str]) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def __missing__(self, word: str) -> list[str]:
+        if word.isalnum():
+            found = [word]
+        elif word[-1] in ",." and word[:-1].isalnum():
+            found = [word[:-1], word[-1]]
+        else:
+            found = self._tokenizer(word).split()
+        if len(self) >= _WORDS_KEPT:
+            self.clear()
+        self[word] = found
+        return found
