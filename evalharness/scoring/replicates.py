@@ -70,7 +70,7 @@ def of_rows(entry: Entry, groups: Keys, columns: Columns, seed: int) -> Replicat
     at_once = _takes_blocks(entry, columns, drawn[:2, place].astype(np.int64))
     parts = [{name: np.empty(0) for name in entry.scores}]
     for start in range(0, len(drawn), size):
-        block = drawn[start : start + size, place].astype(np.int64)
+        block = drawn[start : start + size, place].astype(np.int64, order="C")  # a replicate in one piece: sums go along it
         parts.append(score_rows(entry, columns, block) if at_once else _one_by_one(entry, columns, block))
     return _stored({name: np.concatenate([part[name] for part in parts]) for name in entry.scores})
 

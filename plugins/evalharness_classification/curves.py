@@ -27,8 +27,10 @@ class Steps:
 
         order = np.argsort(-rank_by, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(rank_by[order])), len(order) - 1)
-        weighed = weights[..., order]
-        return cls(weighed.cumsum(-1)[..., ends], (weighed * right[order]).cumsum(-1)[..., ends])
+        weighed = weights.take(order, -1)
+        shares = right[order]
+        hits = weighed * (shares.astype(weighed.dtype) if np.isin(shares, (0, 1)).all() else shares)
+        return cls(weighed.cumsum(-1).take(ends, -1), hits.cumsum(-1).take(ends, -1))
 
     @property
     def positives(self) -> Any:
@@ -68,7 +70,7 @@ def from_origin(values: Any, first: float = 0.0) -> Any:
     """Return running values with what stands before the first step."""
     import numpy as np
 
-    return np.concatenate([np.full((*values.shape[:-1], 1), first), values], -1)
+    return np.concatenate([np.full((*values.shape[:-1], 1), first, values.dtype), values], -1)
 
 
 def curve(x: Any, y: Any, name: str = "") -> Curve:

@@ -115,19 +115,19 @@ def place_of(value: Any, known: Mapping[Any, int]) -> int | None:
         value = value[0]
     if isinstance(value, str):
         return known.get(value.strip())
-    return known.get(value) if isinstance(value, (Integral, float)) else None
+    return known.get(value) if isinstance(value, (int, float, Integral)) else None
 
 
 def spread(row: Any) -> Any:
     """Return one probability of each class."""
-    if isinstance(row, Real):
+    if isinstance(row, (float, Real)):
         return (1 - row, row)
     return row.tolist() if hasattr(row, "tolist") else row
 
 
 def are_shares(row: Sequence[Any]) -> bool:
     """Return whether all values are numbers from 0 to 1."""
-    return all(isinstance(value, Real) and 0 <= float(value) <= 1 for value in row)
+    return all(isinstance(value, (float, Real)) and 0 <= float(value) <= 1 for value in row)  # float first: Real is slow
 
 
 def fault_of(row: Any, classes: int) -> str | None:
