@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'evalharness' has no attribute '{name}'")
 
 
-def load_metric(name: str, **options: Any) -> Metric:
+def load_metric(name: str, /, **options: Any) -> Metric:
     """Return the installed metric of that name with these options.
 
     >>> load_metric("token_f1").signature()

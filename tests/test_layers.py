@@ -129,8 +129,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions([*EXTRAS["hf"], *EXTRAS["train"]])
 PROVIDERS = metadata.packages_distributions()
-# Imported only where what they need is there: fixtures by pytest, and the Trainer's subclass by who trains.
-LOADED_ON_USE = {CORE / "testing" / "fixtures.py", CORE / "training" / "trainer.py"}
+# Imported only where what they need is there: fixtures by pytest, the Trainer's subclass by who trains, and what is a module of
+# evaluate by who has that library.
+LOADED_ON_USE = {
+    CORE / "testing" / "fixtures.py",
+    CORE / "training" / "trainer.py",
+    CORE / "bridges" / "module.py",
+    ROOT / "plugins" / "evalharness_bridges" / "modules" / "shared_words" / "shared_words.py",
+}
 
 
 @pytest.mark.parametrize("path", [*modules(CORE), *modules(ROOT / "plugins")], ids=named)
