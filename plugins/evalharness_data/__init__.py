@@ -15,8 +15,9 @@ def evalharness_datasets() -> list[type[eh.Dataset]]:
 
 @eh.hookimpl
 def evalharness_transforms() -> list[type[eh.Transform]]:
+    from evalharness_data.extracting import Extract, ExtractChoice, ExtractJson
     from evalharness_data.refusing import Refusal
-    from evalharness_data.transforms import FirstLine, Strip
+    from evalharness_data.transforms import After, FirstLine, Lowercase, Strip
     from evalharness_data.voting import MajorityVote
 
-    return [Strip, FirstLine, MajorityVote, Refusal]
+    return [After, Extract, ExtractChoice, ExtractJson, FirstLine, Lowercase, MajorityVote, Refusal, Strip]

@@ -1,4 +1,4 @@
-"""Transforms of responses."""
+"""Transforms that tidy the text of a response."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ class Strip(eh.Transform):
         return text.strip()
 
 
+class Lowercase(eh.Transform):
+    """Turns a response into lower case.
+
+    >>> Lowercase().apply("Yes, ÉTÉ")
+    'yes, été'
+    """
+
+    name = "lowercase"
+
+    def apply(self, text: str) -> str:
+        return text.lower()
+
+
 class FirstLine(eh.Transform):
     """Keeps the first line of a response that is not blank, without white space at its ends.
 
@@ -29,3 +42,24 @@ class FirstLine(eh.Transform):
 
     def apply(self, text: str) -> str:
         return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+class After(eh.Transform):
+    """Keeps what stands after the last `mark` in a response, the whole text where there is none.
+
+    It takes away what a model thinks aloud before it answers: `after: {mark: "</think>"}`.
+
+    >>> After(mark="####").apply("3 x 4 = 12\\n#### 12")
+    ' 12'
+    """
+
+    name, example = "after", {"mark": "</think>"}
+
+    mark: str
+
+    def __post_init__(self) -> None:
+        if not self.mark:
+            raise ValueError("mark must be a text that is not empty")
+
+    def apply(self, text: str) -> str:
+        return text.rpartition(self.mark)[2]

@@ -119,13 +119,10 @@ class WordInformationPreserved(ErrorRate):
 
     def score(self, hits: Any, substitutions: Any, deletions: Any, insertions: Any) -> Any:
         """Return the product of both shares."""
-        import numpy as np
-
-        expected, given = hits + substitutions + deletions, hits + substitutions + insertions
-        return np.where(expected + given == 0, 1.0, _over(hits, expected) * _over(hits, given))
+        return _preserved(hits, hits + substitutions + deletions, hits + substitutions + insertions)
 
 
-class WordInformationLost(WordInformationPreserved):
+class WordInformationLost(ErrorRate):
     """Word information lost: 1 minus `wip`, 0 to 1.
 
     Options, sums, and the choice among several references as in `wer`. Where response and references are both empty it is
@@ -135,13 +132,14 @@ class WordInformationLost(WordInformationPreserved):
     0.5
     """
 
-    name, better = "wil", "lower"
+    name, better, range = "wil", "lower", (0, 1)
     formula: ClassVar[str] = "1 - hits / words of the references * hits / words of the responses"
+    cite: ClassVar[str] = MatchErrorRate.cite
     reference: ClassVar[str] = MatchErrorRate.reference.replace("mer", "wil")
 
     def score(self, hits: Any, substitutions: Any, deletions: Any, insertions: Any) -> Any:
         """Return what of the information is lost."""
-        return 1.0 - super().score(hits, substitutions, deletions, insertions)
+        return 1.0 - _preserved(hits, hits + substitutions + deletions, hits + substitutions + insertions)
 
 
 class EditSimilarity(Metric):
@@ -199,6 +197,12 @@ def _rate(counts: Counts) -> float:
 def _characters(normalise: Normalise) -> Callable[[str], str]:
     normal = normal_text(normalise)
     return lambda text: normal(text).strip()
+
+
+def _preserved(hits: Any, expected: Any, given: Any) -> Any:
+    import numpy as np
+
+    return np.where(expected + given == 0, 1.0, _over(hits, expected) * _over(hits, given))
 
 
 def _over(above: Any, below: Any) -> Any:
