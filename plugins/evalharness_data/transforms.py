@@ -45,21 +45,21 @@ class FirstLine(eh.Transform):
 
 
 class After(eh.Transform):
-    """Keeps what stands after the last `mark` in a response, the whole text where there is none.
+    """Keeps what stands after the last `marker` in a response, the whole text where there is none.
 
-    It takes away what a model thinks aloud before it answers: `after: {mark: "</think>"}`.
+    It takes away what a model thinks aloud before it answers: `after: {marker: "</think>"}`.
 
-    >>> After(mark="####").apply("3 x 4 = 12\\n#### 12")
+    >>> After(marker="####").apply("3 x 4 = 12\\n#### 12")
     ' 12'
     """
 
-    name, example = "after", {"mark": "</think>"}
+    name, example = "after", {"marker": "</think>"}
 
-    mark: str
+    marker: str
 
     def __post_init__(self) -> None:
-        if not self.mark:
-            raise ValueError("mark must be a text that is not empty")
+        if not self.marker:
+            raise ValueError("marker must be a text that is not empty")
 
     def apply(self, text: str) -> str:
-        return text.rpartition(self.mark)[2]
+        return text.rpartition(self.marker)[2]

@@ -33,7 +33,7 @@ def test_lowercase_turns_all_letters() -> None:
 
 @pytest.mark.parametrize(("text", "kept"), [("x</think>y", "y"), ("a</think>b</think>\nc", "\nc"), ("no mark", "no mark")])
 def test_after_keeps_what_stands_after_the_last_mark(text: str, kept: str) -> None:
-    assert After(mark="</think>").apply(text) == kept
+    assert After(marker="</think>").apply(text) == kept
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_extract_keeps_what_matches(options: dict[str, Any], text: str, kept: st
         ("extract", {"pattern": "(?P<x>a)", "group": "y"}, "no group 'y'; it has: 0, 1, x"),
         ("extract", {}, "needs the option 'pattern'"),
         ("extract_choice", {"letters": "abc"}, "letters must be capitals from A to Z, such as 'ABCD', not 'abc'"),
-        ("after", {"mark": ""}, "mark must be a text that is not empty"),
+        ("after", {"marker": ""}, "marker must be a text that is not empty"),
     ],
 )
 def test_options_that_cannot_work_are_refused_when_it_is_built(name: str, options: dict[str, Any], message: str) -> None:
