@@ -57,6 +57,7 @@ def default_columns() -> dict[str, list[Any]]:
         "choices": [["Paris", "The Alps", "東京"] for _ in ROWS],
         "target": [row % 3 for row in range(count)],
         "prediction": [row % 5 / 2 for row in range(count)],
+        "history": [[row % 4, 1.5, 2, row % 3 + 1] for row in range(count)],
         "prompt": inputs,
         "chosen": responses,
         "rejected": ["It is not known.", *responses[:-1]],
