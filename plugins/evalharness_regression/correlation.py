@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 
 import evalharness as eh
 from evalharness_regression import weighted
-from evalharness_regression.pooled import Drawn
+from evalharness_regression.pooled import OfAllNumbers
 from evalharness_regression.reading import numbers
 
 
-class _Correlation(Drawn):
+class _Correlation(OfAllNumbers):
     """Predictions, or with `of` the values of another score of the chain, against targets."""
 
     better: ClassVar[Literal["higher", "lower"]] = "higher"
@@ -55,12 +55,6 @@ class _Correlation(Drawn):
         own = {row: f"{self.of}: {scores.statuses[row] or 'not a number'}" for row, value in enumerate(scores) if value is None}
         return eh.Rows(self.statistics(predictions, targets), reasons | own)
 
-    def figures(self, *_: Any, weights: Any, prediction: Any, target: Any) -> Sequence[eh.Figure]:
-        """Return the two numbers of each sample, without a line of equality: their units may differ."""
-        name = self.of or self.prediction
-        samples = eh.Curve(x=target, y=prediction, name="samples", style="points")
-        return [eh.Figure(title=f"{name} over {self.target}", x=self.target, y=name, curves=(samples,))]
-
 
 class Pearson(_Correlation):
     """Pearson's correlation of predictions and targets, -1 to 1: how well a straight line says one from the other.
@@ -81,6 +75,12 @@ class Pearson(_Correlation):
     def score(self, *_: Any, weights: Any, prediction: Any, target: Any) -> Any:
         """Return the correlation."""
         return correlation(weights, prediction, target)
+
+    def figures(self, *_: Any, weights: Any, prediction: Any, target: Any) -> Sequence[eh.Figure]:
+        """Return the two numbers of each sample, without a line of equality: their units may differ."""
+        name = self.of or self.prediction
+        samples = eh.Curve(x=target, y=prediction, name="samples", style="points")
+        return [eh.Figure(title=f"{name} over {self.target}", x=self.target, y=name, curves=(samples,))]
 
 
 def correlation(weights: Any, x: Any, y: Any) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-import evalharness as eh
 from evalharness_regression import weighted
 from evalharness_regression.reading import OfNumbers
 
@@ -18,19 +16,6 @@ class OfAllNumbers(OfNumbers):
     def statistics(self, prediction: Any, target: Any) -> dict[str, Any]:
         """Return both numbers of each sample."""
         return {"prediction": prediction, "target": target}
-
-
-class Drawn(OfAllNumbers):
-    """A metric that draws predictions over targets."""
-
-    def figures(self, *_: Any, weights: Any, prediction: Any, target: Any) -> Sequence[eh.Figure]:
-        """Return predictions over targets, with the line on which they are equal."""
-        ends = min(target.min(), prediction.min()), max(target.max(), prediction.max())
-        curves = (
-            eh.Curve(x=target, y=prediction, name="samples", style="points"),
-            eh.Curve(x=ends, y=ends, name="equal", style="dashed"),
-        )
-        return [eh.Figure(title=f"{self.prediction} over {self.target}", x=self.target, y=self.prediction, curves=curves)]
 
 
 class MaxError(OfAllNumbers):

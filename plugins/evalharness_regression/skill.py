@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import evalharness as eh
 from evalharness_regression import weighted
 from evalharness_regression.deviance import check_power, deviance, outside
 from evalharness_regression.errors import check_quantile, pinball
-from evalharness_regression.pooled import Drawn, OfAllNumbers
+from evalharness_regression.pooled import OfAllNumbers
 
 _OVER_CONSTANT = "which is 1 or 0 where all targets are alike, where ours is undefined"
 
@@ -20,7 +21,7 @@ def skill(lost: Any, baseline: Any) -> Any:
     return 1 - lost / np.where(baseline > 0, baseline, np.nan)
 
 
-class RSquared(Drawn):
+class RSquared(OfAllNumbers):
     """Share of the targets' variance that the predictions explain (R²), 1 at best, 0 for their mean, below 0 for worse.
 
     Numbers are taken less their mean before they are squared, so that an offset of a million costs no digits. Undefined
@@ -39,8 +40,17 @@ class RSquared(Drawn):
         """Return the share."""
         return skill(weights @ (prediction - target) ** 2, weighted.variation(weights, target))
 
+    def figures(self, *_: Any, weights: Any, prediction: Any, target: Any) -> Sequence[eh.Figure]:
+        """Return predictions over targets, with the line on which they are equal."""
+        ends = min(target.min(), prediction.min()), max(target.max(), prediction.max())
+        curves = (
+            eh.Curve(x=target, y=prediction, name="samples", style="points"),
+            eh.Curve(x=ends, y=ends, name="equal", style="dashed"),
+        )
+        return [eh.Figure(title=f"{self.prediction} over {self.target}", x=self.target, y=self.prediction, curves=curves)]
 
-class AdjustedRSquared(Drawn):
+
+class AdjustedRSquared(OfAllNumbers):
     """R² less what so many predictors explain by chance, 1 at best.
 
     `predictors` is how many numbers the predictions were fitted from. Undefined where there are not at least two more
