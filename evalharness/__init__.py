@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evalharness.bridges.trainer import ComputeMetrics
     from evalharness.comparison import Comparison
     from evalharness.contract import (
         Answer,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         digest,
         loss,
         metric,
+        neutral,
         pooled_metric,
         text_of,
     )
@@ -112,6 +114,27 @@ def evaluate(metric: Metric, columns: Mapping[str, Sequence[Any]]) -> Evaluation
     from evalharness import scoring
 
     return scoring.evaluate(metric, columns)
+
+
+def as_evaluate(metric: str | Metric, /, **options: Any) -> Any:
+    """Return a metric as an `evaluate.EvaluationModule`, for `compute`, `evaluate.combine` and `evaluate.evaluator`.
+
+    `evalharness.as_evaluate("bleu", tokenize="char").compute(predictions=["a b"], references=["a b"])`
+    """
+    from evalharness import bridges
+
+    return bridges.as_evaluate(metric, **options)
+
+
+def compute_metrics(metrics: Sequence[str | Mapping[str, Any] | Metric], tokenizer: Any = None) -> ComputeMetrics:
+    """Return a function for `Trainer(compute_metrics=...)` that gives the values of metrics by score name.
+
+    Metrics are names, mappings as in a task file (`{"rouge": {"stemmer": True}}`), or metrics. Those of text need the
+    tokenizer.
+    """
+    from evalharness import bridges
+
+    return bridges.compute_metrics(metrics, tokenizer)
 
 
 def resolve_weights(name: str) -> Path:
@@ -199,10 +222,11 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 
 __all__ = [
-    "Answer", "Arguments", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure", "Figure",
-    "File", "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage",
-    "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform", "Unmeasured",
-    "UsageError", "WeightsError", "cache_folder", "canonical", "compare", "corpus_digest", "digest", "evaluate", "hookimpl",
-    "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "offline",
-    "pooled_metric", "read_corpus", "refusals", "resolve_weights", "run", "text_of", "weights_digest",
+    "Answer", "Arguments", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure",
+    "Figure", "File", "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent",
+    "Passage", "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform",
+    "Unmeasured", "UsageError", "WeightsError", "as_evaluate", "cache_folder", "canonical", "compare", "compute_metrics",
+    "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model",
+    "load_retriever", "loss", "metric", "neutral", "offline", "pooled_metric", "read_corpus", "refusals", "resolve_weights",
+    "run", "text_of", "weights_digest",
 ]  # fmt: skip

@@ -143,8 +143,28 @@ class Plugin:
         return Spec(self.name, {key: _written(value) for key, value in self.options().items()})
 
     def signature(self) -> str:
-        """Return the name and every option as one line, for example `bleu|order:4|smooth:exp`."""
-        return "|".join([self.name, *(f"{key}:{_shown(value)}" for key, value in self.options().items())])
+        """Return the name and every option as one line, for example `bleu|order:4|smooth:exp`; see `neutral`."""
+        shown = [
+            f"{item.name}:{_shown(value)}"
+            for item, value in zip(self.option_fields(), self.options().values(), strict=True)
+            if not (item.metadata.get("neutral") and value == item.default)
+        ]
+        return "|".join([self.name, *shown])
+
+
+def neutral(default: Any) -> Any:
+    """Return the default of an option that was added later and changes nothing at it, or that few ever set.
+
+    The signature names it only where it has another value, so that scores of before the option still compare.
+
+    >>> class Spread(Plugin):
+    ...     name = "spread"
+    ...     level: int = 1
+    ...     robust: bool = neutral(False)
+    >>> Spread().signature(), Spread(robust=True).signature()
+    ('spread|level:1', 'spread|level:1|robust:true')
+    """
+    return field(default=default, metadata={"neutral": True})
 
 
 def _written(value: Any) -> Any:

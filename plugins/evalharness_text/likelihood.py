@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from evalharness import Choose, Likelihood, Message, Metric, Request, Response, Rows, Spec
+from evalharness import Choose, Likelihood, Message, Metric, Request, Response, Rows, Spec, neutral
 
 _SPACE = re.compile(r"\s+")
 _MISSING = {"response": "empty response", "references": "no reference", "text": "empty text"}
@@ -24,7 +24,7 @@ class _TextLikelihood(Metric):
     family: ClassVar[str] = "perplexity"
 
     of: Literal["response", "references", "text"] = "response"
-    given: Given = "nothing"
+    given: Given = neutral("nothing")
     model: Spec | None = dataclasses.field(default=None, metadata={"kind": "model"})
 
     @property
@@ -51,10 +51,6 @@ class _TextLikelihood(Metric):
             nll.append(-math.fsum(value for reply in replies for value in reply.logprobs or ()))
             size.append(sum(self._size(text, reply) for text, reply in zip(texts, replies, strict=True)))
         return Rows({"nll": nll, "size": size}, unmeasured)
-
-    def signature(self) -> str:
-        """Return the name and the options; `given` only where it is more than nothing."""
-        return super().signature().replace("|given:nothing", "")
 
     def _texts(self, columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
         column = columns[self.of]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-from evalharness import Metric, Rows
+from evalharness import Metric, Rows, neutral
 from evalharness_text.answers import without_reference
 from evalharness_text.rouge_overlaps import Compare, Overlap, Text, Variant, comparison
 from evalharness_text.words import Words, ascii_lines, stems, unicode_lines
@@ -49,10 +49,10 @@ class Rouge(Metric):
 
     variants: tuple[Variant, ...] = ("rouge1", "rouge2", "rougeL", "rougeLsum")
     stemmer: bool = False
-    tokenize: Literal["rouge", "unicode"] = "rouge"
-    report: Literal["fmeasure", "precision", "recall"] = "fmeasure"
-    weight: float = 1.2
-    gap: int | None = 4
+    tokenize: Literal["rouge", "unicode"] = neutral("rouge")
+    report: Literal["fmeasure", "precision", "recall"] = neutral("fmeasure")
+    weight: float = neutral(1.2)
+    gap: int | None = neutral(4)
 
     def __post_init__(self) -> None:
         if not self.variants or len(set(self.variants)) < len(self.variants):
