@@ -10,32 +10,37 @@ single row that still is too wide goes through the same code with Python's whole
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Tokens = str | list[str]  # a text is counted by its characters, a list by its words
+Tokens = Sequence[str]  # of a text its characters, of a list or tuple its words
 
 _ROWS = 256
 _WIDEST = 63
 
 
-def clipped_matches(rows: Sequence[Sequence[Tokens]], order: int) -> NDArray[Any]:
-    """Return how many n-grams of the first text of each row the others have, shape (rows, order).
+def clipped_matches(rows: Iterable[Sequence[Tokens]], order: int) -> tuple[NDArray[Any], list[list[int]]]:
+    """Return how many n-grams of the first text of each row the others have, shape (rows, order), and all lengths by row.
 
-    An n-gram counts at most as often as it stands in that one of the others that has it most often.
+    An n-gram counts at most as often as it stands in that one of the others that has it most often. Rows may be made on
+    the way: no more than a block of them is held.
 
-    >>> clipped_matches([[["the", "the", "cat"], ["the", "cat"], ["the", "the"]], ["aab", "ab"]], order=2).tolist()
-    [[3, 2], [2, 1]]
+    >>> matched, lengths = clipped_matches([[["the", "the", "cat"], ["the", "cat"], ["the", "the"]], ["aab", "ab"]], order=2)
+    >>> matched.tolist(), lengths
+    ([[3, 2], [2, 1]], [[3, 2, 2], [3, 2]])
     """
     import numpy as np
 
-    blocks = [_block(rows[start : start + _ROWS], order) for start in range(0, len(rows), _ROWS)]
-    return np.concatenate([np.zeros((0, order), np.int64), *blocks])
+    left, found, lengths = iter(rows), [np.zeros((0, order), np.int64)], list[list[int]]()
+    while block := list(islice(left, _ROWS)):
+        found.append(_block(block, order))
+        lengths += [list(map(len, row)) for row in block]
+    return np.concatenate(found), lengths
 
 
 def ngram_counts(lengths: Any, order: int) -> NDArray[Any]:

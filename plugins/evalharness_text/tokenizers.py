@@ -12,7 +12,8 @@ from typing import Literal
 Tokenize = Literal[
     "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200", "spBLEU-1K", "spm"
 ]  # fmt: skip
-Split = Callable[[str], list[str]]
+Words = tuple[str, ...]
+Split = Callable[[str], Words]
 
 _PACKAGES = {
     "ja-mecab": (("MeCab", "ipadic"), "sacrebleu[ja]"),
@@ -50,14 +51,14 @@ def splitter(name: Tokenize) -> Split:
     """Return the function that splits a text into tokens as sacrebleu does.
 
     >>> splitter("13a")("It's 3,000 metres.")
-    ["It's", '3,000', 'metres', '.']
+    ("It's", '3,000', 'metres', '.')
     """
     from sacrebleu.metrics.bleu import BLEU
 
     tokenizer: Callable[[str], str] = BLEU(tokenize=name).tokenizer
     if name == "13a":
         return _by_word(tokenizer)
-    return lambda text: tokenizer(text.rstrip()).split()
+    return lambda text: tuple(tokenizer(text.rstrip()).split())
 
 
 def _by_word(tokenizer: Callable[[str], str]) -> Split:
@@ -70,26 +71,26 @@ def _by_word(tokenizer: Callable[[str], str]) -> Split:
 
     def split(text: str) -> list[str]:
         if "&" in text or "-\n" in text or "<skipped>" in text:
-            return tokenizer(text.rstrip()).split()
-        return list(chain.from_iterable(map(pieces, text.split())))
+            return tuple(tokenizer(text.rstrip()).split())
+        return tuple(chain.from_iterable(map(pieces, text.split())))
 
     return split
 
 
-class _Pieces(dict[str, list[str]]):
+class _Pieces(dict[str, Words]):
     """The tokens of each word that was asked for, of so many words at most."""
 
     def __init__(self, tokenizer: Callable[[str], str]) -> None:
         super().__init__()
         self._tokenizer = tokenizer
 
-    def __missing__(self, word: str) -> list[str]:
+    def __missing__(self, word: str) -> Words:
         if word.isalnum():
-            found = [word]
+            found: Words = (word,)
         elif word[-1] in ",." and word[:-1].isalnum():
-            found = [word[:-1], word[-1]]
+            found = word[:-1], word[-1]
         else:
-            found = self._tokenizer(word).split()
+            found = tuple(self._tokenizer(word).split())
         if len(self) >= _WORDS_KEPT:
             self.clear()
         self[word] = found
