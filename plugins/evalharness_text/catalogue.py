@@ -8,6 +8,7 @@ from evalharness_text.bleu import Bleu, SentenceBleu
 from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
 from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
 from evalharness_text.chrf import Chrf
+from evalharness_text.diversity import DistinctN, LengthRatio, RepetitionRate
 from evalharness_text.edits import (
     CharacterErrorRate,
     EditSimilarity,
@@ -37,13 +38,16 @@ METRICS: tuple[type[Metric], ...] = (
     CharacterErrorRate,
     Chrf,
     ContainsAnswer,
+    DistinctN,
     EditSimilarity,
     ExactMatch,
+    LengthRatio,
     MatchErrorRate,
     Meteor,
     NumberMatch,
     Perplexity,
     RefusalCorrectness,
+    RepetitionRate,
     Rouge,
     SentenceBleu,
     Ter,
