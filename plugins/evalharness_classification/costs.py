@@ -117,6 +117,7 @@ class NetBenefit(OfDecisions):
     cite: ClassVar[str] = "Vickers and Elkin, Decision curve analysis, Medical Decision Making 26, 2006"
     reference: ClassVar[str] = "closed form"
     example: ClassVar[Mapping[str, Any]] = {"of": "refusal"}
+    positive: ClassVar[tuple[str, ...]] = ("harm",)
 
     harm: float | None = None
 
@@ -124,8 +125,6 @@ class NetBenefit(OfDecisions):
         super().__post_init__()
         if self.count > 2 or self.is_open:
             raise ValueError("net benefit is of class 1 of two; name the two with labels, the one of interest last")
-        if self.harm is not None and not (math.isfinite(self.harm) and self.harm > 0):
-            raise ValueError(f"harm is {self.harm:g}, but must be above 0")
 
     @property
     def _harm(self) -> float:

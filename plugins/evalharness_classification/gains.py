@@ -45,6 +45,7 @@ def pr_gain(rank_by: Any, right: Any, weights: Any) -> Any:
     cite="Hand, Machine Learning 77, 2009; Hand and Anagnostopoulos, Pattern Recognition Letters 40, 2014",
     reference="hmeasure 0.1.6",
     replicates=200,
+    positive=("severity_ratio",),
 )
 def h_measure(rank_by: Any, right: Any, weights: Any, *, severity_ratio: float | None = None) -> Any:
     """Share of the trivial decision's cost that the best thresholds save, averaged over costs of errors, 0 to 1.

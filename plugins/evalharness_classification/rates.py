@@ -165,6 +165,7 @@ def f1(tp: Any, fp: Any, fn: Any, tn: Any) -> Any:
     formula="(1 + b^2) tp / ((1 + b^2) tp + b^2 fn + fp)",
     cite="van Rijsbergen, Information Retrieval, 2nd ed., 1979",
     reference="sklearn.metrics.fbeta_score 1.9.1 (zero_division apart)",
+    positive=("beta",),
 )
 def fbeta(tp: Any, fp: Any, fn: Any, tn: Any, *, beta: float = 1.0) -> Any:
     """Weighted harmonic mean of precision and recall of a class, 0 to 1; recall counts `beta` times as much.

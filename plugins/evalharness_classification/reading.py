@@ -47,11 +47,16 @@ class OfClasses(Metric):
 
     family: ClassVar[str] = "classification"
     example: ClassVar[Mapping[str, Any]] = {"classes": 3}
+    positive: ClassVar[tuple[str, ...]] = ()  # the options that must be above 0
 
     classes: int | None = None
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in self.positive:
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value:g}, but must be above 0")
         if self.classes is not None and not 2 <= self.classes <= self.most_classes:
             raise ValueError(f"classes is {self.classes}, but must be from 2 to {self.most_classes}")
         if self.labels:

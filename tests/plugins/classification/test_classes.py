@@ -1,4 +1,4 @@
-"""Metrics of classes: equal to scikit-learn's, for every number of classes, and honest at the edges."""
+"""What all metrics of classes share: how rows are read, what cannot be, which options are refused, and their contract."""
 
 from __future__ import annotations
 
@@ -6,209 +6,160 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from evalharness_classification import evalharness_metrics
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as reference
-from sklearn.calibration import calibration_curve
+from sklearn import metrics as sk
 
 import evalharness as eh
 from evalharness.testing import check_metric
+from tests.plugins.classification.rows import SEEDS, binary, several, value
 
-ALL = ("accuracy", "average_precision", "balanced_accuracy", "brier", "calibration_error", "log_loss", "mcc")
-SEEDS = st.integers(0, 10_000)
-
-
-def value(name: str, probabilities: Any, target: Any, **options: Any) -> float | None:
-    """Return the score of a metric on these rows."""
-    columns = {"probabilities": np.asarray(probabilities).tolist(), "target": np.asarray(target).tolist()}
-    return eh.load_metric(name, **options).evaluate(**columns).scores[name].value
+CLASSES = {metric.name: metric for metric in evalharness_metrics()}
+OF_PROBABILITIES = sorted(set(CLASSES) - {"net_benefit"})
 
 
-def binary(seed: int, count: int = 60, ties: bool = True) -> tuple[Any, Any]:
-    """Return probabilities of class 1, and classes that follow them loosely; both classes occur."""
-    rng = np.random.default_rng(seed)
-    probabilities = rng.random(count)
-    target = (rng.random(count) < probabilities**2).astype(int)
-    target[:2] = 0, 1
-    return (probabilities.round(1) if ties else probabilities), target
-
-
-def several(seed: int, classes: int = 4, count: int = 60) -> tuple[Any, Any]:
-    """Return one probability of each class, and classes of which all occur."""
-    rng = np.random.default_rng(seed)
-    probabilities = rng.dirichlet(np.full(classes, 0.5), count)
-    target = np.array([rng.choice(classes, p=row) for row in probabilities])
-    target[:classes] = range(classes)
-    return probabilities, target
-
-
-BINARY = {
-    "accuracy": lambda p, y: reference.accuracy_score(y, p >= 0.5),
-    "average_precision": lambda p, y: reference.average_precision_score(y, p),
-    "balanced_accuracy": lambda p, y: reference.balanced_accuracy_score(y, p >= 0.5),
-    "brier": lambda p, y: reference.brier_score_loss(y, p),
-    "log_loss": lambda p, y: reference.log_loss(y, p),
-    "mcc": lambda p, y: reference.matthews_corrcoef(y, p >= 0.5),
-}
-SEVERAL = {
-    "accuracy": lambda p, y: reference.accuracy_score(y, p.argmax(1)),
-    "average_precision": lambda p, y: reference.average_precision_score(np.eye(p.shape[1])[y], p, average="macro"),
-    "balanced_accuracy": lambda p, y: reference.balanced_accuracy_score(y, p.argmax(1)),
-    "brier": lambda p, y: reference.brier_score_loss(y, p),
-    "log_loss": lambda p, y: reference.log_loss(y, p),
-    "mcc": lambda p, y: reference.matthews_corrcoef(y, p.argmax(1)),
-}
-
-
-@pytest.mark.parametrize("name", BINARY)
-@given(seed=SEEDS)
-def test_of_two_classes_it_equals_scikit_learn(name: str, seed: int) -> None:
-    probabilities, target = binary(seed)
-    expected = pytest.approx(BINARY[name](probabilities, target), abs=1e-12)
-    assert value(name, probabilities, target) == expected
-    assert value(name, np.stack([1 - probabilities, probabilities], 1), target) == expected
-
-
-@pytest.mark.parametrize("name", SEVERAL)
-@given(seed=SEEDS)
-def test_of_several_classes_it_equals_scikit_learn(name: str, seed: int) -> None:
-    probabilities, target = several(seed)
-    assert value(name, probabilities, target, classes=4) == pytest.approx(SEVERAL[name](probabilities, target), abs=1e-12)
-
-
-@given(seed=SEEDS, weights=st.lists(st.integers(0, 3), min_size=60, max_size=60))
-def test_average_precision_weighs_samples_as_scikit_learn_does(seed: int, weights: list[int]) -> None:
-    probabilities, target = binary(seed)
-    weights[:2] = 1, 1
-    metric = eh.load_metric("average_precision")
-    rows = metric.measure(probabilities=probabilities.tolist(), target=target.tolist()).statistics
-    found = metric.score(weights=np.array([weights, [1] * 60]), **rows)
-    expected = reference.average_precision_score(target, probabilities, sample_weight=weights)
-    assert found == pytest.approx([expected, reference.average_precision_score(target, probabilities)], abs=1e-12)
-
-
-@given(seed=SEEDS, threshold=st.sampled_from([0.1, 0.3, 0.75]))
-def test_a_threshold_decides_for_class_1_from_there_on(seed: int, threshold: float) -> None:
-    probabilities, target = binary(seed)
-    decided = probabilities >= threshold
-    assert value("mcc", probabilities, target, threshold=threshold) == pytest.approx(
-        reference.matthews_corrcoef(target, decided), abs=1e-12
-    )
-    assert value("accuracy", probabilities, target, threshold=threshold) == pytest.approx((decided == target).mean())
-
-
-@given(seed=SEEDS, bins=st.sampled_from([1, 4, 10]))
-def test_calibration_error_has_the_bins_of_scikit_learn_where_they_are_equal(seed: int, bins: int) -> None:
-    probabilities, target = binary(seed, ties=False)
-    confidence = np.maximum(probabilities, 1 - probabilities)
-    right = (probabilities >= 0.5) == target
-    shares, means = calibration_curve(right, confidence, n_bins=bins, strategy="quantile")
-    assert value("calibration_error", probabilities, target, bins=bins) == pytest.approx(np.abs(shares - means).mean(), abs=1e-9)
-
-
-@given(seed=SEEDS)
-def test_calibration_error_of_several_classes_looks_at_the_likeliest(seed: int) -> None:
-    probabilities, target = several(seed)
-    found = value("calibration_error", probabilities, target, classes=4, bins=6)
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == target
-    parts = np.split(np.argsort(confidence), 6)
-    assert found == pytest.approx(np.mean([abs(confidence[part].mean() - right[part].mean()) for part in parts]), abs=1e-9)
-
-
-@given(seed=SEEDS)
-def test_calibration_error_does_not_depend_on_the_order_of_equal_confidences(seed: int) -> None:
-    probabilities, target = binary(seed)
-    shuffled = np.random.default_rng(seed).permutation(len(target))
-    found = value("calibration_error", probabilities, target, bins=7)
-    assert value("calibration_error", probabilities[shuffled], target[shuffled], bins=7) == pytest.approx(found, abs=1e-12)
-
-
-def test_calibration_error_takes_replicates_of_weights_at_once() -> None:
-    probabilities, target = binary(3)
-    metric = eh.load_metric("calibration_error")
-    rows = metric.measure(probabilities=probabilities.tolist(), target=target.tolist()).statistics
-    weights = np.random.default_rng(0).poisson(1.0, (5, 60))
-    together = metric.score(weights=weights, **rows)
-    assert together.tolist() == [float(metric.score(weights=row, **rows)) for row in weights]
-
-
-@pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("options", [{}, {"classes": 3}], ids=str)
-def test_it_keeps_its_contract(name: str, options: dict[str, Any]) -> None:
-    probabilities, target = several(1, classes=3) if options else binary(1)
-    check_metric(
-        eh.load_metric(name, **options), {"probabilities": probabilities.tolist(), "target": [int(number) for number in target]}
-    )
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_it_describes_itself(name: str) -> None:
-    metric = eh.load_metric(name)
-    assert " to 1" in (metric.__doc__ or "").splitlines()[0] or "0 or more" in (metric.__doc__ or "").splitlines()[0]
-    assert metric.cite
-    assert metric.reference
-
-
-@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
-    ("probabilities", "target", "reason"),
-    [
-        ([0.2, 0.3, 0.5], 1, "not one probability of each of 2 classes"),
-        ("0.5", 1, "not one probability of each of 2 classes"),
-        (1.5, 1, "probabilities are not from 0 to 1 with the sum 1"),
-        (float("nan"), 1, "probabilities are not from 0 to 1 with the sum 1"),
-        ([0.9, 0.9], 1, "probabilities are not from 0 to 1 with the sum 1"),
-        (0.5, 2, "target is none of 2 classes"),
-        (0.5, -1, "target is none of 2 classes"),
-        (0.5, 0.5, "target is none of 2 classes"),
-        (0.5, "yes", "target is none of 2 classes"),
-    ],
+    "name", ["accuracy", "auroc", "balanced_accuracy", "calibration_error", "f1", "h_measure", "net_benefit"]
 )
-def test_a_row_that_cannot_be_read_is_unmeasured_with_the_reason(name: str, probabilities: Any, target: Any, reason: str) -> None:
-    rows = {"probabilities": [0.9, probabilities, 0.1], "target": [1, target, 0]}
-    score = eh.load_metric(name).evaluate(**rows).scores[name]
-    assert (score.samples, score.unmeasured) == (2, {reason: 1})
-
-
-def test_a_target_may_be_a_whole_number_written_as_float() -> None:
-    assert value("accuracy", [0.9, 0.1], [1.0, 0.0]) == 1.0
-
-
-def test_decisions_for_one_class_alone_have_no_correlation() -> None:
-    assert value("mcc", [0.1, 0.2, 0.3], [0, 1, 0]) == 0.0
-    assert value("balanced_accuracy", [0.1, 0.2, 0.3], [0, 1, 0]) == 0.5
-
-
-def test_what_needs_both_classes_is_undefined_where_one_is_missing() -> None:
-    assert value("mcc", [0.1, 0.9, 0.3], [0, 0, 0]) is None
-    assert value("average_precision", [0.1, 0.9, 0.3], [0, 0, 0]) is None
-    assert value("balanced_accuracy", [0.1, 0.9, 0.3], [0, 0, 0]) == pytest.approx(2 / 3)
-
-
-def test_average_precision_of_several_classes_leaves_out_one_that_does_not_occur() -> None:
-    probabilities, target = [[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]], [0, 1]
-    assert value("average_precision", probabilities, target, classes=3) == 1.0
-
-
-def test_a_sure_and_wrong_probability_costs_no_more_than_36_nats() -> None:
-    assert value("log_loss", [0.0, 1.0], [1, 1]) == pytest.approx(-np.log(np.finfo(float).eps) / 2)
-
-
-def test_the_brier_score_of_several_classes_reaches_2() -> None:
-    assert value("brier", [[1.0, 0.0, 0.0]], [1], classes=3) == 2.0
-    assert (eh.load_metric("brier").range, eh.load_metric("brier", classes=3).range) == ((0, 1), (0, 2))
+def test_it_keeps_its_contract_on_two_classes(name: str) -> None:
+    probabilities, target = binary(1)
+    check_metric(eh.load_metric(name), {"probabilities": probabilities.tolist(), "target": target.tolist()})
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("accuracy", {"classes": 1}),
-        ("brier", {"classes": 5000}),
-        ("mcc", {"threshold": 0.0}),
-        ("mcc", {"classes": 3, "threshold": 0.4}),
-        ("calibration_error", {"bins": 0}),
+        ("f1", {"of": "response", "average": "macro"}),
+        ("mcc", {"of": "response"}),
+        ("recall", {"of": "response", "labels": ("Paris", "yes", "no"), "average": "classes"}),
+        ("cohen_kappa", {"of": "prediction", "classes": 3, "distance": "linear"}),
+        ("fbeta", {"of": "refusal", "beta": 2.0}),
+        ("accuracy", {"of": "response"}),
     ],
 )
-def test_options_that_make_no_sense_are_refused(name: str, options: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match=next(reversed(options))):
+def test_it_keeps_its_contract_on_texts(name: str, options: dict[str, Any]) -> None:
+    check_metric(eh.load_metric(name, **options))
+
+
+@pytest.mark.parametrize("average", ["samples", "micro"])
+def test_it_keeps_its_contract_on_several_labels(average: str) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"probabilities": rng.random((12, 3)).tolist(), "target": rng.integers(0, 2, (12, 3)).tolist()}
+    check_metric(eh.load_metric("precision", classes=3, multilabel=True, average=average), columns)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_it_describes_itself(name: str) -> None:
+    metric = CLASSES[name]
+    first = (metric.__doc__ or "").splitlines()[0]
+    assert any(words in first for words in (" to 1", "0 or more", "at most 1")), first
+    assert ">>>" in (metric.__doc__ or "")
+    assert metric.cite
+    assert metric.formula
+    assert metric.reference
+
+
+@pytest.mark.parametrize("name", OF_PROBABILITIES)
+def test_a_row_that_cannot_be_read_is_unmeasured_with_the_reason(name: str) -> None:
+    wrong: dict[str, list[tuple[Any, Any]]] = {
+        "not one probability of each of 2 classes": [([0.2, 0.3, 0.5], 1), ("0.5", 1), ({"a": 1.0}, 1)],
+        "probabilities are not from 0 to 1 with the sum 1": [(1.5, 1), (float("nan"), 1), ([0.9, 0.9], 1)],
+        "target is none of 2 classes": [(0.5, 2), (0.5, -1), (0.5, 0.5), (0.5, "yes"), (0.5, []), (0.5, float("nan"))],
+    }
+    rows = [(reason, *row) for reason, found in wrong.items() for row in found]
+    columns = {"probabilities": [row[1] for row in rows] + [0.9, 0.1], "target": [row[2] for row in rows] + [1, 0]}
+    found = eh.load_metric(name).measure(**columns)
+    assert found.unmeasured == {place: row[0] for place, row in enumerate(rows)}  # type: ignore[union-attr]
+
+
+@given(seed=SEEDS, threshold=st.sampled_from([0.1, 0.3, 0.75]))
+@settings(max_examples=15)
+def test_a_threshold_decides_for_class_1_from_there_on(seed: int, threshold: float) -> None:
+    probabilities, target = binary(seed)
+    found = value("mcc", options={"threshold": threshold}, probabilities=probabilities, target=target)
+    assert found == pytest.approx(sk.matthews_corrcoef(target, probabilities >= threshold), abs=1e-12)
+
+
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_both_probabilities_say_what_that_of_class_1_does(seed: int) -> None:
+    p, y = binary(seed)
+    for name in ("accuracy", "average_precision", "auroc", "brier", "calibration_error", "log_loss", "mcc"):
+        both = value(name, probabilities=np.stack([1 - p, p], 1), target=y)
+        assert both == pytest.approx(value(name, probabilities=p, target=y), abs=1e-12)
+
+
+def test_labels_name_the_target() -> None:
+    p, y = several(2)
+    labels = ("a", "b", "c", "d")
+    named = value("log_loss", options={"labels": labels}, probabilities=p, target=np.array(labels)[y])
+    assert named == value("log_loss", options={"classes": 4}, probabilities=p, target=y)
+
+
+def test_a_target_may_be_a_whole_number_written_as_float_or_the_only_one_of_a_list() -> None:
+    assert value("accuracy", probabilities=[0.9, 0.1, 0.9], target=[1.0, 0.0, 1.0]) == 1.0
+    assert eh.load_metric("accuracy").evaluate(probabilities=[0.9], target=[[1]]).scores["accuracy"].value == 1.0
+
+
+def test_arrays_are_read_as_lists_are() -> None:
+    p, y = several(2)
+    found = eh.load_metric("accuracy", classes=4).evaluate(probabilities=p, target=y).scores["accuracy"].value
+    assert found == np.mean(p.argmax(1) == y)
+
+
+def test_decisions_for_one_class_alone_have_no_correlation() -> None:
+    columns = {"probabilities": [0.1, 0.2, 0.3], "target": [0, 1, 0]}
+    assert (value("mcc", **columns), value("balanced_accuracy", **columns)) == (0.0, 0.5)
+
+
+def test_what_needs_both_classes_is_undefined_where_one_is_missing() -> None:
+    columns = {"probabilities": [0.1, 0.9, 0.3], "target": [0, 0, 0]}
+    assert eh.load_metric("mcc").evaluate(**columns).scores["mcc"].value is None
+    assert value("balanced_accuracy", **columns) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("accuracy", {"classes": 1}, "classes is 1"),
+        ("brier", {"classes": 5000}, "classes is 5000"),
+        ("confusion_matrix", {"classes": 64}, "from 2 to 63"),
+        ("accuracy", {"labels": ("a", "a")}, "'a' twice"),
+        ("accuracy", {"labels": ("a", "b "), "of": "response"}, "white space"),
+        ("accuracy", {"labels": ("a", "b"), "classes": 3}, "leave out classes"),
+        ("mcc", {"threshold": 0.0}, "threshold is 0.0"),
+        ("mcc", {"classes": 3, "threshold": 0.4}, "threshold"),
+        ("mcc", {"of": "response", "threshold": 0.4}, "leave it out"),
+        ("f1", {"of": "refusal", "labels": ("a", "b")}, "leave out labels"),
+        ("f1", {"classes": 3}, "write average: macro"),
+        ("f1", {"of": "response"}, "write average: macro"),
+        ("f1", {"of": "response", "average": "classes"}, "name them with labels"),
+        ("f1", {"average": "samples"}, "multilabel: true"),
+        ("f1", {"average": "micro", "multilabel": True, "of": "response"}, "multilabel reads"),
+        ("f1", {"average": "micro", "multilabel": True, "of": "prediction"}, "multilabel needs labels"),
+        ("f1", {"zero_division": 0.5}, "zero_division is 0.5"),
+        ("cohen_kappa", {"of": "response", "distance": "linear"}, "name them with labels"),
+        ("confusion_matrix", {"of": "response"}, "name them with labels"),
+        ("expected_cost", {"of": "response"}, "name them with labels"),
+        ("expected_cost", {"cost": ((0, 1),)}, "2 rows of 2 numbers"),
+        ("expected_cost", {"cost": ((0, -1), (1, 0))}, "0 or more"),
+        ("net_benefit", {"classes": 3}, "class 1 of two"),
+        ("net_benefit", {"of": "refusal", "harm": 0.0}, "harm is 0"),
+        ("auroc", {"max_fpr": 0.0}, "max_fpr is 0"),
+        ("auroc", {"pairs": "ovo"}, "more than two classes"),
+        ("top_k_accuracy", {"k": (2,)}, "from 1 to 1"),
+        ("calibration_error", {"bins": 0}, "bins is 0"),
+        ("calibration_error", {"of": "confidence"}, "needs right"),
+        ("calibration_error", {"right": "exact_match"}, "right goes with"),
+        ("calibration_error", {"of": "confidence", "right": "exact_match", "per": "class"}, "leave it out"),
+        ("brier_resolution", {"bins": 5000}, "bins is 5000"),
+        ("selective_accuracy", {"coverage": 0.0}, "coverage is 0"),
+        ("conformal_coverage", {"threshold": 1.5}, "threshold is 1.5"),
+        ("h_measure", {"severity_ratio": 0.0}, "severity_ratio is 0"),
+        ("fbeta", {"beta": -1.0}, "beta is -1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(name: str, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(Exception, match=told):
         eh.load_metric(name, **options)
