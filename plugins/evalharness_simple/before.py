@@ -78,6 +78,10 @@ class Before(eh.Metric):
         """Return the score of the other metric."""
         return self.inner.score(**sums)
 
+    def figures(self, *_: Any, **sums: Any) -> Sequence[eh.Figure | eh.Matrix]:
+        """Return what the other metric draws."""
+        return self.inner.figures(**sums)
+
 
 def _before(batch: eh.Batch) -> eh.Batch:
     """Return the batch as it was before training; what metrics share of it is not what they share of the responses now."""
