@@ -22,6 +22,7 @@ from evalharness_text.meteor import Meteor
 from evalharness_text.number_match import NumberMatch
 from evalharness_text.refusing import RefusalCorrectness
 from evalharness_text.rouge import Rouge
+from evalharness_text.structured import JsonSchemaMatch, JsonValidity
 from evalharness_text.ter import Ter
 
 METRICS: tuple[type[Metric], ...] = (
@@ -41,6 +42,8 @@ METRICS: tuple[type[Metric], ...] = (
     DistinctN,
     EditSimilarity,
     ExactMatch,
+    JsonSchemaMatch,
+    JsonValidity,
     LengthRatio,
     MatchErrorRate,
     Meteor,
