@@ -1,4 +1,4 @@
-"""Plugins that need nothing but other plugins: `combine`, `before` and `drift`, and scores over the repeats of a sample."""
+"""Plugins that need nothing but other plugins: `combine`, `before`, `drift`, a robust mean, and scores over repeats."""
 
 from __future__ import annotations
 
@@ -12,5 +12,7 @@ def evalharness_metrics() -> list[type[Metric]]:
     from evalharness_simple.combine import Combine
     from evalharness_simple.drift import Drift
     from evalharness_simple.repeats import BestOf, MajorityVote, PassAtK, PassHatK, RepeatSpread, RepeatVariance
+    from evalharness_simple.robust import InterquartileMean
 
-    return [Before, BestOf, Combine, Drift, MajorityVote, PassAtK, PassHatK, RepeatSpread, RepeatVariance]
+    of_repeats = [BestOf, MajorityVote, PassAtK, PassHatK, RepeatSpread, RepeatVariance]
+    return [Before, Combine, Drift, InterquartileMean, *of_repeats]
