@@ -10,9 +10,9 @@ single row that still is too wide goes through the same code with Python's whole
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Tokens = Sequence[str]  # of a text its characters, of a list or tuple its words
 
-_ROWS = 256
+_TOKENS = 2**14  # of a block: the arrays of its n-grams stay in the processor's cache
 _WIDEST = 63
 
 
@@ -36,9 +36,9 @@ def clipped_matches(rows: Iterable[Sequence[Tokens]], order: int) -> tuple[NDArr
     """
     import numpy as np
 
-    left, found, lengths = iter(rows), [np.zeros((0, order), np.int64)], list[list[int]]()
-    while block := list(islice(left, _ROWS)):
-        found.append(_block(block, order))
+    found, lengths = [np.zeros((0, order), np.int64)], list[list[int]]()
+    for block in _blocks(rows):
+        found.append(_matched(block, order))
         lengths += [list(map(len, row)) for row in block]
     return np.concatenate(found), lengths
 
@@ -67,7 +67,19 @@ class _Layout:
         return self.text + self.token * (self.order - order)
 
 
-def _block(rows: Sequence[Sequence[Tokens]], order: int) -> NDArray[Any]:
+def _blocks(rows: Iterable[Sequence[Tokens]]) -> Iterator[list[Sequence[Tokens]]]:
+    block, tokens = list[Sequence[Tokens]](), 0
+    for row in rows:
+        block.append(row)
+        tokens += sum(map(len, row))
+        if tokens >= _TOKENS:
+            yield block
+            block, tokens = [], 0
+    if block:
+        yield block
+
+
+def _matched(rows: Sequence[Sequence[Tokens]], order: int) -> NDArray[Any]:
     import numpy as np
 
     texts = list(chain.from_iterable(rows))
@@ -76,7 +88,7 @@ def _block(rows: Sequence[Sequence[Tokens]], order: int) -> NDArray[Any]:
     if layout.shift(0) + len(rows).bit_length() > _WIDEST:
         if len(rows) > 1:
             half = len(rows) // 2
-            return np.concatenate([_block(rows[:half], order), _block(rows[half:], order)])
+            return np.concatenate([_matched(rows[:half], order), _matched(rows[half:], order)])
         tokens = tokens.astype(object)
     return _matches(_keys(rows, tokens, list(map(len, texts)), layout), layout, len(rows))
 

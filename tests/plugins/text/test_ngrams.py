@@ -42,7 +42,7 @@ def test_matches_are_those_of_counting(data: st.DataObject, order: int) -> None:
 
 
 def test_rows_of_many_blocks_stay_in_their_order() -> None:
-    rows = [[["a"] * (row % 7), ["a"] * (row % 5), ["b", "a"]] for row in range(600)]
+    rows = [[["a"] * (row % 7), ["a"] * (row % 5), ["b", "a"]] for row in range(4000)]
     assert clipped_matches(rows, 2)[0].tolist() == plainly(rows, 2)
 
 
