@@ -27,6 +27,7 @@ LAYERS = (
     ("data", "scoring"),
     ("task",),
     ("systems",),
+    ("bridges",),
     ("results",),
     ("running",),
     ("comparison",),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import evalharness as eh
+from evalharness import registry
+from evalharness.contract.options import to_spec
 from evalharness.testing import agree
 from evalharness.testing.samples import ROWS
 
@@ -207,3 +211,10 @@ def test_a_module_in_a_task_is_found_from_the_folder_of_the_task(tmp_path: Path)
     assert sorted(record.scores) == ["accuracy_score", "letters.difference"]
     assert record.makers["letters.difference"]["plugin"] == "bridges"
     assert {"evaluate", "scikit-learn"} <= set(record.provenance["packages"])
+
+
+def test_the_metrics_of_the_page_on_bridges_can_be_built() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bridges.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    built = [registry.build("metric", to_spec(metric)) for metric in yaml.safe_load(block)["metrics"]]
+    assert [metric.name for metric in built] == ["f1_score", "BLEUScore", "shared_words"]
