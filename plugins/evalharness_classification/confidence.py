@@ -52,9 +52,13 @@ class OfConfidence(OfClasses):
         import numpy as np
 
         stated = [confidence_in(value) for value in columns[self.of]]
-        right = (values or {})[self.right]
+        right: Any = (values or {})[self.right]
         unmeasured = {row: "confidence is no share or percentage" for row, value in enumerate(stated) if value is None}
-        unmeasured |= {row: f"{self.right} is not from 0 to 1" for row, value in enumerate(right) if not _is_share(value)}
+        unmeasured |= {
+            row: right.statuses[row] or f"{self.right} is not from 0 to 1"
+            for row, value in enumerate(right)
+            if not _is_share(value)
+        }
         pairs = [(0.0, 0.0) if row in unmeasured else pair for row, pair in enumerate(zip(stated, right, strict=True))]
         table = np.array(pairs, float).reshape(-1, 2)
         return Rows({"confidence": table[:, :1], "right": table[:, 1:]}, unmeasured)

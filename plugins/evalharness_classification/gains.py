@@ -44,15 +44,14 @@ def pr_gain(rank_by: Any, right: Any, weights: Any) -> Any:
     formula="1 - L / L_trivial, L = integral over c of the least cost at any threshold, c ~ Beta(2, 1 + 1 / severity_ratio)",
     cite="Hand, Machine Learning 77, 2009; Hand and Anagnostopoulos, Pattern Recognition Letters 40, 2014",
     reference="hmeasure 0.1.6",
-    replicates=200,
     positive=("severity_ratio",),
 )
 def h_measure(rank_by: Any, right: Any, weights: Any, *, severity_ratio: float | None = None) -> Any:
     """Share of the trivial decision's cost that the best thresholds save, averaged over costs of errors, 0 to 1.
 
     Unlike the AUROC it averages over the same costs for every system. `severity_ratio` is where these lie: what deciding
-    wrongly costs for a sample of the other classes over one of the class; by default the class's odds, as in the
-    reference. There are 200 replicates.
+    wrongly costs for a sample of the other classes over one of the class; by default the odds of the class,
+    as in the reference.
 
     >>> round(h_measure().evaluate(probabilities=[0.9, 0.8, 0.7, 0.1], target=[1, 0, 1, 0]).scores["h_measure"].value, 4)
     0.5
