@@ -8,7 +8,7 @@ from evalharness_text.bleu import Bleu, SentenceBleu
 from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
 from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
 from evalharness_text.chrf import Chrf
-from evalharness_text.diversity import DistinctN, LengthRatio, RepetitionRate
+from evalharness_text.diversity import DistinctN, LengthRatio, RepetitionRate, SelfBleu
 from evalharness_text.edits import (
     CharacterErrorRate,
     EditSimilarity,
@@ -52,6 +52,7 @@ METRICS: tuple[type[Metric], ...] = (
     RefusalCorrectness,
     RepetitionRate,
     Rouge,
+    SelfBleu,
     SentenceBleu,
     Ter,
     TokenF1,

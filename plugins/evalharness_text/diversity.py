@@ -6,13 +6,15 @@ Words are words by Unicode in lower case unless `normalise` says otherwise, Chin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from itertools import chain, count
+from collections.abc import Iterable, Sequence
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evalharness import Metric, Rows
 from evalharness_text.answers import without_reference
+from evalharness_text.bleu import SentenceBleu
 from evalharness_text.normalising import Normalise, Words, normal_words
+from evalharness_text.tokenizers import Tokenize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,6 +121,39 @@ class RepetitionRate(Metric):
         grams = [list(ngrams(words, self.n)) for words in map(normal_words(self.normalise), response)]
         rates = [(len(row) - len(set(row))) / len(row) if row else 0.0 for row in grams]
         return Rows({"repeated": rates}, {place: f"fewer than {self.n} words" for place, row in enumerate(grams) if not row})
+
+
+class SelfBleu(Metric):
+    """Self-BLEU of the repeats of a sample: how much they say the same, mean over samples, 0 to 100.
+
+    The value of a sample is the mean over its responses of sentence BLEU (`sentence_bleu`, with its `order` and `tokenize`)
+    against all its other responses. A sample with fewer than two is unmeasured: ask for several with `repeats`. Among the
+    responses of different samples, where the term comes from, `distinct_n` measures the like; self-BLEU of a set has no
+    honest interval, since whatever is drawn twice has 100.
+
+    >>> SelfBleu(order=1).evaluate(responses=[["a cat", "a dog", "a cat"]]).scores["self_bleu"].value.__round__(2)
+    83.33
+    """
+
+    name, better, unit, range, family = "self_bleu", "lower", "points", (0, 100), "diversity"
+    formula: ClassVar[str] = "mean over samples and their responses of sentence BLEU against the other responses"
+    cite: ClassVar[str] = "Zhu et al., Texygen: A Benchmarking Platform for Text Generation Models, SIGIR 2018"
+    reference: ClassVar[str] = "sacrebleu 2.6.0 sentence_bleu with the other responses as references"
+
+    order: int = 4
+    tokenize: Tokenize = "13a"
+
+    def __post_init__(self) -> None:
+        SentenceBleu(**self.options())
+
+    def measure(self, responses: Sequence[Sequence[str | None]]) -> Rows:
+        """Return the mean BLEU of each sample's responses against its others."""
+        rows = [[text for text in texts if text is not None] for texts in responses]
+        alone = {place: "fewer than two responses" for place, texts in enumerate(rows) if len(texts) < 2}
+        pairs = [(text, texts[:at] + texts[at + 1 :]) for texts in rows for at, text in enumerate(texts)]
+        bleu = SentenceBleu(**self.options()).measure([text for text, _ in pairs], [others for _, others in pairs])
+        values = iter(bleu.statistics["bleu"])
+        return Rows({"bleu": [sum(islice(values, len(texts))) / max(len(texts), 1) for texts in rows]}, alone)
 
 
 class LengthRatio(Metric):

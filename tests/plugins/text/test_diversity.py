@@ -73,6 +73,23 @@ def test_the_length_ratio_is_that_of_sacrebleu(pairs: list[tuple[str, tuple[str,
     agree("length_ratio", value, bleu.sys_len / bleu.ref_len if bleu.ref_len else math.nan)
 
 
+@settings(max_examples=50)
+@given(st.lists(TEXTS, min_size=2, max_size=4))
+def test_self_bleu_is_the_mean_of_sacrebleu_against_the_other_responses(responses: list[str]) -> None:
+    others = [responses[:at] + responses[at + 1 :] for at in range(len(responses))]
+    expected = [sacrebleu.sentence_bleu(text, rest).score for text, rest in zip(responses, others, strict=True)]
+    measured = eh.load_metric("self_bleu").measure(responses=[responses])
+    assert isinstance(measured, eh.Rows)
+    agree("self_bleu", measured.statistics["bleu"], [sum(expected) / len(expected)])
+
+
+def test_self_bleu_needs_two_responses() -> None:
+    measured = eh.load_metric("self_bleu").measure(responses=[["a"], [], ["a", None], ["a b c d", None, "a b c d"]])
+    assert isinstance(measured, eh.Rows)
+    assert measured.unmeasured == dict.fromkeys(range(3), "fewer than two responses")
+    assert measured.statistics["bleu"][3] == pytest.approx(100)
+
+
 def test_characters_of_chinese_and_japanese_are_words() -> None:
     scores = eh.load_metric("distinct_n", n=(1,)).evaluate(response=["東京東", "서울 서울"]).scores
     assert scores["distinct_n.1"].value == 3 / 5
