@@ -16,7 +16,7 @@ class Ter(Metric):
     An edit inserts, deletes or substitutes a word or shifts a run of words. Of several references, a sample has the edits to
     the nearest one and the mean of their lengths. Words are split at white space, without case unless `case_sensitive`.
     `normalized` first splits off punctuation as Tercom does, `no_punct` removes it, and with `asian_support` either does
-    the same for Chinese and Japanese, whose characters `normalized` then takes for words.
+    the same for Chinese and Japanese, whose ideographs `normalized` then takes for words.
 
     The value of one sample is the same formula on its own counts. An empty response lacks all words of the shortest
     reference; where references are empty, any other response has 100, and an empty one 0. A sample without references is
