@@ -12,9 +12,8 @@ from evalharness_text.normalising import Normalise, Words, keeps_white_space, no
 
 _CITE = "Rajpurkar et al., SQuAD: 100,000+ Questions for Machine Comprehension of Text, EMNLP 2016, arXiv:1606.05250"
 _REFERENCE = (
-    "the official SQuAD 1.1 and 2.0 evaluation scripts (exact match and F1) and, with normalise triviaqa, the official TriviaQA "
-    "script, equal to the last bit; an unanswerable question, whose references are [], is unmeasured here: give it [''] to "
-    "have an empty response count as right, as SQuAD 2.0 does"
+    "the official SQuAD evaluation scripts (exact and f1) and, with normalise triviaqa, the official TriviaQA script, equal to "
+    "the last bit; questions without an answer are unmeasured here, see squad_exact_match and squad_f1"
 )
 
 

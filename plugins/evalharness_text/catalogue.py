@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalharness import Metric
+from evalharness_text.answerability import SquadExactMatch, SquadF1
 from evalharness_text.answers import ContainsAnswer, ExactMatch, TokenF1
 from evalharness_text.bleu import Bleu, SentenceBleu
 from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
@@ -54,6 +55,8 @@ METRICS: tuple[type[Metric], ...] = (
     Rouge,
     SelfBleu,
     SentenceBleu,
+    SquadExactMatch,
+    SquadF1,
     Ter,
     TokenF1,
     WordErrorRate,

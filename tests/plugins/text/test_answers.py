@@ -65,6 +65,23 @@ def test_values_equal_the_official_evaluation_on_any_text(response: str, referen
     agree("token_f1", values("token_f1", [response], [references]), [f1], tolerance=0)
 
 
+@given(rows=st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=3)), min_size=1, max_size=4))
+def test_unanswerable_questions_count_as_in_squad_2(rows: list[tuple[str, list[str]]]) -> None:
+    response, references = [text for text, _ in rows], [texts for _, texts in rows]
+    for name, official in (("squad_exact_match", official_exact), ("squad_f1", official_f1)):
+        expected = [max(official(text, item) for item in texts or [""]) for text, texts in rows]
+        agree(name, values(name, response, references), expected, tolerance=0)
+
+
+def test_a_refusal_is_right_where_there_is_no_answer_and_there_alone() -> None:
+    response, references = ["I don't know.", "I don't know.", "Unknown", "1931"], [[], ["1931"], ["unknown"], []]
+    assert values("squad_exact_match", response, references) == [1.0, 0.0, 1.0, 0.0]
+    batch = eh.Batch({"refused": [True, False]})
+    rows = eh.load_metric("squad_f1").measure(response=["Weiß nicht.", "Weiß nicht."], references=[[], []], batch=batch)
+    assert isinstance(rows, eh.Rows)
+    assert rows.statistics["f1"] == [1.0, 0.0]
+
+
 # The normal form of the TriviaQA evaluation: lower case, a space for `_` and each mark, no articles, single spaces.
 def triviaqa_normal_form(text: str) -> str:
     marks = set(string.punctuation + "‘’´`")
