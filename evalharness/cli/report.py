@@ -58,6 +58,7 @@ def _notes(record: Record) -> list[str]:
     if faults:
         told.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
         told += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
+    told += record.usage.get("remarks", ())
     return [part for note in [*_stopping(record), *told, *_troubles(record)] for part in _wrapped(note)]
 
 

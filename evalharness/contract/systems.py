@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from evalharness.contract.sample import Passage, Prompt, Request, Response, text_of
+from evalharness.contract.sample import Passage, Prompt, Request, Response, Sample, text_of
 from evalharness.contract.spec import Plugin
 
 LOCAL_CHUNK = 64  # requests
@@ -65,7 +65,7 @@ class Retriever(Plugin):
     """Finds passages for a query. The order of results is the ranking; ties go by passage id, descending bytes.
 
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
-    - `recorded`: whether the passages stand in the field `contexts` of the data, so that nothing is searched.
+    - `recorded`: whether rankings exist already, so that nothing is searched; `recall` gives them.
     """
 
     needs: ClassVar[str] = ""
@@ -90,6 +90,14 @@ class Retriever(Plugin):
     def search(self, queries: Sequence[str], top_k: int) -> list[list[Passage]]:
         """Return at most `top_k` passages for each query, best first."""
         raise NotImplementedError
+
+    def recall(self, sample: Sample) -> Sequence[Passage] | None:
+        """Return the ranking that exists for a sample, by default its field `contexts`; None where there is none."""
+        return sample.fields.get("contexts")
+
+    def remarks(self, samples: Iterable[Sample]) -> Sequence[str]:
+        """Return what a reader of the scores must know of the rankings that exist for these samples; nothing by default."""
+        return ()
 
 
 @dataclass(frozen=True)

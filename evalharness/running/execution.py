@@ -25,7 +25,7 @@ from evalharness.running.parts import Parts
 from evalharness.running.pipeline import Pipeline
 from evalharness.running.stopping import make_stages
 from evalharness.scoring import Entry, Score, seed_of
-from evalharness.systems.engine import Engine, Work
+from evalharness.systems.engine import Engine, Work, blamed
 from evalharness.systems.retrieval import Searcher
 from evalharness.systems.store import Store
 from evalharness.task import Prompter, Task, is_prompted, task_yaml
@@ -50,11 +50,13 @@ class Run:
 def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[], Iterable[Sample]], watch: Watch) -> Pipeline:
     """Return the pipeline of a task's system; a model that answers from input and passages is given no prompt."""
     retriever = parts.retriever
-    searcher = None
-    if retriever is not None and not retriever.recorded:
+    searcher = recorded = None
+    if retriever is not None and retriever.recorded:
+        recorded = retriever
+    elif retriever is not None:
         searcher = Searcher(retriever, engine.store, engine.usage, watch)
     prompter = Prompter.of(task) if is_prompted(task, parts.model) else None
-    return Pipeline(task, parts.model, engine, prompter, samples, searcher, parts.transforms)
+    return Pipeline(task, parts.model, engine, prompter, samples, searcher, recorded, parts.transforms)
 
 
 class Execution:
@@ -137,6 +139,7 @@ class Execution:
         seconds = round(time.monotonic() - started, 3)
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
         usage["responses"] = dataclasses.asdict(scoring.spent)
+        usage["remarks"] = self._remarks()
         usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
             task=self._task(),
@@ -154,6 +157,14 @@ class Execution:
         write_figures(folder, {entry.name: one.figures for entry, one in finished})
         write_text(folder / RECORD, record.to_json())
         return record
+
+    def _remarks(self) -> list[str]:
+        """Return what is to be known of rankings that existed before, of all samples that the run may take."""
+        recorded = self.pipeline.recorded
+        if recorded is None:
+            return []
+        with blamed("retriever", recorded, "remarks"):
+            return list(recorded.remarks(self.reader))
 
     def _task(self) -> dict[str, Any]:
         """Return what names the task, and how it asks, which is what others want to know of a result."""
@@ -173,6 +184,8 @@ class Execution:
         identity = {"model": self.engine.identity(self.parts.model)}
         if searcher is not None:
             identity["retriever"] = searcher.identity()
+        elif self.pipeline.recorded is not None:
+            identity["retriever"] = self.pipeline.recorded.identity()
         plain: dict[str, Any] = {"name": system.name, "digest": system.digest(), "spec": system.plain(), "identity": identity}
         if self.run.task.output_type == "multiple_choice":
             plain["merged_boundaries"] = scoring.merged

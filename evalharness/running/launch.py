@@ -111,6 +111,6 @@ def first_prompt(task: str | Path, *, store: str | Path | None = None, **options
         rows = next(pipeline.rows())
         request = pipeline.requests(rows, pipeline.contexts(rows))[0]
     if request is None:
-        return pipeline.faults[rows[0].sample.id]
+        return pipeline.faults.get(rows[0].sample.id, f"(nothing is asked: the output type is '{loaded.output_type}')")
     prompt = getattr(request, "prompt", None) or getattr(request, "text", None)
     return f"(model '{parts.model.name}' is given no prompt)" if prompt is None else parts.model.rendered(prompt)

@@ -24,13 +24,14 @@ from evalharness.contract import (
     Passage,
     Request,
     Response,
+    Retriever,
     Sample,
     Transform,
 )
 from evalharness.errors import EvalharnessError
 from evalharness.running.transforming import Transforming
 from evalharness.scoring.repeats import spans
-from evalharness.systems.engine import Engine
+from evalharness.systems.engine import Engine, blamed
 from evalharness.systems.retrieval import Found, Searcher
 from evalharness.task import Prompter, Task, request_kind
 
@@ -102,6 +103,7 @@ class Pipeline:
     prompter: Prompter | None
     samples: Callable[[], Iterable[Sample]]
     searcher: Searcher | None = None
+    recorded: Retriever | None = None
     transforms: Sequence[Transform] = ()
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -124,7 +126,9 @@ class Pipeline:
             self.searcher.fill(self.query(row.sample) for rows in self.rows() for row in rows if row.repeat == 0)
 
     def requests(self, rows: Sequence[Row], contexts: Sequence[Found | None]) -> list[Request | None]:
-        """Return the request of each row; None where its retrieval failed or its prompt cannot be made."""
+        """Return the request of each row; None where its retrieval failed, its prompt cannot be made, or nothing is asked."""
+        if self.task.output_type == "retrieve":
+            return [None] * len(rows)
         return [
             None if isinstance(found, Failure) else self.request(row, found) for row, found in zip(rows, contexts, strict=True)
         ]
@@ -154,8 +158,11 @@ class Pipeline:
         failures = [response.failure for response in responses]
         return Answered(rows, Batch(columns, columns["id"]), failures, merged, Spent.on(responses))
 
-    def _reason(self, row: Row, found: Found | None) -> Failure:
-        return found if isinstance(found, Failure) else Failure("prompt", self.faults[row.sample.id])
+    def _reason(self, row: Row, found: Found | None) -> Failure | None:
+        """Return why a row was not asked; None where nothing is asked at all."""
+        if isinstance(found, Failure):
+            return found
+        return Failure("prompt", self.faults[row.sample.id]) if row.sample.id in self.faults else None
 
     def query(self, sample: Sample) -> str:
         """Return what the retriever is asked for a sample: its input."""
@@ -164,8 +171,16 @@ class Pipeline:
     def contexts(self, rows: Sequence[Row]) -> list[Found | None]:
         """Return for each row the passages found, those of the data, None for none at all, or a Failure."""
         if self.searcher is None:
-            return [row.sample.fields.get("contexts") for row in rows]
+            return [self.recalled(row.sample) for row in rows]
         return list(self.searcher.read([self.query(row.sample) for row in rows]))
+
+    def recalled(self, sample: Sample) -> Found | None:
+        """Return the ranking that exists for a sample: its retriever's, or the passages that stand in the data."""
+        if self.recorded is None:
+            return sample.fields.get("contexts")
+        with blamed("retriever", self.recorded, "recall"):
+            found = self.recorded.recall(sample)
+            return None if found is None else tuple(found)
 
     def request(self, row: Row, contexts: Sequence[Passage] | None) -> Request | None:
         """Return the request for a row; None where its prompt cannot be made, with the reason in `faults`."""

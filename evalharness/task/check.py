@@ -78,7 +78,7 @@ def _check_variables(seen: Inspected) -> Iterator[Finding]:
 
 def _check_requests(seen: Inspected) -> Iterator[Finding]:
     model, task = seen.model, seen.task
-    if isinstance(task, TrainingTask):  # what its arms answer depends on the output type alone
+    if isinstance(task, TrainingTask) or task.output_type == "retrieve":  # its arms answer by output type; nothing is asked
         return
     kind = request_kind(task, model)
     if kind not in model.supports:
@@ -147,6 +147,10 @@ def _check_idle_keys(seen: Inspected) -> Iterator[Finding]:
     generates = task.output_type == "generate"
     idle = [
         (not generates, "system.generate", f"'generate' has no effect on the output type '{task.output_type}'"),
+        *(
+            (task.output_type == "retrieve", f"system.{key}", f"'{key}' has no effect on the output type 'retrieve'")
+            for key in ("prompt", "model")
+        ),
         (not generates, "transforms", f"'transforms' have no effect on the output type '{task.output_type}'"),
         (generates and not task.fewshot.samples, "delimiter", "'delimiter' has no effect without choices or few-shot examples"),
         (not task.fewshot.samples, "fewshot.answer", "the answer template has no effect while fewshot.samples is 0"),

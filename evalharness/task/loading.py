@@ -23,6 +23,7 @@ TASK_KEYS = (
 )  # fmt: skip
 SYSTEM_KEYS = ("name", "retriever", "prompt", "model", "generate")
 READ_APART = ("name", "version", "dataset", "fewshot", "transforms", "system", "metrics")
+NO_MODEL = "no_model"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 FILE_ENDING = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|parquet|arrow|txt|xml)$", re.IGNORECASE)
 
@@ -113,7 +114,9 @@ def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | N
             section.content["name"] = _name_with_model(section.content.get("name"), chosen)
             section.content["model"] = chosen
     if responses is not None:
-        root.content["system"] = _recorded(Path(responses))
+        output_type = root.content.get("output_type")
+        retrieves = output_type is not None and output_type.content == "retrieve"
+        root.content["system"] = _recorded_run(Path(responses)) if retrieves else _recorded(Path(responses))
 
 
 def _named(section: Node, path: Path) -> Node:
@@ -137,6 +140,15 @@ def _recorded(path: Path) -> Node:
     return Node({"name": leaf["name"], "model": model}, place, place)
 
 
+def _recorded_run(path: Path) -> Node:
+    """Return the system whose rankings stand in a TREC run file."""
+    place = Place("--responses")
+    options = Node({"path": Node(str(path), place, place)}, place, place)
+    return Node(
+        {"name": Node(_safe(path.stem), place, place), "retriever": Node({"trec_run": options}, place, place)}, place, place
+    )
+
+
 def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "-", text).lstrip("._+-") or "system"
 
@@ -154,7 +166,7 @@ def _read_task(root: Node, path: Path, faults: list[Fault]) -> Task | None:
     values["transforms"] = tuple(
         read_spec("transform", node, faults)[0] for node in list_items(children.get("transforms"), "transforms", faults)
     )
-    values["system"] = _read_system(children.get("system"), root, faults)
+    values["system"] = _read_system(children.get("system"), root, str(values.get("output_type")), faults)
     values["metrics"] = read_metrics(children.get("metrics"), root, faults)
     if faults:
         return None
@@ -182,14 +194,14 @@ def read_dataset(node: Node | None, root: Node, faults: list[Fault]) -> DatasetS
     if "source" in rest:
         children = known_children(Node(rest, node.place, node.key), "dataset", ("source", "fields"), faults)
         return DatasetSpec(source=read_spec("dataset", children["source"], faults)[0], fields=fields)
-    if "path" not in rest:
-        faults.append(
-            Fault("dataset needs 'path', a file, a folder or a Hub name; or 'source', a dataset plugin", str(node.place))
-        )
+    main = next((key for key in ("path", "qrels") if key in rest), None)
+    if main is None:
+        ways = "'path', a file, a folder or a Hub name; 'qrels', judgements of TREC; or 'source', a dataset plugin"
+        faults.append(Fault(f"dataset needs {ways}", str(node.place)))
         return None
-    plugin = _dataset_plugin(rest)
+    plugin = "trec" if main == "qrels" else _dataset_plugin(rest)
     _check_dataset_keys(plugin, rest, faults)
-    options = Node(rest, node.place, rest["path"].key)
+    options = Node(rest, node.place, rest[main].key)
     return DatasetSpec(source=read_spec("dataset", Node({plugin: options}, node.place, node.key), faults)[0], fields=fields)
 
 
@@ -230,13 +242,14 @@ def _read_fewshot(node: Node | None, output_type: str, faults: list[Fault]) -> F
     fewshot: FewShot = read_section(FewShot, node, "fewshot", faults)
     if fewshot.path is not None and fewshot.split is not None:
         faults.append(Fault("fewshot takes its pool from 'path' or from 'split', not from both", str(node.at(("split",)).key)))
-    if fewshot.samples and output_type == "likelihood":
-        faults.append(Fault("the output type 'likelihood' has no answer to show, so fewshot.samples must be 0", str(node.place)))
+    if fewshot.samples and output_type in ("likelihood", "retrieve"):
+        message = f"the output type '{output_type}' has no answer to show, so fewshot.samples must be 0"
+        faults.append(Fault(message, str(node.place)))
     check_template(node.at(("answer",)), fewshot.answer, "the answer template", faults)
     return fewshot
 
 
-def _read_system(node: Node | None, root: Node, faults: list[Fault]) -> System | None:
+def _read_system(node: Node | None, root: Node, output_type: str, faults: list[Fault]) -> System | None:
     if node is None:
         ways = "add 'system:', or give --system FILE, --model NAME or --responses FILE"
         faults.append(Fault(f"the task names no system to evaluate: {ways}", str(root.place)))
@@ -249,6 +262,8 @@ def _read_system(node: Node | None, root: Node, faults: list[Fault]) -> System |
         values["retriever"] = read_spec("retriever", children["retriever"], faults)[0]
     if "model" in children:
         values["model"] = read_spec("model", children["model"], faults)[0]
+    elif output_type == "retrieve":
+        values["model"] = Spec(NO_MODEL)
     else:
         faults.append(Fault("system needs 'model', a plugin such as {hf: {weights: NAME}}", str(node.place)))
     if "generate" in children:

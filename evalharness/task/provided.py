@@ -18,6 +18,7 @@ MADE = {
     "multiple_choice": ("response", "logprobs", "choice_tokens"),
     "likelihood": ("text", "logprobs"),
     "predict": ("prediction", "probabilities"),
+    "retrieve": (),
 }
 ONLY_MADE = frozenset(["response", "responses", "logprobs", "choice_tokens"])
 
@@ -99,7 +100,7 @@ class Inspected:
         """Return every field that something reads: metrics, templates, the retriever, the output type."""
         read = {name for _, metric in self.metrics for name in metric.reads} | self.variables
         read |= {name for _, metric in self.metrics for name in getattr(metric, "may_read", ())} & set(self.task.dataset.fields)
-        if self.searches or not self.prompts:
+        if self.searches or not (self.prompts or self.task.output_type == "retrieve"):
             read.add("input")
         if self.retriever is not None and not self.searches:
             read.add("contexts")

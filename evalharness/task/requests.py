@@ -10,6 +10,7 @@ REQUEST_OF: dict[str, type[Request]] = {
     "multiple_choice": Choose,
     "likelihood": Likelihood,
     "predict": Answer,
+    "retrieve": Answer,
 }
 
 

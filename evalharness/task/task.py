@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from evalharness.contract import File, Spec, canonical, digest
 
-OutputType = Literal["generate", "multiple_choice", "likelihood"]
+OutputType = Literal["generate", "multiple_choice", "likelihood", "retrieve"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Models without a model: `recorded` plays back a file of responses, `echo` answers by rule, for tests."""
+"""Models without a model: `recorded` plays back a file of responses, `echo` answers by rule, `no_model` says nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import evalharness as eh
 @eh.hookimpl
 def evalharness_models() -> list[type[eh.Model]]:
     from evalharness_recorded.echo import Echo
+    from evalharness_recorded.no_model import NoModel
     from evalharness_recorded.recorded import Recorded
 
-    return [Recorded, Echo]
+    return [Recorded, Echo, NoModel]

@@ -10,11 +10,16 @@ __all__ = ["RunScores", "evaluate_run"]
 
 @eh.hookimpl
 def evalharness_retrievers() -> list[type[eh.Retriever]]:
-    from evalharness_retrieval.bm25 import BM25
-    from evalharness_retrieval.hybrid import Hybrid
-    from evalharness_retrieval.recorded import Recorded
+    from evalharness_retrieval import bm25, hybrid, recorded, trec_data
 
-    return [BM25, Hybrid, Recorded]
+    return [bm25.BM25, hybrid.Hybrid, recorded.Recorded, trec_data.TrecRun]
+
+
+@eh.hookimpl
+def evalharness_datasets() -> list[type[eh.Dataset]]:
+    from evalharness_retrieval.trec_data import TrecTopics
+
+    return [TrecTopics]
 
 
 @eh.hookimpl

@@ -110,7 +110,7 @@ metrics:
     assert messages(load_task, write(text)) == [
         "task.yaml:1:1: a task has no key 'nam'. Did you mean 'name'? It has: name, version, description, dataset, group, "
         "output_type, fewshot, failures, transforms, repeats, delimiter, system, metrics.",
-        "task.yaml:6:14: 'output_type' must be one of 'generate', 'multiple_choice', 'likelihood', not 'generation'. "
+        "task.yaml:6:14: 'output_type' must be one of 'generate', 'multiple_choice', 'likelihood', 'retrieve', not 'generation'. "
         "Did you mean 'generate'?",
         "task.yaml:9:10: 'repeats' must be at least 1, not 0",
         "task.yaml:1:1: a task needs the key 'name'",
@@ -144,7 +144,7 @@ metrics:
         ("metrics:\n  - matching\n", "", "task.yaml:1:1: a task needs 'metrics', a list with at least one metric"),
         ("  - matching\n", "", "task.yaml:9:9: a task needs 'metrics', a list with at least one metric"),
         ("  model: echo\n", "", "task.yaml:6:3: system needs 'model', a plugin such as {hf: {weights: NAME}}"),
-        ("  path: quiz.jsonl\n", "", "task.yaml:3:3: dataset needs 'path', a file, a folder or a Hub name; or 'source', a dataset plugin"),
+        ("  path: quiz.jsonl\n", "", "task.yaml:3:3: dataset needs 'path', a file, a folder or a Hub name; 'qrels', judgements of TREC; or 'source', a dataset plugin"),
         ("name: quiz", "name: [quiz]", "task.yaml:1:7: 'name' must be a string, not ['quiz']."),
         ("{input: question", "{in-put: question", "task.yaml:4:12: 'in-put' cannot be a field"),
         ("references: answers}", "references: 7}", "task.yaml:4:41: 'references' must be a string, not 7. Write \"7\" in quotes"),

@@ -17,7 +17,12 @@ from evalharness.results.wording import number
 if TYPE_CHECKING:
     from evalharness.scoring import Score
 
-TASK_TYPES = {"generate": "text-generation", "multiple_choice": "multiple-choice", "likelihood": "text-generation"}
+TASK_TYPES = {
+    "generate": "text-generation",
+    "multiple_choice": "multiple-choice",
+    "likelihood": "text-generation",
+    "retrieve": "text-ranking",
+}
 
 
 def text(records: Sequence[Record]) -> str:
