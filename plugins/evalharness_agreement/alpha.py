@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from evalharness_agreement.reading import OfRatings, Table, table
+
+_COLUMNS = 512  # of the table of all pairs of values, which may be large
 
 
 class KrippendorffAlpha(OfRatings):
@@ -12,7 +15,8 @@ class KrippendorffAlpha(OfRatings):
 
     `ratings` names the column: a list a sample, None where a rater gave none; samples may have different numbers of them, and
     one with fewer than two is unmeasured. `level`: "nominal" labels, which are texts; numbers as ranks ("ordinal"), by
-    their differences ("interval"), or those in proportion to their sum ("ratio"). Undefined where all ratings are one value.
+    their differences ("interval"), or those in proportion to their sum ("ratio", of numbers from 0 on; 200 replicates,
+    as each takes all pairs of values). Undefined where all ratings are one value.
 
     >>> metric = KrippendorffAlpha(level="interval")
     >>> found = metric.evaluate(ratings=[[1, 1, None], [2, 3, 3], [5, 5, 4]])
@@ -28,9 +32,19 @@ class KrippendorffAlpha(OfRatings):
     level: Literal["nominal", "ordinal", "interval", "ratio"] = "nominal"
 
     @property
+    def replicates(self) -> int:  # type: ignore[override]
+        """How many replicates are made."""
+        return 200 if self.level == "ratio" else 1000
+
+    @property
     def numeric(self) -> bool:
         """Whether ratings are numbers."""
         return self.level != "nominal"
+
+    def why_not(self, given: Sequence[Any]) -> str | None:
+        """Return why a sample has no place in the score."""
+        below = self.level == "ratio" and any(each is not None and each < 0 for each in given)
+        return "a rating is below 0" if below else super().why_not(given)
 
     def score(self, *_: Any, weights: Any, given: Any) -> Any:
         """Return alpha for weights (n,) or (replicates, n)."""
@@ -42,29 +56,37 @@ class KrippendorffAlpha(OfRatings):
         elif self.level == "ordinal":
             observed, expected = _of_squares(found, weights, _ranks(found, weights))
         else:
-            observed, expected = _of_costs(found, weights, _costs(found.values, self.level))
+            observed, expected = (_of_labels if self.level == "nominal" else _of_ratios)(found, weights)
         return 1 - observed / np.where(expected > 0, expected, np.nan)
 
 
-def _of_costs(found: Table, weights: Any, costs: Any) -> tuple[Any, Any]:
-    """Return the observed and the expected disagreement where a pair of values has a fixed cost (values, values)."""
+def _of_labels(found: Table, weights: Any) -> tuple[Any, Any]:
+    """Return the observed and the expected disagreement where any two different values cost 1."""
     import numpy as np
 
-    counts = found.counts()
-    each = ((counts @ costs) * counts).sum(-1) / (found.sizes - 1)
-    totals = weights @ counts
-    ratings = np.maximum(totals.sum(-1), 2)
-    return weights @ each, ((totals @ costs) * totals).sum(-1) / (ratings - 1)
+    given = found.totals(weights)
+    ratings = given.sum(-1)
+    expected = (ratings**2 - (given**2).sum(-1)) / np.maximum(ratings - 1, 1)
+    return weights @ found.disagreement(lambda one, other: one != other), expected
 
 
-def _costs(values: Any, level: str) -> Any:
-    """Return what it costs that a pair of ratings is of two values."""
+def _of_ratios(found: Table, weights: Any) -> tuple[Any, Any]:
+    """Return both disagreements where a pair costs the square of difference over sum."""
     import numpy as np
 
-    if level == "nominal":
-        return 1.0 - np.eye(len(values))
-    sums = values[:, None] + values
-    return ((values[:, None] - values) / np.where(sums == 0, 1.0, sums)) ** 2
+    values, given = found.values, found.totals(weights)
+    pairs = np.zeros(weights.shape[:-1])
+    for start in range(0, len(values), _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        pairs = pairs + ((given @ _ratio(values[:, None], values[part])) * given[..., part]).sum(-1)
+    observed = found.disagreement(lambda one, other: _ratio(values[one], values[other]))
+    return weights @ observed, pairs / np.maximum(given.sum(-1) - 1, 1)
+
+
+def _ratio(one: Any, other: Any) -> Any:
+    import numpy as np
+
+    return ((one - other) / np.where(one + other == 0, 1.0, one + other)) ** 2
 
 
 def _of_squares(found: Table, weights: Any, places: Any) -> tuple[Any, Any]:
@@ -92,6 +114,6 @@ def _varied(found: Table, weights: Any) -> Any:
 
 def _ranks(found: Table, weights: Any) -> Any:
     """Return the mean rank of each value among all ratings of each weighting, around 0 (..., values)."""
-    counts = weights @ found.counts()
+    counts = found.totals(weights)
     until = counts.cumsum(-1)
     return until - counts / 2 - until[..., -1:] / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from evalharness_agreement.reading import OfRatings, matrix, table
+from evalharness_agreement.reading import OfRatings, matrix, table, totals
 
 
 class FleissKappa(OfRatings):
@@ -30,12 +30,10 @@ class FleissKappa(OfRatings):
         import numpy as np
 
         found = table(given)
-        counts = found.counts()
-        agreeing = ((counts**2).sum(-1) - found.sizes) / (found.sizes * (found.sizes - 1))
-        totals = weights @ counts
-        ratings = np.maximum(totals.sum(-1), 1)
-        chance = (totals**2).sum(-1) / ratings**2
-        several = (totals > 0).sum(-1) > 1
+        agreeing = 1 - found.disagreement(lambda one, other: one != other) / found.sizes
+        given = found.totals(weights)
+        chance = (given**2).sum(-1) / np.maximum(given.sum(-1), 1) ** 2
+        several = (given > 0).sum(-1) > 1
         return (weights @ agreeing / weights.sum(-1) - chance) / np.where(several, 1 - chance, np.nan)
 
 
@@ -81,20 +79,36 @@ class RatersCohenKappa(OfRatings):
         pairs = matrix(given, [rater - 1 for rater in self.raters])
         values, places = np.unique(pairs, return_inverse=True)
         first, second = places.reshape(pairs.shape).T
-        chosen = np.eye(len(values))
-        costs = self._costs(weights, places.reshape(pairs.shape), len(values))
-        shares = [weights @ chosen[one] for one in (first, second)]
-        expected = np.einsum("...i,...ij,...j->...", shares[0], costs, shares[1]) / weights.sum(-1)
-        observed = (weights * costs[..., first, second]).sum(-1)
+        shares = [totals(weights, np.arange(len(pairs)), one, len(values)) for one in (first, second)]
+        if self.weigh == "all":
+            observed, expected = weights @ (first != second), _count(shares) - (shares[0] * shares[1]).sum(-1) / _count(shares)
+        else:
+            # A value that nobody drew has no place in the order.
+            order = (shares[0] + shares[1] > 0).cumsum(-1)
+            apart = np.abs(order[..., first] - order[..., second])
+            linear = self.weigh == "linear"
+            observed = (weights * (apart if linear else apart**2)).sum(-1)
+            expected = (_linear if linear else _quadratic)(shares, order)
         return 1 - observed / np.where(expected > 0, expected, np.nan)
 
-    def _costs(self, weights: Any, places: Any, count: int) -> Any:
-        """Return what a pair of values costs, (values, values); a value that nobody drew has no place in the order."""
-        import numpy as np
 
-        if self.weigh == "all":
-            return 1.0 - np.eye(count)
-        drawn = np.stack([(weights * (places == value).any(1)).sum(-1) > 0 for value in np.arange(count)], axis=-1)
-        order = drawn.cumsum(-1)
-        apart = np.abs(order[..., :, None] - order[..., None, :]).astype(float)
-        return apart if self.weigh == "linear" else apart**2
+def _count(shares: Sequence[Any]) -> Any:
+    """Return the number of samples that have weight."""
+    return shares[0].sum(-1)
+
+
+def _linear(shares: Sequence[Any], order: Any) -> Any:
+    """Return the summed distance of labels drawn by each rater's shares: how often a step of the order lies between them."""
+    import numpy as np
+
+    below, below_other = (share.cumsum(-1)[..., :-1] for share in shares)
+    count = _count(shares)[..., None]
+    between = below * (count - below_other) + below_other * (count - below)
+    return (np.diff(order, axis=-1) * between / count).sum(-1)
+
+
+def _quadratic(shares: Sequence[Any], order: Any) -> Any:
+    """Return the summed squared distance of labels drawn by each rater's shares."""
+    means = [(share * order).sum(-1) for share in shares]
+    squares = sum((share * order**2).sum(-1) for share in shares)
+    return squares - 2 * means[0] * means[1] / _count(shares)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -100,13 +100,29 @@ class Table(NamedTuple):
 
         return np.add.reduceat(numbers, self.starts, axis=-1)
 
-    def counts(self) -> Any:
-        """Return how often each sample was given each value (samples, values)."""
+    def totals(self, weights: Any) -> Any:
+        """Return how often each value was given under weights (..., samples): (..., values)."""
+        return totals(weights, self.sample, self.place, len(self.values))
+
+    def disagreement(self, cost: Callable[[Any, Any], Any]) -> Any:
+        """Return each sample's costs of its ordered pairs of places over its ratings less one (samples,)."""
         import numpy as np
 
-        found = np.zeros((len(self.sizes), len(self.values)))
-        np.add.at(found, (self.sample, self.place), 1)
-        return found
+        found = np.zeros(len(self.sizes))
+        for apart in range(1, self.sizes.max()):
+            first = np.flatnonzero(self.sample[apart:] == self.sample[:-apart])
+            costs = cost(self.place[first], self.place[first + apart])
+            found += 2 * np.bincount(self.sample[first], costs, len(found))
+        return found / (self.sizes - 1)
+
+
+def totals(weights: Any, rows: Any, places: Any, count: int) -> Any:
+    """Return how often each of so many places occurs under weights (..., n) of rows: (..., count)."""
+    import numpy as np
+    from scipy import sparse
+
+    counts = sparse.csr_matrix((np.ones(len(rows)), (rows, places)), (weights.shape[-1], count))
+    return (weights.reshape(-1, weights.shape[-1]) @ counts).reshape(*weights.shape[:-1], count)
 
 
 def table(given: Any) -> Table:

@@ -74,6 +74,12 @@ def test_alpha_of_numbers_far_from_zero_loses_no_digits() -> None:
     assert shifted == pytest.approx(plain, abs=1e-8)
 
 
+def test_a_ratio_needs_numbers_from_zero_on() -> None:
+    found = eh.load_metric("krippendorff_alpha", level="ratio").evaluate(ratings=[[0, 0, 1], [1, -1, 1], [2, 3, None]])
+    assert found.statuses == [None, "a rating is below 0", None]
+    agree("krippendorff_alpha", found.scores["krippendorff_alpha"].value, alpha([[0, 0, 1], [2, 3, None]], "ratio"))
+
+
 def test_labels_are_texts_and_a_number_is_the_label_that_it_spells() -> None:
     assert value("krippendorff_alpha", [["ja", "ja"], ["日本", "日本"]]) == 1.0
     assert value("percent_agreement", [[1, "1"], [1.0, True], [True, "true"]]) == pytest.approx(2 / 3)
