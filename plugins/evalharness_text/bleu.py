@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from evalharness import Metric, Rows
+from evalharness import Metric, Rows, neutral
 from evalharness_text.answers import without_reference
 from evalharness_text.ngrams import clipped_matches, ngram_counts
 from evalharness_text.tokenizers import Tokenize, Words, missing, splitter
@@ -50,7 +50,7 @@ class Bleu(Metric):
     order: int = 4
     tokenize: Tokenize = "13a"
     smooth: Smooth = "exp"
-    smooth_value: float | None = None
+    smooth_value: float | None = neutral(None)
     lowercase: bool = False
     effective_order: bool = False
 
