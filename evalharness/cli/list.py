@@ -63,4 +63,6 @@ def _task(path: Path) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
+    if value is None:  # a direction that follows from the options
+        return "–"
     return ", ".join(value) if isinstance(value, list) else str(value)

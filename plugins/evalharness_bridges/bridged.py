@@ -215,6 +215,14 @@ class Bridged(eh.Metric):
         raise Refused(f"{self.origin} gives {type(value).__name__} where a number is wanted")
 
 
+def check_names(names: Iterable[str], known: Iterable[str], origin: str) -> None:
+    """Raise ValueError, with the names that there are, for one that the library does not know."""
+    has = list(known)
+    wrong = next((name for name in names if name not in has), None)
+    if wrong is not None:
+        raise ValueError(f"{origin} has no argument '{wrong}'; it has: {', '.join(has)}")
+
+
 def library(name: str) -> Any:
     """Return a module of a library; raises UsageError that says how to install what is missing."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import evalharness as eh
-from evalharness_bridges.bridged import Bridged, library
+from evalharness_bridges.bridged import Bridged, check_names, library
 from evalharness_bridges.trusted import Source, read_source
 
 MODULES = Path(__file__).parent / "modules"
@@ -86,8 +87,13 @@ class Evaluate(Bridged):
         return next((place for place in places if place.exists()), None)
 
     def prepare(self) -> None:
-        """Load the module."""
-        _ = self._module
+        """Load the module and see that it takes the arguments."""
+        parameters = inspect.signature(self._module._compute).parameters
+        if not any(item.kind is item.VAR_KEYWORD for item in parameters.values()):
+            try:
+                check_names(self.args, parameters, self.origin)
+            except ValueError as error:  # not one of a row
+                raise eh.UsageError(str(error)) from error
 
     @property
     def _module(self) -> Any:
@@ -101,7 +107,12 @@ class Evaluate(Bridged):
             name: [value[0] for value in values] if self._takes_one(module, name, values) else values
             for name, values in arguments.items()
         }
-        return module.compute(**given, **self.args)
+        try:
+            return module.compute(**given, **self.args)
+        except Exception:
+            # What it began to write would be read as the start of the next rows.
+            module.writer = module.buf_writer = module.data = module.selected_feature_format = None
+            raise
 
     def _takes_one(self, module: Any, name: str, values: Sequence[Any]) -> bool:
         """Return whether an input that comes from lists of references holds one text a row, in all forms that it has."""

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
-from evalharness_bridges.bridged import Bridged, library, named
+from evalharness_bridges.bridged import Bridged, check_names, library, named
 
 _FIELDS = {
     "y_true": "target", "y_pred": "prediction", "y_score": "probabilities", "y_proba": "probabilities",
@@ -50,9 +50,7 @@ class ScikitLearn(Bridged):
         misplaced = next((name for name in self.args if name in _FIELDS or name == _WEIGHT), None)
         if misplaced is not None:
             raise ValueError(f"{misplaced} of {self.origin} comes from a field; write  fields: {{{misplaced}: FIELD}}")
-        for name in (*self.args, *self.fields):
-            if name not in parameters:
-                raise ValueError(f"{self.origin} has no argument '{name}'; it has: {', '.join(parameters)}")
+        check_names((*self.args, *self.fields), parameters, self.origin)
         unknown = next((name for name, field in self.inputs.items() if not field), None)
         if unknown is not None:
             raise ValueError(f"say which field is {unknown} of {self.origin}:  fields: {{{unknown}: FIELD}}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import evalharness as eh
-from evalharness_bridges.bridged import Bridged, library, named
+from evalharness_bridges.bridged import Bridged, check_names, library, named
 
 _TEXT, _NUMBERS, _CLASSES = (
     {"preds": "response", "target": "references"},
@@ -54,7 +54,9 @@ class TorchMetrics(Bridged):
     name: str = "torchmetrics"  # type: ignore[misc]
 
     def __post_init__(self) -> None:
-        _class(self.name)
+        parameters = _update(self.name)
+        if not set(_PASSED_ON) & set(parameters):
+            check_names(self.fields, parameters, f"{self.origin}.update")
         unknown = next((name for name, field in self.inputs.items() if not field), None)
         if unknown is not None:
             raise ValueError(f"say which field is {unknown} of {self.origin}:  fields: {{{unknown}: FIELD}}")

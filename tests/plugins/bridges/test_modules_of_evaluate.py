@@ -154,6 +154,18 @@ def test_a_folder_that_is_no_module_says_so(tmp_path: Path) -> None:
         bridged(place).measure(response=["a"], references=[["b"]])
 
 
+def test_an_argument_that_it_does_not_take_is_told_with_the_first_rows(tmp_path: Path) -> None:
+    found = bridged(write_module(tmp_path), leter="b").evaluate(response=["a"], references=["b"])
+    assert "letters has no argument 'leter'; it has: predictions, references, letter, each" in found.notes[0]
+
+
+def test_rows_that_it_refuses_leave_nothing_to_the_next(tmp_path: Path) -> None:
+    metric = bridged(write_module(tmp_path), predictions="prediction", per_sample=True)
+    found = metric.evaluate(prediction=[7, "ab", 7, "a"], references=["b"] * 4)
+    assert found.samples["letters.difference"] == [None, 0.5, None, 1.0]
+    assert found.statuses == ["error: plugin", None, "error: plugin", None]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -142,6 +142,10 @@ def test_bridges_of_text_keep_the_contract() -> None:
     [
         ({}, "say what of torchmetrics is meant, for example  name: BLEUScore"),
         ({"name": "BLEU"}, "torchmetrics has no 'BLEU'. Did you mean BLEUScore"),
+        (
+            {"name": "BLEUScore", "fields": {"pred": "response"}},
+            "torchmetrics.text.BLEUScore.update has no argument 'pred'",
+        ),
         ({"name": "Accuracy"}, "torchmetrics.classification.Accuracy refuses its options"),
         ({"name": "PearsonCorrCoef"}, "does not say which direction is better; write  better: higher"),
         ({"name": "KLDivergence"}, "say which field is p of torchmetrics.regression.KLDivergence:  fields: {p: FIELD}"),
