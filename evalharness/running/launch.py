@@ -71,7 +71,12 @@ def run(
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
         record = Execution(started, parts, plugins, opened, watch, log).record(tell)
-        draw_figures(started.folder, tell)
+
+        def told(message: str) -> None:
+            log.add("not drawn", message=message)
+            tell(message)
+
+        draw_figures(started.folder, told)
         return record
 
 

@@ -27,7 +27,7 @@ class KrippendorffAlpha(OfRatings):
     name, range = "krippendorff_alpha", (None, 1)
     formula: ClassVar[str] = "1 - observed disagreement / expected disagreement, over pairs of ratings of one sample"
     cite: ClassVar[str] = "Krippendorff, Content analysis, 4th ed., 2018, chapter 12"
-    reference: ClassVar[str] = "krippendorff.alpha 0.9"
+    reference: ClassVar[str] = "krippendorff.alpha 0.9, which raises where all ratings are one value"
 
     level: Literal["nominal", "ordinal", "interval", "ratio"] = "nominal"
 

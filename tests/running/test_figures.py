@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 import evalharness as eh
 from evalharness.cli.main import cli
 from evalharness.registry import Registry, Source
-from evalharness.running import rescore
+from evalharness.running import rescore, run
 from tests.running.conftest import TASK, module
 
 
@@ -55,6 +56,15 @@ def test_scoring_again_compares_figures_that_are_there(path: Path) -> None:
     assert [difference[:2] for difference in rescore("out").differences] == [("length", "figures")]
     stored.unlink()
     assert rescore("out", statistics_only=True).agrees
+
+
+def test_without_matplotlib_it_is_told_and_logged(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    told: list[str] = []
+    run(path, out="out", tell=told.append)
+    assert [message.rpartition("; ")[2] for message in told] == ["install with: pip install 'evalharness[train]'"]
+    assert told[0] in Path("out/log.jsonl").read_text()
+    assert list(Path("out/figures").glob("*")) == []
 
 
 def test_the_command_says_where_they_are(path: Path) -> None:
