@@ -17,15 +17,16 @@ from typing import Literal
 from evalharness import Transform
 
 _POINT, _COMMA, _SLASH, _MINUS = ".．٫", ",，٬'’\u00a0\u2009\u202f", "/⁄／", "-−－"
-_VULGAR = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_SPACE, _VULGAR = r"\x20\u00a0", "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # scripts that set digits beside their characters
 _NUMBER = re.compile(
-    rf"""(?<!\w)(?<!\d[{_POINT}])(?<![^\W\d_]-)
-    (?P<sign>[{_MINUS}+]?)(?:[$€£¥₹]\s?)?
-    (?: (?<![{_SLASH}]) (?:(?P<units>\d+)\s)? (?P<above>\d+)[{_SLASH}](?P<below>\d+) (?![\d{_SLASH}])
-      | (?P<before>\d+)?\s?(?P<vulgar>[{_VULGAR}])
+    rf"""(?<![^\W{_CJK}])(?<!\d[{_POINT}])(?<![^\W\d_{_CJK}]-)
+    (?P<sign>[{_MINUS}+]?)(?:[$€£¥₹][{_SPACE}]?)?
+    (?: (?<![{_SLASH}]) (?:(?P<units>\d+)[{_SPACE}])? (?P<above>\d+)[{_SLASH}](?P<below>\d+) (?![\d{_SLASH}])
+      | (?P<before>\d+)?[{_SPACE}]?(?P<vulgar>[{_VULGAR}])
       | (?P<digits> (?: \d{{1,3}}(?:[{_COMMA}]\d{{3}})+(?!\d) | \d+ ) (?:[{_POINT}]\d+)? | [{_POINT}]\d+ )
         (?P<exponent>[eE][-+]?\d{{1,3}}(?!\d))? )
-    (?P<percent>\s?(?:[%％٪]|per\s?cent\b))?""",
+    (?P<percent>[{_SPACE}]?(?:[%％٪]|per[{_SPACE}]?cent\b))?""",
     re.VERBOSE | re.IGNORECASE,
 )
 _PLAIN = str.maketrans({**dict.fromkeys(_COMMA), **dict.fromkeys(_POINT, ".")})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from evalharness_data.extracting import Extract, ExtractChoice, ExtractJson
 from evalharness_data.transforms import After, FirstLine, Lowercase, Strip
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalharness as eh
@@ -103,6 +103,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(VALUES, st.sampled_from([None, 0, 3]))
 def test_any_json_text_is_kept_as_the_same_value(value: Any, indent: int | None) -> None:
     kept = ExtractJson().apply(json.dumps(value, indent=indent))
@@ -151,6 +152,7 @@ def test_only_letters_that_count_are_choices() -> None:
     assert ExtractChoice(letters="AI").apply("It is I") == "I"
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=40))
 def test_any_text_gives_a_letter_or_nothing(text: str) -> None:
     assert ExtractChoice(letters="ABCD").apply(text) in {"", *"ABCD"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalharness as eh
@@ -58,6 +58,7 @@ def values(name: str, response: list[str], references: list[list[str]], **option
     return column
 
 
+@settings(max_examples=50)
 @given(response=TEXTS, references=st.lists(TEXTS, min_size=1, max_size=4))
 def test_values_equal_the_official_evaluation_on_any_text(response: str, references: list[str]) -> None:
     exact, f1 = (max(official(response, item) for item in references) for official in (official_exact, official_f1))
@@ -65,6 +66,7 @@ def test_values_equal_the_official_evaluation_on_any_text(response: str, referen
     agree("token_f1", values("token_f1", [response], [references]), [f1], tolerance=0)
 
 
+@settings(max_examples=50)
 @given(rows=st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=3)), min_size=1, max_size=4))
 def test_unanswerable_questions_count_as_in_squad_2(rows: list[tuple[str, list[str]]]) -> None:
     response, references = [text for text, _ in rows], [texts for _, texts in rows]
@@ -89,12 +91,14 @@ def triviaqa_normal_form(text: str) -> str:
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", spaced).split()).strip()
 
 
+@settings(max_examples=50)
 @given(response=TEXTS, references=st.lists(TEXTS, min_size=1, max_size=4))
 def test_answers_compare_as_in_the_triviaqa_evaluation(response: str, references: list[str]) -> None:
     expected = [float(triviaqa_normal_form(response) in map(triviaqa_normal_form, references))]
     agree("exact_match", values("exact_match", [response], [references], normalise="triviaqa"), expected, tolerance=0)
 
 
+@settings(max_examples=50)
 @given(response=TEXTS, reference=TEXTS)
 def test_an_answer_is_contained_where_a_regular_expression_with_boundaries_finds_it(response: str, reference: str) -> None:
     text, part = official_normal_form(response), official_normal_form(reference)

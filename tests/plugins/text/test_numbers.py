@@ -7,7 +7,7 @@ import re
 
 import pytest
 from evalharness_text.numbers import ExtractNumber, numbers_in
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalharness as eh
@@ -39,12 +39,16 @@ def match(response: str, *references: str, **options: object) -> list[float]:
         ("1,2,3 1,00 1,0000", ["1", "2", "3", "1", "0", "1", "0"]),
         ("1'000 1\u202f000 1 000", ["1000", "1000", "1", "0"]),
         ("-0.0", ["0"]),
+        ("答案是12元，约-3.5度", ["12", "-3.5"]),
+        ("정답은 7개, 약9", ["7", "9"]),
+        ("5\n1/2\n% ½", ["5", "0.5", "0.5"]),
     ],
 )
 def test_numbers_are_found_and_read(text: str, numbers: list[str]) -> None:
     assert list(map(str, numbers_in(text))) == numbers
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=30) | st.text("0123456789.,-/%½e ", max_size=20))
 def test_any_text_is_read(text: str) -> None:
     for number in numbers_in(text):
@@ -55,6 +59,7 @@ def test_any_text_is_read(text: str) -> None:
 FINITE = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 3))
 
 
+@settings(max_examples=50)
 @given(number=FINITE, other=FINITE, relative=st.sampled_from([0.0, 0.1, 1.0]), absolute=st.sampled_from([0.0, 0.5, 1e5]))
 def test_numbers_are_close_as_for_the_standard_library(number: float, other: float, relative: float, absolute: float) -> None:
     within = math.isclose(abs(number - other), 0, abs_tol=max(absolute, relative * abs(other)))
