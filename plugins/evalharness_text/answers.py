@@ -90,7 +90,7 @@ class TokenF1(Metric):
     {'f1': [0.8]}
     """
 
-    name, better, range = "token_f1", "higher", (0, 1)
+    name, better, range, family = "token_f1", "higher", (0, 1), "token_f1"
     formula: ClassVar[str] = "mean over samples of max over references of 2 P R / (P + R) of shared words"
     cite: ClassVar[str] = _CITE
     reference: ClassVar[str] = _REFERENCE
