@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from evalharness import Curve, Figure, Rows
 from evalharness_classification.confidence import READING, OfConfidence
 from evalharness_classification.curves import chance
-from evalharness_classification.deciding import declared
+from evalharness_classification.declaring import declared
 from evalharness_classification.reading import MOST_NUMBERS, OfClasses
 
 _UNIT = (0.0, 1.0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from evalharness import Rows
-from evalharness_classification.deciding import declared
+from evalharness_classification.declaring import declared
 from evalharness_classification.reading import OfClasses, place_of
 
 _ANGELOPOULOS = "Angelopoulos and Bates, Conformal prediction: a gentle introduction, 2023"

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any, ClassVar, Literal
 
 from evalharness import Rows, is_refusal
+from evalharness_classification.declaring import declared
 from evalharness_classification.reading import MOST_NUMBERS, OfClasses, are_shares, place_of
 
 Source = Literal["probabilities", "prediction", "response", "refusal"]
@@ -16,6 +17,7 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     "prediction": ("prediction", "target"),
     "response": ("response", "target"),
     "refusal": ("response", "references"),
+    "entities": ("prediction", "target"),
 }
 
 READING = """Classes are numbered from 0. `of` says where decisions come from. "probabilities": that of class 1, or one of
@@ -80,7 +82,11 @@ class OfDecisions(OfClasses):
 
     def measure(self, **columns: Sequence[Any]) -> Rows:
         """Return what is counted of each row."""
-        found = self.decisions(*(columns[name] for name in self.reads))
+        return self.rows_of(*(columns[name] for name in self.reads))
+
+    def rows_of(self, given: Sequence[Any], right: Sequence[Any]) -> Rows:
+        """Return what is counted of each row, from what decisions come from and what says which is right."""
+        found = self.decisions(given, right)
         return Rows(self.counted(found), found.unmeasured)
 
     def counted(self, found: Decisions) -> dict[str, Any]:
@@ -231,20 +237,3 @@ def from_margins(**stated: Any) -> Callable[[Callable[..., Any]], type[OfMargins
         return declared(function, OfMargins, "value", stated)
 
     return wrap
-
-
-def declared(function: Callable[..., Any], base: type[Any], method: str, stated: Mapping[str, Any]) -> type[Any]:
-    """Return the metric class that a function declares, as that method of it; what it takes by keyword only are its options.
-
-    Its docstring also tells the facts of all metrics of its kind, before the example.
-    """
-    options = dict(function.__kwdefaults__ or {})
-
-    def call(self: Any, *given: Any, **named: Any) -> Any:
-        return function(*given, **named, **{name: getattr(self, name) for name in options})
-
-    told, mark, example = (function.__doc__ or "").partition(">>>")
-    doc = f"{told.rstrip()}\n\n    {base.facts}\n\n    {mark}{example}".rstrip()
-    origin = {"__module__": function.__module__, "__qualname__": function.__qualname__, "__doc__": doc}
-    types = {"__annotations__": {name: function.__annotations__[name] for name in options}}
-    return type(function.__name__, (base,), {"name": function.__name__, **origin, **types, **options, method: call, **stated})

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from evalharness import Curve, Figure, Rows
 from evalharness_classification.curves import Steps, chance, curve, from_origin
-from evalharness_classification.deciding import declared
+from evalharness_classification.declaring import declared
 from evalharness_classification.reading import OfClasses
 
 _DAVIS = "Davis and Goadrich, The relationship between precision-recall and ROC curves, ICML 2006"

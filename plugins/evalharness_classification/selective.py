@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from evalharness import Figure
 from evalharness_classification.confidence import READING, OfConfidence
 from evalharness_classification.curves import Steps, curve
-from evalharness_classification.deciding import declared
+from evalharness_classification.declaring import declared
 
 _GEIFMAN = "Geifman et al., Bias-reduced uncertainty estimation for deep neural classifiers, ICLR 2019"
 

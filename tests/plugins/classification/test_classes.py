@@ -53,7 +53,7 @@ def test_it_keeps_its_contract_on_several_labels(average: str) -> None:
 def test_it_describes_itself(name: str) -> None:
     metric = CLASSES[name]
     first = (metric.__doc__ or "").splitlines()[0]
-    assert any(words in first for words in (" to 1", "0 or more", "at most 1")), first
+    assert any(words in first for words in (" to 1", "0 or more", "at most 1", "0 to 0.25")), first
     assert ">>>" in (metric.__doc__ or "")
     assert metric.cite
     assert metric.formula
@@ -138,6 +138,9 @@ def test_what_needs_both_classes_is_undefined_where_one_is_missing() -> None:
         ("f1", {"average": "samples"}, "multilabel: true"),
         ("f1", {"average": "micro", "multilabel": True, "of": "response"}, "multilabel reads"),
         ("f1", {"average": "micro", "multilabel": True, "of": "prediction"}, "multilabel needs labels"),
+        ("f1", {"of": "entities", "average": "micro"}, "needs labels"),
+        ("f1", {"of": "entities", "labels": ("A", "B")}, "write average: macro"),
+        ("specificity", {"of": "entities", "labels": ("A", "B"), "average": "micro"}, "no true negatives"),
         ("f1", {"zero_division": 0.5}, "zero_division is 0.5"),
         ("cohen_kappa", {"of": "response", "distance": "linear"}, "name them with labels"),
         ("confusion_matrix", {"of": "response"}, "name them with labels"),

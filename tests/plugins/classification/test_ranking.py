@@ -26,6 +26,16 @@ def _highest(y: Any, p: Any, w: Any) -> float:
     return float(-(np.diff(recall) * np.maximum.accumulate(precision)[:-1]).sum())
 
 
+def _envelope(y: Any, p: Any, w: Any) -> float:
+    """Return the area under the least of the lines of all thresholds, exactly: they meet at known places."""
+    fpr, tpr, _ = sk.roc_curve(y, p, sample_weight=w, drop_intermediate=False)
+    slope, start = 1 - tpr - fpr, fpr
+    with np.errstate(divide="ignore", invalid="ignore"):
+        meet = (np.subtract.outer(start, start) / np.subtract.outer(slope, slope)).ravel() * -1
+    x = np.unique([0.0, 1.0, *meet[(meet > 0) & (meet < 1)]])
+    return float(np.trapezoid((start + np.outer(x, slope)).min(1), x))
+
+
 def _gain(y: Any, p: Any, w: Any) -> float:
     """Return the area by points along the counts between thresholds, as many as make no difference."""
     levels = np.unique(p)[::-1]
@@ -48,6 +58,7 @@ OF_TWO = {
     ("pr_auc", ()): _trapezoid,
     ("pr_auc", (("interpolation", "highest"),)): _highest,
     ("h_measure", ()): lambda y, p, w: h_score(np.repeat(y, w), np.repeat(p, w)),
+    ("cost_curve", ()): _envelope,
     ("h_measure", (("severity_ratio", 0.5),)): lambda y, p, w: h_score(np.repeat(y, w), np.repeat(p, w), severity_ratio=0.5),
 }
 
@@ -144,6 +155,17 @@ def test_the_roc_curve_is_that_of_scikit_learn_beside_chance() -> None:
     assert (np.allclose(curve.x, fpr), np.allclose(curve.y, tpr)) == (True, True)
     assert (chance.x, chance.y, chance.style) == ((0.0, 1.0), (0.0, 1.0), "dashed")
     assert _pictures("auroc", probabilities=[0.1], target=[0]) == ()
+
+
+def test_the_cost_curve_lies_under_that_of_a_constant_decision() -> None:
+    p, y = binary(3)
+    (figure,) = _pictures("cost_curve", probabilities=p.tolist(), target=y.tolist())
+    curve, constant = figure.curves
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(value("cost_curve", probabilities=p, target=y), abs=1e-3)
+    assert np.all(np.array(curve.y) <= np.minimum(curve.x, 1 - np.array(curve.x)) + 1e-12)
+    assert constant.style == "dashed"
+    assert value("cost_curve", probabilities=[0.9, 0.1], target=[1, 0]) == 0.0
+    assert value("cost_curve", probabilities=[0.5, 0.5], target=[1, 0]) == 0.25
 
 
 def test_the_precision_recall_curve_shows_the_share_of_the_class() -> None:

@@ -234,3 +234,45 @@ def test_several_labels_may_be_given_by_name() -> None:
     columns = {name: column[:2] for name, column in columns.items()}
     assert metric.evaluate(**columns).scores["f1"].value == 1.0
     assert eh.load_metric("accuracy", **options).evaluate(**columns).scores["accuracy"].value == 0.5
+
+
+def test_entities_are_whole_and_of_their_type() -> None:
+    options = {"of": "entities", "labels": ("MISC", "PER")}
+    columns = {
+        "target": [["O", "O", "O", "B-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]],
+        "prediction": [["O", "O", "B-MISC", "I-MISC", "I-MISC", "I-MISC", "O"], ["B-PER", "I-PER", "O"]],
+    }
+    for average in ("micro", "macro", "weighted", "samples"):  # seqeval's own example, 0.5 each
+        assert eh.load_metric("f1", average=average, **options).evaluate(**columns).scores["f1"].value == 0.5
+    each = eh.load_metric("recall", average="classes", **options).evaluate(**columns).scores
+    assert (each["recall.MISC"].value, each["recall.PER"].value) == (0.0, 1.0)
+
+
+def test_entities_that_cannot_be_counted_say_why() -> None:
+    columns = {
+        "target": [["B-PER", "O"], ["B-LOC"], ["O"], "O", ["B-PER"]],
+        "prediction": [["B-PER", "S-LOC"], ["O"], ["O", "O"], ["O"], ["I-PER"]],
+    }
+    score = (
+        eh.load_metric("precision", of="entities", labels=("ORG", "PER"), average="micro").evaluate(**columns).scores["precision"]
+    )
+    assert score.value == 1.0  # an entity of another type is none of these
+    assert score.unmeasured == {
+        "prediction is no list of as many tags as target": 1,
+        "target is no list of tags with these labels": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        ("", []),
+        ("I-A I-A O I-A", [("A", 0, 2), ("A", 3, 4)]),
+        ("B-A B-A I-B", [("A", 0, 1), ("A", 1, 2), ("B", 2, 3)]),
+        ("B-A I-A E-A S-A E-A", [("A", 0, 3), ("A", 3, 4), ("A", 4, 5)]),
+    ],
+)
+def test_entities_begin_and_end_as_conlleval_says(tags: str, found: list[tuple[str, int, int]]) -> None:
+    from evalharness_classification.entities import entities_in
+
+    assert sorted(entities_in(tags.split()), key=lambda entity: entity[1]) == found
