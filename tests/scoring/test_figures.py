@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import evalharness as eh
-from evalharness.scoring import Finished
+from evalharness.scoring import Entry, Finished, mean_over_seeds
 from evalharness.scoring.figures import POINTS
 
 
@@ -56,8 +56,7 @@ def pooled(drawn: Callable[..., Any]) -> Any:
 
 
 def test_sums_of_all_shards_are_drawn_once(scored: Callable[..., Finished]) -> None:
-    columns = {"response": list("xyxx"), "references": [["x"], ["y"], ["y"], ["x"]]}
-    columns["references"] = [each[0] for each in columns["references"]]
+    columns = {"response": list("xyxx"), "references": list("xyyx")}
     whole, sharded = scored(Table(), **columns), scored(Table(), shards=[[3, 1], [0, 2]], **columns)
     (matrix,) = whole.figures
     assert matrix == sharded.figures[0]
@@ -78,6 +77,11 @@ def test_long_curves_are_thinned_and_keep_their_ends() -> None:
     (figure,) = pooled(lambda _: [eh.Figure(title="", x="", y="", curves=[curve(12_345), curve(3)])]).figures
     assert [len(each.x) for each in figure.curves] == [POINTS, 3]
     assert (figure.curves[0].x[0], figure.curves[0].y[-1]) == (0.0, 12_344.0)
+
+
+def test_the_mean_over_seeds_has_the_figures_of_all_their_rows(scored: Callable[..., Finished]) -> None:
+    pooled = scored(Table(), response=list("xyxx"), references=list("xyyx"))
+    assert mean_over_seeds(Entry.of(Table()), pooled, [pooled, pooled]).figures == pooled.figures
 
 
 def lopsided(_: Any) -> Any:

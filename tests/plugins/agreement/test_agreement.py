@@ -179,3 +179,12 @@ def test_real_judgements_have_the_alpha_of_the_reference(factuality: list[list[s
     assert found.low < found.value < found.high
     assert found.replicates == 1000
     assert Counter(each for row in factuality for each in row)["yes"] == 582
+
+
+@pytest.mark.parametrize("name", ["krippendorff_alpha", "fleiss_kappa", "raters_cohen_kappa", "icc", "percent_agreement"])
+def test_the_order_of_samples_changes_no_bit(name: str) -> None:
+    draws = np.random.default_rng(4)
+    ratings, order = draws.integers(1, 5, (30, 3)).tolist(), draws.permutation(30).tolist()
+    metric = eh.load_metric(name)
+    shuffled = metric.evaluate(ratings=[ratings[row] for row in order], id=order)
+    assert metric.evaluate(ratings=ratings, id=list(range(30))).scores == shuffled.scores

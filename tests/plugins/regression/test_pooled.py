@@ -122,3 +122,14 @@ def test_it_has_an_interval_and_a_picture() -> None:
     assert 0.5 < score.low < score.value < score.high <= 1
     (figure,) = found.figures
     assert [(curve.name, len(curve.x)) for curve in figure.curves] == [("samples", 60), ("equal", 2)]
+
+
+@pytest.mark.parametrize("name", ["mae", "r2", "nrmse", "d2_pinball", "median_absolute_error", "pearson", "spearman", "kendall"])
+def test_the_order_of_samples_changes_no_bit(name: str) -> None:
+    draws = np.random.default_rng(13)
+    columns = {"prediction": draws.normal(5, 2, 60), "target": draws.normal(5, 2, 60), "id": np.arange(60)}
+    order = draws.permutation(60)
+    metric = eh.load_metric(name)
+    found = [metric.evaluate(**{key: each[rows].tolist() for key, each in columns.items()}) for rows in (np.arange(60), order)]
+    assert found[0].scores == found[1].scores
+    assert found[0].figures == found[1].figures
