@@ -54,6 +54,8 @@ def default_columns() -> dict[str, list[Any]]:
         "references": references,
         "contexts": [[PASSAGES[index] for index in found] for found in retrieved],
         "relevant": relevant,
+        "reference_contexts": [[PASSAGES[index].text[:60] for index in found[:2]] for found in retrieved[::-1]],
+        "ranking": [[PASSAGES[index].id for index in found] for found in retrieved[1:] + retrieved[:1]],
         "choices": [["Paris", "The Alps", "東京"] for _ in ROWS],
         "target": [row % 3 for row in range(count)],
         "prediction": [row % 5 / 2 for row in range(count)],

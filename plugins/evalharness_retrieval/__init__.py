@@ -24,6 +24,6 @@ def evalharness_datasets() -> list[type[eh.Dataset]]:
 
 @eh.hookimpl
 def evalharness_metrics() -> list[type[eh.Metric]]:
-    from evalharness_retrieval import contexts, incomplete, metrics
+    from evalharness_retrieval import contexts, incomplete, metrics, overlap, texts
 
-    return [*metrics.METRICS, *incomplete.METRICS, *contexts.METRICS]
+    return [*metrics.METRICS, *incomplete.METRICS, *contexts.METRICS, *texts.METRICS, *overlap.METRICS]

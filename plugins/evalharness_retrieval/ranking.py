@@ -37,6 +37,13 @@ def order_of(rankings: Sequence[Mapping[str, float]], rules: Rules) -> Any:
     return order
 
 
+def ranked(rankings: Sequence[Mapping[str, float]], rules: Rules) -> list[list[str]]:
+    """Return the ids of each ranking, best first."""
+    orders = order_of(rankings, rules).tolist()
+    listed = (list(ranking) for ranking in rankings)
+    return [[ids[place] for place in order[: len(ids)]] for ids, order in zip(listed, orders, strict=True)]
+
+
 def _without_number(rankings: Sequence[Mapping[str, float]]) -> str:
     named = ((key, score) for ranking in rankings for key, score in ranking.items())
     return next(f"document '{key}'" for key, score in named if score is None or score != score)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import evalharness as eh
-from evalharness_retrieval.ranking import Rules, order_of
+from evalharness_retrieval.ranking import Rules, ranked
 from evalharness_retrieval.trec import Table, read_qrels, read_run
 
 SHOWN = 5
@@ -72,10 +72,6 @@ class TrecRun(eh.Retriever):
     def _run(self) -> Table[float]:
         return read_run(self.path)
 
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {topic: row for row, topic in enumerate(self._run.numbers)}
-
     def identity(self) -> str:
         return eh.digest([self.name, _content(self.path), self.rules, self.missing])
 
@@ -89,8 +85,7 @@ class TrecRun(eh.Retriever):
         scores = self._run.numbers.get(sample.id)
         if scores is None:
             return () if self.missing == "zero" else None
-        ids = list(scores)
-        return [eh.Passage(ids[place], "", scores[ids[place]]) for place in order_of([scores], self.rules)[0].tolist()]
+        return [eh.Passage(key, "", scores[key]) for key in ranked([scores], self.rules)[0]]
 
     def remarks(self, samples: Iterable[eh.Sample]) -> Sequence[str]:
         topics = dict.fromkeys(sample.id for sample in samples)
