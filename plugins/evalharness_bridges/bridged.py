@@ -10,7 +10,7 @@ import difflib
 import importlib
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -78,6 +78,19 @@ class Bridged(eh.Metric):
         """Whether the library takes weights of rows; otherwise a row is repeated as often as it counts."""
         return False
 
+    @property
+    def adds(self) -> bool:
+        """Whether the library keeps sums of rows, from which it computes its value."""
+        return False
+
+    def sums_of(self, rows: Sequence[list[Any]]) -> Mapping[str, Any]:
+        """Return the sums over some rows, or over none, for a metric that `adds`."""
+        raise NotImplementedError
+
+    def from_sums(self, sums: Mapping[str, Any]) -> Any:
+        """Return what the library gives for sums of rows, for a metric that `adds`."""
+        raise NotImplementedError
+
     def known_direction(self) -> Literal["higher", "lower"] | None:
         """Return which direction is better, where the library says it."""
         return None
@@ -94,8 +107,8 @@ class Bridged(eh.Metric):
 
     @property
     def pool(self) -> Literal["sum", "rows", "batch"]:  # type: ignore[override]
-        """All rows at once, unless the metric is stated to be a mean over samples."""
-        return "sum" if self.per_sample else "rows"
+        """All rows at once, unless the library keeps sums or the metric is stated to be a mean over samples."""
+        return "sum" if self.per_sample or self.adds else "rows"
 
     @property
     def is_mean(self) -> bool:
@@ -105,7 +118,7 @@ class Bridged(eh.Metric):
     @property
     def replicates(self) -> int:  # type: ignore[override]
         """Few where each means that the library computes anew."""
-        return REPLICATES if self.per_sample else RECOMPUTED
+        return REPLICATES if self.pool == "sum" else RECOMPUTED
 
     def spec(self) -> eh.Spec:
         """Return the spec that builds an equal metric, whose own name is the library's."""
@@ -116,20 +129,23 @@ class Bridged(eh.Metric):
         return "|".join([type(self).name, *super().signature().split("|")[1:]])
 
     def measure(self, *_: Any, **columns: Sequence[Any]) -> eh.Rows:
-        """Return each row as JSON text, or its own value where the metric is a mean over samples."""
+        """Return each row as JSON text; its own value of a mean over samples; what it adds to the sums of the library."""
         self.prepare()
         rows = list(zip(*(columns[field] for field in self.inputs.values()), strict=True))
         texts = [_text(dict(zip(self.inputs.values(), row, strict=True))) for row in rows]
         reasons = {place: text.reason for place, text in enumerate(texts) if isinstance(text, eh.Unmeasured)}
-        if not self.per_sample:
+        if self.pool == "rows":
             return eh.Rows({"row": [None if place in reasons else text for place, text in enumerate(texts)]}, reasons)
         kept = [json.loads(text) for text in texts if isinstance(text, str)]
-        return eh.Rows({part: _spread(found, reasons, len(rows)) for part, found in self._of_each(kept).items()}, reasons)
+        found = self._of_each(kept) if self.per_sample else self._added(kept)
+        return eh.Rows({name: _spread(values, reasons, len(rows)) for name, values in found.items()}, reasons)
 
     def score(self, *_: Any, weights: Any = None, row: Any = None, **sums: Any) -> Any:
         """Return the library's value over all rows, for weights (n,) or (replicates, n); or the mean of the samples."""
         if self.per_sample:
             return super().score(**sums)
+        if self.adds:
+            return self._of_sums(sums)
         import numpy as np
 
         rows = json.loads(f"[{','.join(row)}]")
@@ -141,6 +157,24 @@ class Bridged(eh.Metric):
             return values if self.keys else values[_ONE]
         found = [self._or_undefined(rows, each) for each in weights.reshape(-1, weights.shape[-1])]
         columns = {part: np.array([one[part] for one in found]).reshape(weights.shape[:-1]) for part in self._names}
+        return columns if self.keys else columns[_ONE]
+
+    def _added(self, rows: Sequence[list[Any]]) -> dict[str, list[Any]]:
+        """Return what each row adds to each of the sums."""
+        found = [self._guarded(self.sums_of, [row]) for row in rows]
+        return {name: [one[name] for one in found] for name in (found[0] if found else (_ONE,))}
+
+    def _of_sums(self, sums: Mapping[str, Any]) -> Any:
+        """Return the value for sums with any leading axes."""
+        import numpy as np
+
+        axes = {name: np.ndim(value) for name, value in self._guarded(self.sums_of, []).items()}
+        shape = next(sums[name].shape[: sums[name].ndim - count] for name, count in axes.items())
+        found = []
+        for place in np.ndindex(*shape):
+            result = self._parts_of(self._guarded(self.from_sums, {name: values[place] for name, values in sums.items()}))
+            found.append({part: self._number(value) for part, value in result.items()})
+        columns = {part: np.array([one[part] for one in found]).reshape(shape) for part in self._names}
         return columns if self.keys else columns[_ONE]
 
     @property
@@ -180,8 +214,12 @@ class Bridged(eh.Metric):
 
     def _called(self, rows: Sequence[list[Any]], weights: Any) -> Any:
         columns = dict(zip(self.inputs, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+        return self._guarded(self.call, columns, weights)
+
+    def _guarded(self, function: Callable[..., Any], *given: Any) -> Any:
+        """Return what a function of the library gives; raises Refused for whatever it raises."""
         try:
-            return self.call(columns, weights)
+            return function(*given)
         except (eh.EvalharnessError, Refused):
             raise
         except Exception as error:  # each library refuses in ways of its own
@@ -268,7 +306,7 @@ def _length(value: Any) -> int:
     return len(plain) if isinstance(plain, (list, tuple)) else 0
 
 
-def _spread(values: Sequence[float], reasons: Mapping[int, str], count: int) -> list[float]:
-    """Return the values of the kept rows in a column of all, NaN elsewhere."""
-    left = iter(values)
-    return [float("nan") if place in reasons else next(left) for place in range(count)]
+def _spread(values: Sequence[Any], reasons: Mapping[int, str], count: int) -> list[Any]:
+    """Return the values of the kept rows in a column of all, that of any of them in rows that do not count."""
+    left, filler = iter(values), values[0] if values else 0.0
+    return [filler if place in reasons else next(left) for place in range(count)]

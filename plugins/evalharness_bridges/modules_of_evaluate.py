@@ -15,7 +15,7 @@ from evalharness_bridges.bridged import Bridged, check_names, library
 from evalharness_bridges.trusted import Source, read_source
 
 MODULES = Path(__file__).parent / "modules"
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(?<!\.py)")
 _OWNER = "evaluate-metric"
 
 
@@ -28,7 +28,7 @@ class Evaluate(Bridged):
     - `trust`: the SHA-256 digest of its code. Code runs only with the right one; the message for a missing or wrong digest
       says which it is. Read the code first.
     - `config`: one of the module's configurations.
-    - `predictions`, `references`: the fields that it takes under these names; `references: null` where it takes none.
+    - `predictions`, `references`: the fields that it takes under these names; null where it takes none.
       `fields` names those of further inputs. A module that takes one text as reference gets the first of several, another
       all. A sample without references is unmeasured.
     - `better`: which direction is; no module says it.
@@ -58,7 +58,7 @@ class Evaluate(Bridged):
     trust: str | None = None
     revision: str | None = None
     config: str | None = None
-    predictions: str = "response"
+    predictions: str | None = "response"
     references: str | None = "references"
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ _TEXT, _NUMBERS, _CLASSES = (
 )
 _OF_PACKAGE = {"text": _TEXT, "classification": _CLASSES}
 _PASSED_ON = ("args", "kwargs")  # what a class takes that makes one of several others
-_QUERY = "indexes"
+_QUERY, _MODEL = "indexes", "model_name_or_path"
 
 
 class TorchMetrics(Bridged):
@@ -39,7 +39,9 @@ class TorchMetrics(Bridged):
     - `range`: `[low, high]` where the values have bounds; the interval keeps within them.
     - `keys`: of a metric with several values, which of them are wanted; each is a part of the score.
     - `per_sample: true` says that the metric is the mean of its values for single samples, so that each sample has one.
-      Otherwise it is updated with all rows at once, and for replicates 100 times over with rows repeated.
+      A metric of text whose state is sums, as BLEU's and error rates' are, has a value for each sample as well, computed
+      from what that sample adds. Any other is updated with all rows at once, and for replicates 100 times over with rows
+      repeated.
 
     >>> import evalharness as eh
     >>> metric = eh.load_metric("torchmetrics", name="WordErrorRate")
@@ -60,6 +62,8 @@ class TorchMetrics(Bridged):
         unknown = next((name for name, field in self.inputs.items() if not field), None)
         if unknown is not None:
             raise ValueError(f"say which field is {unknown} of {self.origin}:  fields: {{{unknown}: FIELD}}")
+        if not self._has_model:
+            _metric(self.name, self.args)
         super().__post_init__()
 
     @property
@@ -95,6 +99,41 @@ class TorchMetrics(Bridged):
         if _QUERY in _update(self.name) and _QUERY not in self.fields:
             arguments = _flat(arguments)
         metric.update(**{name: self._column(name, values) for name, values in arguments.items()})
+        return metric.compute()
+
+    @property
+    def adds(self) -> bool:
+        """Whether it is a metric of text whose state the library adds up, as it does over processes.
+
+        A metric with a model keeps texts, and is not loaded to be asked.
+        """
+        of_text = _package(self.name).endswith(".text") and not self._has_model
+        return of_text and not self.per_sample and _sums(self.name, self.args)
+
+    @property
+    def _has_model(self) -> bool:
+        return _MODEL in inspect.signature(_class(self.name)).parameters
+
+    def sums_of(self, rows: Sequence[list[Any]]) -> Mapping[str, Any]:
+        """Return the state after an update with these rows."""
+        metric = _metric(self.name, self.args)
+        metric.reset()
+        if rows:
+            columns = zip(self.inputs, zip(*rows, strict=True), strict=True)
+            metric.update(**{name: self._column(name, list(values)) for name, values in columns})
+        return {name: getattr(metric, name).tolist() for name in metric._defaults}
+
+    def from_sums(self, sums: Mapping[str, Any]) -> Any:
+        """Return what the metric computes from such a state; counts that are not whole, of replicates, stay as they are."""
+        import torch
+
+        metric = _metric(self.name, self.args)
+        metric.reset()
+        metric._update_count = 1
+        for name, default in metric._defaults.items():
+            total = torch.as_tensor(sums[name])
+            exact = default.is_floating_point() or bool((total == total.round()).all())
+            setattr(metric, name, total.to(default.dtype) if exact else total)
         return metric.compute()
 
     def _column(self, name: str, values: list[Any]) -> Any:
@@ -146,6 +185,13 @@ def _metric(name: str, args: eh.Arguments) -> Any:
             return cls(**{**args, **{key: tuple(args[key]) for key in tuples}})
     except (TypeError, ValueError) as error:
         raise eh.UsageError(f"{_package(name)}.{name} refuses its options: {error}") from error
+
+
+@functools.lru_cache(maxsize=16)
+def _sums(name: str, args: eh.Arguments) -> bool:
+    """Return whether all of a metric's state is summed over processes."""
+    reductions = _metric(name, args)._reductions.values()
+    return bool(reductions) and all(getattr(item, "__name__", "") == "dim_zero_sum" for item in reductions)
 
 
 def _update(name: str) -> Mapping[str, inspect.Parameter]:

@@ -49,7 +49,7 @@ class Source:
 
     def load(self) -> ModuleType:
         """Return the main file as a module; relative imports find the other files."""
-        package = f"evalharness_trusted_{self.digest[:16]}"
+        package = f"evalharness_trusted_{self.digest}"
         finder = _finder(package, tuple(self.files.items()))
         if finder not in sys.meta_path:
             sys.meta_path.insert(0, finder)

@@ -170,6 +170,8 @@ def test_rows_that_it_refuses_leave_nothing_to_the_next(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"path": "no/such/folder", "trust": "0"}, "does not exist, and 'no/such/folder' is no name on the Hub"),
+        ({"path": "./letters", "trust": "0"}, "does not exist, and './letters' is no name on the Hub"),
+        ({"path": "letters.py", "trust": "0"}, "does not exist, and 'letters.py' is no name on the Hub"),
         ({"path": "accuracy", "trust": "0"}, "does not say which direction is better; write  better: higher"),
         ({}, "needs the option 'path'"),
     ],

@@ -34,7 +34,10 @@ def bridged(name: str, **options: Any) -> eh.Metric:
 
 
 def value(metric: eh.Metric, **columns: Any) -> Any:
-    rows = metric.measure(**columns).statistics["row"]
+    statistics = metric.measure(**columns).statistics
+    if metric.pool == "sum":
+        return metric.score(**{name: np.sum(values, 0) for name, values in statistics.items()})
+    rows = statistics["row"]
     return metric.score(weights=np.ones(len(rows), int), row=rows)
 
 
@@ -105,13 +108,32 @@ def test_a_query_of_retrieval_is_a_sample_with_lists() -> None:
     assert found == pytest.approx(0.5)
 
 
+WEIGHTS = np.arange(len(RESPONSES)) % 3
+REPEATED = np.repeat(np.arange(len(RESPONSES)), WEIGHTS)
+
+
 def test_replicates_repeat_rows() -> None:
-    metric = bridged("BLEUScore", n_gram=2)
+    metric = bridged("ROUGEScore", keys=["rouge1_fmeasure"], rouge_keys="rouge1")
     rows = metric.measure(response=RESPONSES, references=REFERENCES).statistics["row"]
-    weights = np.arange(len(rows)) % 3
-    repeated = np.repeat(np.arange(len(rows)), weights)
-    expected = direct("BLEUScore", [RESPONSES[row] for row in repeated], [REFERENCES[row] for row in repeated], n_gram=2)
-    agree("torchmetrics", metric.score(weights=np.stack([weights, weights * 0]), row=rows), [expected, math.nan])
+    texts, references = [RESPONSES[row] for row in REPEATED], [REFERENCES[row] for row in REPEATED]
+    expected = direct("ROUGEScore", texts, references, rouge_keys="rouge1")["rouge1_fmeasure"]
+    found = metric.score(weights=np.stack([WEIGHTS, WEIGHTS * 0]), row=rows)[".rouge1_fmeasure"]
+    agree("torchmetrics", found, [expected, math.nan])
+    assert metric.replicates == 100
+
+
+def test_what_the_library_sums_is_summed_so_that_each_sample_has_a_value() -> None:
+    metric = bridged("BLEUScore", n_gram=2, range=[0, 1])
+    found = metric.evaluate(response=[*RESPONSES, "x"], references=[*REFERENCES, []])
+    alone = [direct("BLEUScore", [text], [texts], n_gram=2) for text, texts in zip(RESPONSES, REFERENCES, strict=True)]
+    agree("torchmetrics", found.scores["BLEUScore"].value, direct("BLEUScore", RESPONSES, REFERENCES, n_gram=2))
+    agree("torchmetrics", found.samples["BLEUScore"][:-1], alone)
+    assert found.statuses[-1] == "no reference"
+    assert found.scores["BLEUScore"].replicates == 1000
+    statistics = metric.measure(response=RESPONSES, references=REFERENCES).statistics
+    totals = {name: np.tensordot(np.stack([WEIGHTS, WEIGHTS * 2]), np.array(values), 1) for name, values in statistics.items()}
+    texts, references = [RESPONSES[row] for row in REPEATED], [REFERENCES[row] for row in REPEATED]
+    agree("torchmetrics", metric.score(**totals), [direct("BLEUScore", texts, references, n_gram=2)] * 2)
 
 
 def test_several_values_are_parts() -> None:
@@ -133,8 +155,13 @@ def test_a_mean_over_samples_has_the_value_of_each() -> None:
     assert lists.samples["EditDistance"] == [1.0, 0.0]
 
 
-def test_bridges_of_text_keep_the_contract() -> None:
-    check_metric(bridged("CHRFScore", range=[0, 1], per_sample=True))
+@pytest.mark.parametrize("options", [{}, {"per_sample": True}])
+def test_bridges_of_text_keep_the_contract(options: dict[str, Any]) -> None:
+    check_metric(bridged("BLEUScore", range=[0, 1], **options))
+
+
+def test_a_metric_with_a_model_is_not_loaded_to_be_described() -> None:
+    assert (bridged("BERTScore", keys=["f1"]).pool, bridged("BERTScore").better) == ("rows", "higher")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +173,7 @@ def test_bridges_of_text_keep_the_contract() -> None:
             {"name": "BLEUScore", "fields": {"pred": "response"}},
             "torchmetrics.text.BLEUScore.update has no argument 'pred'",
         ),
+        ({"name": "BLEUScore", "n_grams": 3}, "torchmetrics.text.BLEUScore refuses its options: Unexpected keyword arguments"),
         ({"name": "Accuracy"}, "torchmetrics.classification.Accuracy refuses its options"),
         ({"name": "PearsonCorrCoef"}, "does not say which direction is better; write  better: higher"),
         ({"name": "KLDivergence"}, "say which field is p of torchmetrics.regression.KLDivergence:  fields: {p: FIELD}"),
@@ -160,7 +188,6 @@ def test_wrong_options_say_what_to_write(options: dict[str, Any], message: str) 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("BLEUScore", {"n_grams": 3}, "torchmetrics.text.BLEUScore refuses its options: Unexpected keyword arguments: `n_grams`"),
         ("ROUGEScore", {"rouge_keys": "rouge1"}, "gives several values; say which are wanted: keys: [rouge1_fmeasure, "),
         ("ROUGEScore", {"rouge_keys": "rouge1", "keys": ["rouge9"]}, "gives no 'rouge9'; it gives: rouge1_fmeasure"),
         ("EditDistance", {"reduction": "none"}, "gives 2 values where one is wanted"),
