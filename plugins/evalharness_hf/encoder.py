@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import evalharness as eh
 from evalharness_hf.network import import_torch, place, quiet
 
 TEXTS_A_BATCH = 32
+# With padding. So few that what a layer makes of them stays in the caches of a core.
+TOKENS_A_BATCH = {"cpu": 512}
+TOKENS_A_BATCH_ELSEWHERE = 32_768
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class Encoder:
         return np.asarray(vectors, np.float32)
 
 
+class Encoded(NamedTuple):
+    """The tokens of a text and their vectors of length 1, float32 (tokens, width)."""
+
+    tokens: list[int]
+    vectors: Any
+
+
 @dataclass(frozen=True)
 class TokenStates:
     """An encoder's tokenizer and network, for the vectors of single tokens."""
@@ -44,25 +54,25 @@ class TokenStates:
         """How many layers there are; layer 0 is the embedding of the tokens."""
         return int(self.model.config.num_hidden_layers)
 
-    def tokens(self, text: str) -> list[int]:
-        """Return the tokens of a text without the white space around it, special ones included, cut at the limit."""
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of texts without the white space around them, special ones included, cut at the limit."""
         limit = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", 2**31 - 1))
-        ids: list[int] = self.tokenizer(text.strip(), truncation=True, max_length=limit)["input_ids"]
+        stripped = [text.strip() for text in texts]
+        ids: list[list[int]] = self.tokenizer(stripped, truncation=True, max_length=limit)["input_ids"] if stripped else []
         return ids
 
-    def states(self, rows: Sequence[Sequence[int]], layer: int) -> list[Any]:
-        """Return the vectors of each row's tokens at a layer, each float32 (tokens, width)."""
-        import numpy as np
-
+    def encoded(self, texts: Sequence[str], layer: int) -> list[Encoded]:
+        """Return the tokens of each text and their vectors at a layer."""
+        rows = self.tokens(texts)
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        found: list[Any] = [None] * len(rows)
-        for start in range(0, len(order), TEXTS_A_BATCH):
-            chosen = order[start : start + TEXTS_A_BATCH]
-            for index, states in zip(chosen, self._batch([rows[index] for index in chosen], layer), strict=True):
-                found[index] = np.ascontiguousarray(states[: len(rows[index])])
-        return found
+        found: dict[int, Encoded] = {}
+        for chosen in _batches(order, rows, TOKENS_A_BATCH.get(self.model.device.type, TOKENS_A_BATCH_ELSEWHERE)):
+            vectors = self._batch([rows[index] for index in chosen], layer)
+            found |= {index: Encoded(rows[index], row[: len(rows[index])]) for index, row in zip(chosen, vectors, strict=True)}
+        return [found[index] for index in range(len(rows))]
 
     def _batch(self, rows: Sequence[Sequence[int]], layer: int) -> Any:
+        """Return the vectors of length 1 of some rows, padded at the right, float32 (rows, tokens, width)."""
         import torch
 
         width = max(map(len, rows))
@@ -71,7 +81,19 @@ class TokenStates:
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=self.model.device)
         with torch.inference_mode():
             out = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-        return out.hidden_states[layer].float().cpu().numpy()
+            return torch.nn.functional.normalize(out.hidden_states[layer].float(), dim=-1, eps=0.0).cpu().numpy()
+
+
+def _batches(order: Sequence[int], rows: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
+    """Yield rows, short ones first, so many that no more than `budget` tokens with padding go through at once."""
+    batch: list[int] = []
+    for index in order:
+        if batch and (len(batch) + 1) * len(rows[index]) > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
 
 
 @functools.lru_cache(maxsize=2)

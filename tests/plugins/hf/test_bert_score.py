@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalharness as eh
-from evalharness.testing import check_metric
+from evalharness.testing import agree, check_metric
 
 WEIGHTS = "all-minilm-l6-v2"
 PAIRS = [
@@ -55,7 +56,7 @@ def assert_equal(
 ) -> None:
     rows = metric.measure(response=responses, references=references).statistics
     for part, column in zip(PARTS, expected, strict=True):
-        assert rows[part] == pytest.approx(column, abs=1e-4), part
+        agree("bert_score", rows[part], column, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("layer", [None, 6, 3])
@@ -119,7 +120,7 @@ def test_samples_without_references_are_unmeasured() -> None:
 def test_metrics_with_one_encoder_and_layer_share_its_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls = []
     real = module._encoded
-    monkeypatch.setattr(module, "_encoded", lambda metric, texts: (calls.append(metric), real(metric, texts))[1])
+    monkeypatch.setattr(module, "_encoded", lambda *arguments: (calls.append(arguments), real(*arguments))[1])
     path = tmp_path / "sentences.txt"
     path.write_text("a b\nc\n", "utf-8")
     columns = {"response": ["a b"], "references": [["b c"]]}
@@ -127,6 +128,34 @@ def test_metrics_with_one_encoder_and_layer_share_its_passes(monkeypatch: pytest
     for metric in (BertScore(), BertScore(baseline=(0.1, 0.1, 0.1)), BertScore(idf=eh.File(str(path))), BertScore(layer=2)):
         metric.measure(**columns, batch=batch)
     assert len(calls) == 2
+
+
+def test_references_are_encoded_once_and_responses_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from evalharness_hf.encoder import TokenStates
+
+    asked: list[list[str]] = []
+    real = TokenStates.encoded
+    monkeypatch.setattr(TokenStates, "encoded", lambda self, texts, layer: asked.append(list(texts)) or real(self, texts, layer))
+    module.REFERENCES.clear()
+    first, second = ({"response": [text], "references": [["a mill", "the mill"]]} for text in ("one", "two"))
+    for columns in (first, second, first):
+        BertScore().measure(**columns)
+    assert asked == [["a mill", "the mill", "one"], ["two"], ["one"]]
+    assert module.REFERENCES.held < module.REFERENCES.most == 256 * 2**20
+
+
+def test_values_do_not_depend_on_order_or_batches(labelled_data: Callable[[str], Path]) -> None:
+    with labelled_data("stsb_en_dev/stsb-en-dev.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream))[::15]
+    module.REFERENCES.clear()
+    whole = BertScore().measure(response=[row[0] for row in rows], references=[[row[1]] for row in rows]).statistics[".f1"]
+    module.REFERENCES.clear()
+    shuffled = random.Random(0).sample(range(len(rows)), len(rows))
+    for start in range(0, len(rows), 7):
+        part = shuffled[start : start + 7]
+        columns = {"response": [rows[row][0] for row in part], "references": [[rows[row][1]] for row in part]}
+        found = BertScore().measure(**columns).statistics[".f1"]
+        assert found == pytest.approx([whole[row] for row in part], abs=1e-4)
 
 
 @pytest.mark.parametrize("options", [{}, {"layer": 2, "baseline": (0.2, 0.2, 0.2)}], ids=str)
