@@ -59,6 +59,10 @@ class OfDecisions(OfClasses):
             raise ValueError(f"a threshold decides between 2 classes, not {self.count}")
         if self.of == "refusal" and (self.labels or self.classes not in (None, 2)):
             raise ValueError("of: refusal has two classes, 'answered' and 'refused'; leave out labels and classes")
+        if self.several and self.of in ("response", "refusal"):
+            raise ValueError(f"multilabel reads probabilities or prediction, not '{self.of}'")
+        if self.several and not self.labels and self.classes is None:
+            raise ValueError("multilabel needs labels, or classes: how many there are")
 
     @property
     def several(self) -> bool:
@@ -209,12 +213,12 @@ def _margins(weights: Any, target: Any, decided: Any) -> dict[str, Any]:
     """Return the sums over rows of text, each counted as often as its weight, (n,) or (replicates, n)."""
     import numpy as np
 
-    names, codes = np.unique(np.concatenate([target, decided]).astype(str), return_inverse=True)
-    right, chosen = codes[: len(target)], codes[len(target) :]
+    places = {text: place for place, text in enumerate(sorted({*target, *decided}))}
+    right, chosen = (np.array([places[text] for text in column]) for column in (target, decided))
     return {
-        "hits": _by_class(weights * (right == chosen), right, len(names)),
-        "targets": _by_class(weights, right, len(names)),
-        "decisions": _by_class(weights, chosen, len(names)),
+        "hits": _by_class(weights * (right == chosen), right, len(places)),
+        "targets": _by_class(weights, right, len(places)),
+        "decisions": _by_class(weights, chosen, len(places)),
         "rows": weights.sum(-1),
     }
 
@@ -226,7 +230,7 @@ def _by_class(weights: Any, codes: Any, count: int) -> Any:
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     sums = np.zeros((*weights.shape[:-1], count))
-    sums[..., codes[order][starts]] = np.add.reduceat(weights[..., order], starts, axis=-1)
+    sums[..., codes[order][starts]] = np.add.reduceat(weights.take(order, -1), starts, axis=-1)
     return sums
 
 

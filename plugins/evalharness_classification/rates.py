@@ -51,10 +51,6 @@ class Rate(OfMargins):
             raise ValueError("average is 'classes', but which there are is not known; name them with labels")
         if self.average == "samples" and not self.several:
             raise ValueError("average is 'samples', but a sample has one class; write multilabel: true where it has several")
-        if self.multilabel and self.of not in ("probabilities", "prediction"):
-            raise ValueError(f"multilabel reads probabilities or prediction, not '{self.of}'")
-        if self.multilabel and self.is_open:
-            raise ValueError("multilabel needs labels, or classes: how many there are")
 
     @property
     def several(self) -> bool:
@@ -75,7 +71,8 @@ class Rate(OfMargins):
 
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = self._pooled(_counts(**found.statistics))
-        return Rows({"rate": np.nan_to_num(rate), "known": (~np.isnan(rate)).astype(float)}, found.unmeasured)
+        known = ~np.isnan(rate)
+        return Rows({"rate": np.where(known, rate, 0.0), "known": known.astype(float)}, found.unmeasured)
 
     def score(self, **sums: Any) -> Any:
         """Return the value from the sums; where each sample has a rate, their mean."""

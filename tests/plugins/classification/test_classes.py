@@ -138,6 +138,7 @@ def test_what_needs_both_classes_is_undefined_where_one_is_missing() -> None:
         ("f1", {"average": "samples"}, "multilabel: true"),
         ("f1", {"average": "micro", "multilabel": True, "of": "response"}, "multilabel reads"),
         ("f1", {"average": "micro", "multilabel": True, "of": "prediction"}, "multilabel needs labels"),
+        ("accuracy", {"multilabel": True}, "multilabel needs labels"),
         ("f1", {"of": "entities", "average": "micro"}, "needs labels"),
         ("f1", {"of": "entities", "labels": ("A", "B")}, "write average: macro"),
         ("specificity", {"of": "entities", "labels": ("A", "B"), "average": "micro"}, "no true negatives"),

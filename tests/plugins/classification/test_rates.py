@@ -123,6 +123,11 @@ def test_a_rate_of_no_sample_counts_as_zero_division_says(zero: float) -> None:
     agree("precision", found, sk.precision_score(target, given_, **how))
 
 
+def test_a_likelihood_ratio_without_false_positives_is_infinite() -> None:
+    score = eh.load_metric("positive_likelihood_ratio").evaluate(probabilities=[0.9, 0.1], target=[1, 0])
+    assert score.scores["positive_likelihood_ratio"].reason == "infinite for these samples"
+
+
 def test_each_class_is_a_part() -> None:
     options = {"labels": ("cat", "dog", "bird"), "of": "response", "average": "classes"}
     metric = eh.load_metric("recall", **options)
@@ -253,9 +258,8 @@ def test_entities_that_cannot_be_counted_say_why() -> None:
         "target": [["B-PER", "O"], ["B-LOC"], ["O"], "O", ["B-PER"]],
         "prediction": [["B-PER", "S-LOC"], ["O"], ["O", "O"], ["O"], ["I-PER"]],
     }
-    score = (
-        eh.load_metric("precision", of="entities", labels=("ORG", "PER"), average="micro").evaluate(**columns).scores["precision"]
-    )
+    metric = eh.load_metric("precision", of="entities", labels=("ORG", "PER"), average="micro")
+    score = metric.evaluate(**columns).scores["precision"]
     assert score.value == 1.0  # an entity of another type is none of these
     assert score.unmeasured == {
         "prediction is no list of as many tags as target": 1,
