@@ -30,6 +30,7 @@ class Bridged(eh.Metric):
     A subclass says what the library takes for a row (`inputs`), what the metric is called there (`origin`), and calls it.
     """
 
+    family: ClassVar[str] = "bridges"
     needs: ClassVar[str] = "hf"
 
     better: Literal["higher", "lower"] | None = None  # type: ignore[misc,assignment]

@@ -51,6 +51,7 @@ class Evaluate(Bridged):
         "better": "higher",
         "range": [0, 1],
     }
+    formula: ClassVar[str] = "module.compute(predictions=..., references=..., ...)"
     cite: ClassVar[str] = "von Werra et al., Evaluate & Evaluation on the Hub, EMNLP 2022 (demonstrations)"
     reference: ClassVar[str] = "the module itself; the record says which version of evaluate, the signature which code"
 

@@ -40,6 +40,7 @@ class ScikitLearn(Bridged):
 
     example: ClassVar[Mapping[str, Any]] = {"name": "mean_absolute_error", "range": [0, None]}
     needs: ClassVar[str] = ""
+    formula: ClassVar[str] = "sklearn.metrics.NAME(y_true, y_pred, ...)"
     cite: ClassVar[str] = "Pedregosa et al., Scikit-learn: Machine Learning in Python, JMLR 12, 2011"
     reference: ClassVar[str] = "the function itself; the record says which version of scikit-learn"
 

@@ -50,6 +50,7 @@ class TorchMetrics(Bridged):
     """
 
     example: ClassVar[Mapping[str, Any]] = {"name": "WordErrorRate", "range": [0, None]}
+    formula: ClassVar[str] = "torchmetrics.NAME(...), updated with all rows, computed"
     cite: ClassVar[str] = "Detlefsen et al., TorchMetrics: Measuring Reproducibility in PyTorch, JOSS 7, 2022"
     reference: ClassVar[str] = "the class itself; the record says which version of torchmetrics"
 
