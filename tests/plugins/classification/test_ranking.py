@@ -36,6 +36,22 @@ def _envelope(y: Any, p: Any, w: Any) -> float:
     return float(np.trapezoid((start + np.outer(x, slope)).min(1), x))
 
 
+def _trapezoids_of_gain(y: Any, p: Any, w: Any) -> float:
+    """Return the area under straight lines through the points of the curve and its crossing of recall gain 0."""
+    share = float((w * y).sum() / w.sum())
+    points = [(0.0, 0.0)]
+    for level in np.unique(p)[::-1]:
+        hits, taken = float((w * y)[p >= level].sum()), float(w[p >= level].sum())
+        before, least = points[-1], (w * y).sum() * share
+        if before[0] < least < hits:
+            points.append((least, before[1] + (taken - hits - before[1]) * (least - before[0]) / (hits - before[0])))
+        points.append((hits, taken - hits))
+    kept = np.array([point for point in points if point[0] >= (w * y).sum() * share * (1 - 1e-12)])
+    recall, precision = kept[:, 0] / (w * y).sum(), kept[:, 0] / kept.sum(1)
+    x, height = ((gain - share) / ((1 - share) * gain) for gain in (recall, precision))
+    return float(np.trapezoid(height, x))
+
+
 def _gain(y: Any, p: Any, w: Any) -> float:
     """Return the area by points along the counts between thresholds, as many as make no difference."""
     levels = np.unique(p)[::-1]
@@ -79,6 +95,7 @@ def test_precision_recall_gain_is_the_area_along_mixtures_of_thresholds(seed: in
     p, y = binary(seed, count=20)
     weights = np.stack([np.ones(20, int), weights_of(seed, 20)])
     found = value("pr_gain", weights, probabilities=p, target=y)
+    agree("pr_gain", found, [_trapezoids_of_gain(y, p, w) for w in weights])
     assert found == pytest.approx([_gain(y, p, w) for w in weights], abs=1e-3)
 
 
