@@ -1,4 +1,4 @@
-"""Real models with torch and transformers: the language model `hf`, the retriever `dense`, the metric `bert_score`."""
+"""Real models with torch and transformers: model `hf`, retriever `dense`, metrics `bert_score` and `answer_similarity`."""
 
 from __future__ import annotations
 
@@ -22,5 +22,6 @@ def evalharness_retrievers() -> list[type[eh.Retriever]]:
 @eh.hookimpl
 def evalharness_metrics() -> list[type[eh.Metric]]:
     from evalharness_hf.bert_score import BertScore
+    from evalharness_hf.similarity import AnswerSimilarity
 
-    return [BertScore]
+    return [AnswerSimilarity, BertScore]

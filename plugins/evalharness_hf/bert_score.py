@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import evalharness as eh
+from evalharness_hf.encoder import identity
 from evalharness_hf.kept import Kept
 
 if TYPE_CHECKING:
@@ -40,14 +41,20 @@ class BertScore(eh.Metric):
       as (x - b) / (1 - b).
 
     Texts are cut at the encoder's limit. Runs in float32; values agree to 1e-4 whatever the batch. Up to 256 MiB of vectors of
-    references are kept in memory for later batches and other systems. The original lets the
-    padding of its batch count as a similarity of 0; values here are those that it gives for one pair at a time.
+    references are kept in memory for later batches and other systems. The original lets the padding of its batch count as a
+    similarity of 0; values here are those that it gives for one pair at a time.
+
+    >>> rows = BertScore().measure(response=["The mill burned down.", ""], references=[["Fire destroyed the mill."], ["x"]])
+    >>> [round(value, 2) for value in rows.statistics[".f1"]]
+    [0.81, 0.0]
     """
 
     name, better = "bert_score", "higher"
     needs = "hf"
     tolerance = 1e-4
     parts = PARTS
+    family: ClassVar[str] = "similarity"
+    formula: ClassVar[str] = "P = mean over response tokens of max cosine with a reference token, R the other way, F = 2PR/(P+R)"
     cite: ClassVar[str] = "Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020"
     reference: ClassVar[str] = "bert-score 0.3.13 BERTScorer(model_type=FOLDER, num_layers=LAYER).score(batch_size=1)"
 
@@ -69,7 +76,7 @@ class BertScore(eh.Metric):
 
     def signature(self) -> str:
         counted = "" if self.idf is None else f"|idf_digest:{_document_counts_digest(self.idf)}"
-        return f"{super().signature()}|weights_digest:{_weights_digest(self.weights)}{counted}"
+        return f"{super().signature()}|weights_digest:{identity(self.weights)}{counted}"
 
     def measure(self, response: Sequence[str], references: Sequence[Sequence[str]], batch: eh.Batch | None = None) -> eh.Rows:
         """Return the best precision, recall and f1 of each row."""
@@ -176,10 +183,3 @@ def _stamp(path: str) -> tuple[int, int]:
     except OSError as error:
         raise eh.DataError(f"bert_score: the idf file {path} cannot be read: {error}") from error
     return stat.st_size, stat.st_mtime_ns
-
-
-def _weights_digest(name: str) -> str:
-    try:
-        return eh.weights_digest(name)[:16]
-    except eh.WeightsError:  # nothing can be measured then, and measuring says why
-        return "absent"

@@ -127,6 +127,14 @@ def token_states(weights: str, device: str = "auto") -> TokenStates:
     return _loaded(_token_states, weights, device)
 
 
+def identity(weights: str) -> str:
+    """Return the start of the digest of the weights of that name, for signatures; "absent" where there are none."""
+    try:
+        return eh.weights_digest(weights)[:16]
+    except eh.WeightsError:  # nothing can be measured then, and measuring says why
+        return "absent"
+
+
 def _loaded(load: Any, weights: str, device: str) -> Any:
     folder, where = eh.resolve_weights(weights), place(device)
     try:
