@@ -159,6 +159,15 @@ def test_sets_of_classes_hold_the_right_one_or_not() -> None:
     assert value("conformal_set_size", options={"classes": 3, "threshold": 0.1}, **likely) == 2.5
 
 
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_sets_from_a_threshold_are_counted(seed: int) -> None:
+    p, y = several(seed)
+    options, columns = {"classes": 4, "threshold": 0.2}, {"probabilities": p, "target": y}
+    agree("conformal_coverage", value("conformal_coverage", options=options, **columns), np.mean(p[np.arange(60), y] >= 0.2))
+    agree("conformal_set_size", value("conformal_set_size", options=options, **columns), (p >= 0.2).sum(1).mean())
+
+
 def test_a_sure_and_wrong_probability_costs_no_more_than_36_nats() -> None:
     assert value("log_loss", probabilities=[0.0, 1.0], target=[1, 1]) == pytest.approx(-np.log(np.finfo(float).eps) / 2)
 

@@ -216,6 +216,9 @@ def test_selection_is_that_of_one_answer_after_the_other(pairs: list[tuple[float
         risks.append((1 - right[sure]).sum() + (j - sure.sum()) * (1 - right[tied]).mean())
     expected = np.mean(np.array(risks) / np.arange(1, len(p) + 1))
     agree("aurc", value("aurc", probabilities=p, target=y), expected)
+    best = np.mean(np.cumsum(np.sort(right < 0.5)) / np.arange(1, len(p) + 1))
+    if 0.5 not in p:
+        agree("e_aurc", value("e_aurc", probabilities=p, target=y), expected - best)
     found = value("selective_accuracy", options={"coverage": 1.0}, probabilities=p, target=y)
     agree("selective_accuracy", found, right.mean())
     if len(set(right[p != 0.5].tolist())) == 2:
