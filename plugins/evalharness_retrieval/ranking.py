@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import evalharness as eh
@@ -29,12 +31,22 @@ def order_of(rankings: Sequence[Mapping[str, float]], rules: Rules) -> Any:
         with np.errstate(over="ignore"):  # beyond float32, infinite as in C
             scores = scores.astype(np.float32)
     order = scores.argsort(axis=1)
-    ordered = np.take_along_axis(scores, order, 1)
-    edges = np.diff(np.pad(ordered[:, 1:] == ordered[:, :-1], ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    for (row, start), (_, last) in zip(np.argwhere(edges == 1).tolist(), np.argwhere(edges == -1).tolist(), strict=True):
-        ids = list(rankings[row])  # order of code points is the order of bytes in UTF-8
-        order[row, start : last + 1] = sorted(order[row, start : last + 1].tolist(), key=ids.__getitem__, reverse=True)
+    _settle_ties(order, np.take_along_axis(scores, order, 1), rankings)
     return order
+
+
+def _settle_ties(order: Any, ordered: Any, rankings: Sequence[Mapping[str, float]]) -> None:
+    """Put places of equal scores in the order of their ids, code points descending, which is that of their bytes in UTF-8."""
+    import numpy as np
+
+    edges = np.diff(np.pad(ordered[:, 1:] == ordered[:, :-1], ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = (edges == 1).nonzero()
+    stretches = zip(rows.tolist(), starts.tolist(), (edges == -1).nonzero()[1].tolist(), strict=True)
+    for row, tied in groupby(stretches, key=itemgetter(0)):
+        ids, places = list(rankings[row]), order[row].tolist()
+        for _, start, last in tied:
+            places[start : last + 1] = sorted(places[start : last + 1], key=ids.__getitem__, reverse=True)
+        order[row] = places
 
 
 def ranked(rankings: Sequence[Mapping[str, float]], rules: Rules) -> list[list[str]]:
