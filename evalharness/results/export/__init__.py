@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalharness.errors import UsageError, nearest
-from evalharness.results.export import every_eval_ever, latex, lm_eval, markdown, model_index
+from evalharness.results.export import every_eval_ever, latex, lm_eval, markdown, model_index, trec
 from evalharness.results.folder import make, write_text
 from evalharness.results.record import Record, read_record
 
@@ -35,6 +35,7 @@ FORMATS = {
         every_eval_ever.write,
     ),
     "lm-eval": Format("a results file of lm-evaluation-harness; with --out, samples too", lm_eval.text, lm_eval.write),
+    "trec-run": Format("the rankings of samples as a run file of TREC; with --out", trec.text, trec.write),
 }
 
 
