@@ -166,8 +166,9 @@ class ChoiceCalibrationError(OfChoices):
         filled = held > 0
         points = {"x": tuple(confidence[filled] / held[filled]), "y": tuple(right[filled] / held[filled])}
         honest = Curve(x=(0.0, 1.0), y=(0.0, 1.0), name="as confident as right", style="dashed")
-        axes = {"x": "mean confidence", "y": "share right", "x_range": (0, 1), "y_range": (0, 1)}
-        return [Figure(title="Reliability of choices", curves=(honest, Curve(**points, name="choices", style="points")), **axes)]
+        curves = (honest, Curve(**points, name="choices", style="points"))
+        title, x, y = "Reliability of choices", "mean confidence", "share right"
+        return [Figure(title=title, x=x, y=y, x_range=(0, 1), y_range=(0, 1), curves=curves)]
 
 
 def _log_sum(values: Sequence[float]) -> float:

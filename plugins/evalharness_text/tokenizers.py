@@ -69,7 +69,7 @@ def _by_word(tokenizer: Callable[[str], str]) -> Split:
     """
     pieces = _Pieces(tokenizer).__getitem__
 
-    def split(text: str) -> list[str]:
+    def split(text: str) -> Words:
         if "&" in text or "-\n" in text or "<skipped>" in text:
             return tuple(tokenizer(text.rstrip()).split())
         return tuple(chain.from_iterable(map(pieces, text.split())))

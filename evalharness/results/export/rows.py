@@ -72,7 +72,7 @@ def references_of(row: Row) -> list[str]:
     if references is not None:
         return [str(reference) for reference in (references if isinstance(references, list) else [references])]
     choices, target = row.fields.get("choices"), row.fields.get("target")
-    named = target if isinstance(target, list) else [target]
+    named: list[Any] = target if isinstance(target, list) else [target]
     if isinstance(choices, list) and all(isinstance(place, int) and 0 <= place < len(choices) for place in named):
         return [str(choices[place]) for place in named]
     return [] if target is None else [str(target)]
