@@ -41,7 +41,8 @@ class IdContextPrecision(Ranked):
     """
 
     name, formula = "id_context_precision", "relevant retrieved / retrieved"
-    reference = "ragas 0.4 IDBasedContextPrecision by its definition; that gives NaN where ours is unmeasured"
+    reference = "ragas 0.4.3 IDBasedContextPrecision, which gives NaN where ours is unmeasured"
+    cite = "ragas 0.4.3, metrics by ids of contexts"
     level: int = 1
 
     def unmeasured(self, judged: Judged) -> Mapping[int, str]:
@@ -62,7 +63,8 @@ class IdContextRecall(Ranked):
     """
 
     name, formula = "id_context_recall", "relevant retrieved / relevant"
-    reference = "ragas 0.4 IDBasedContextRecall by its definition; that gives NaN where ours is unmeasured"
+    reference = "ragas 0.4.3 IDBasedContextRecall, which gives NaN where ours is unmeasured"
+    cite = "ragas 0.4.3, metrics by ids of contexts"
     level: int = 1
 
     def unmeasured(self, judged: Judged) -> Mapping[int, str]:

@@ -77,6 +77,7 @@ class JudgedShare(Ranked):
         "ir-measures 0.4.3: Judged, which breaks ties the other way and counts grades below 0 as judged; trec_eval 10: "
         "1 - unj, which divides by k where fewer were retrieved"
     )
+    cite = "MacAvaney, Macdonald and Ounis, Streamlining evaluation with ir-measures (ECIR 2022)"
     k: tuple[int, ...] = (1, 3, 5)
 
     def unmeasured(self, judged: Judged) -> Mapping[int, str]:

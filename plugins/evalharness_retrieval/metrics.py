@@ -28,6 +28,7 @@ class RetrievalPrecision(Ranked):
     """
 
     name, formula, reference = "retrieval_precision", "relevant among the first k / k", f"{TREC_EVAL}: P, set_P"
+    cite = "Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), 8.3"
     k: tuple[int, ...] = (1, 3, 5)
     level: int = 1
 
@@ -46,6 +47,7 @@ class RetrievalRecall(Ranked):
     """
 
     name, formula, reference = "retrieval_recall", "relevant among the first k / relevant", f"{TREC_EVAL}: recall, set_recall"
+    cite = "Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), 8.3"
     k: tuple[int, ...] = (1, 3, 5)
     level: int = 1
 
@@ -87,6 +89,7 @@ class HitRate(Ranked):
     """
 
     name, formula, reference = "hit_rate", "1 if any of the first k is relevant, else 0", f"{TREC_EVAL}: success"
+    cite = "Buckley, trec_eval: success, after Tomlinson"
     k: tuple[int, ...] = (1, 3, 5)
     level: int = 1
 
@@ -104,6 +107,7 @@ class MRR(Ranked):
     """
 
     name, formula, reference = "mrr", "1 / rank of the first relevant passage", f"{TREC_EVAL}: recip_rank"
+    cite = "Voorhees, The TREC-8 question answering track report (1999)"
     k: tuple[int, ...] = ()
     level: int = 1
 
@@ -203,6 +207,7 @@ class RPrecision(Ranked):
     """
 
     name, formula, reference = "r_precision", "relevant among the first R / R, R = relevant", f"{TREC_EVAL}: Rprec"
+    cite = "Buckley and Voorhees, Retrieval system evaluation, in TREC (2005)"
     level: int = 1
 
     def at(self, judged: Judged, k: int | None) -> Any:

@@ -31,8 +31,7 @@ def rows(metric: eh.Metric, rankings: list[list[str]], relevant: list[dict[str, 
 def test_every_metric_says_all_that_it_must() -> None:
     assert len(EVERY) == 17
     for metric in EVERY:
-        assert metric.formula
-        assert metric.reference
+        assert all((metric.formula, metric.reference, metric.cite))
         assert metric.family == "ranking"
 
 

@@ -151,3 +151,7 @@ def test_digests_follow_the_files() -> None:
 def test_a_run_file_searches_nothing() -> None:
     with pytest.raises(eh.UsageError, match="searches nothing"):
         TrecRun(path=eh.File("run.txt")).search(["salt"], 3)
+
+
+def test_a_task_that_asks_nothing_has_no_prompt_to_show() -> None:
+    assert "nothing is asked: the output type is 'retrieve'" in run("--show-prompt").output
