@@ -9,6 +9,7 @@ from evalharness_text.bleu import Bleu, SentenceBleu
 from evalharness_text.choices import ChoiceAccuracy, ChoiceAccuracyMutualInformation, ChoiceMargin, ChoiceTies
 from evalharness_text.choices_probability import ChoiceBrier, ChoiceCalibrationError, ChoiceLogLoss, ChoiceProbability
 from evalharness_text.chrf import Chrf
+from evalharness_text.context_likelihood import ConditionalLikelihood, PointwiseMutualInformation
 from evalharness_text.diversity import DistinctN, LengthRatio, RepetitionRate, SelfBleu
 from evalharness_text.edits import (
     CharacterErrorRate,
@@ -39,6 +40,7 @@ METRICS: tuple[type[Metric], ...] = (
     ChoiceTies,
     CharacterErrorRate,
     Chrf,
+    ConditionalLikelihood,
     ContainsAnswer,
     DistinctN,
     EditSimilarity,
@@ -50,6 +52,7 @@ METRICS: tuple[type[Metric], ...] = (
     Meteor,
     NumberMatch,
     Perplexity,
+    PointwiseMutualInformation,
     RefusalCorrectness,
     RepetitionRate,
     Rouge,

@@ -9,14 +9,20 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from evalharness import Choose, Likelihood, Message, Metric, Request, Response, Rows, Spec, neutral
+from evalharness import Choose, Likelihood, Message, Metric, Passage, Request, Response, Rows, Spec, neutral
 
 _SPACE = re.compile(r"\s+")
 _MISSING = {"response": "empty response", "references": "no reference", "text": "empty text"}
-Given = Literal["nothing", "prompt"]
+Given = Literal["nothing", "prompt", "question", "contexts"]
+FIELDS: dict[str, tuple[str, ...]] = {
+    "nothing": (),
+    "prompt": ("prompt",),
+    "question": ("input",),
+    "contexts": ("input", "contexts"),
+}
 
 
-class _TextLikelihood(Metric):
+class TextLikelihood(Metric):
     """Negative log-likelihood in nats of the texts of one field, and their size in some unit."""
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
@@ -29,47 +35,69 @@ class _TextLikelihood(Metric):
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The field whose texts are scored, and that of the prompt that they follow."""
-        return (self.of,) if self.given == "nothing" else (self.of, "prompt")
+        """The field whose texts are scored, and those of what they follow."""
+        return (self.of, *FIELDS[self.given])
 
     def ask(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> list[list[Request]]:
         """Return one request for each text that is not blank; nothing for rows that have their answers."""
-        prompts = columns["prompt"] if self.given == "prompt" else [None] * len(answers)
-        rows = zip(self._texts(columns), prompts, answers, strict=True)
-        return [[] if replies else [_request(text, prompt) for text in texts] for texts, prompt, replies in rows]
+        before = (
+            [()] * len(answers) if self.given == "nothing" else zip(*(columns[name] for name in FIELDS[self.given]), strict=True)
+        )
+        rows = zip(self.texts(columns), before, answers, strict=True)
+        return [
+            [] if replies else [request for text in texts for request in self.requests(text, given)]
+            for texts, given, replies in rows
+        ]
+
+    def requests(self, text: str, before: Sequence[Any]) -> list[Request]:
+        """Return the questions for one text; `before` holds what it is scored as a continuation of."""
+        return [asked(text, self.given, *before)]
 
     def measure(self, *_: Any, answers: Sequence[Sequence[Response]], **columns: Sequence[Any]) -> Rows:
         """Return each sample's negative log-likelihood and size, summed over its texts."""
         nll: list[float] = []
         size: list[int] = []
         unmeasured: dict[int, str] = {}
-        for row, (texts, replies) in enumerate(zip(self._texts(columns), answers, strict=True)):
+        for row, (texts, replies) in enumerate(zip(self.texts(columns), answers, strict=True)):
             if not texts:
-                unmeasured[row] = _MISSING[self.of] if not columns[self.of][row] else "empty text"
+                unmeasured[row] = self.lacking(columns, row)
             elif not all(reply.logprobs for reply in replies):
                 unmeasured[row] = "no token was scored"
             nll.append(-math.fsum(value for reply in replies for value in reply.logprobs or ()))
-            size.append(sum(self._size(text, reply) for text, reply in zip(texts, replies, strict=True)))
+            size.append(sum(self.size(text, reply) for text, reply in zip(texts, replies, strict=True)))
         return Rows({"nll": nll, "size": size}, unmeasured)
 
-    def _texts(self, columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
+    def texts(self, columns: Mapping[str, Sequence[Any]]) -> list[list[str]]:
+        """Return the texts of each row that are scored: none that is blank, none where contexts are wanted and missing."""
         column = columns[self.of]
         rows = column if self.of == "references" else [[text] for text in column]
-        return [[text for text in texts if text and not text.isspace()] for texts in rows]
+        given = columns["contexts"] if self.given == "contexts" else [True] * len(rows)
+        return [
+            [text for text in texts if before and text and not text.isspace()] for texts, before in zip(rows, given, strict=True)
+        ]
+
+    def lacking(self, columns: Mapping[str, Sequence[Any]], row: int) -> str:
+        """Return why nothing of a row is scored."""
+        if self.given == "contexts" and not columns["contexts"][row]:
+            return "no contexts"
+        return "empty text" if columns[self.of][row] else _MISSING[self.of]
 
     @abstractmethod
-    def _size(self, text: str, reply: Response) -> int:
+    def size(self, text: str, reply: Response) -> int:
+        """Return the size of one text in the unit that the likelihood is counted per."""
         raise NotImplementedError
 
 
-class Perplexity(_TextLikelihood):
+class Perplexity(TextLikelihood):
     """Exponential of the mean negative log-likelihood in nats per token, word or byte of the texts, 1 or more.
 
     `of` names the field that is scored; several references of a sample are texts of their own, whose sums add.
     `level`: "token" divides by the tokens that the model scored, so that values of two tokenizers do not compare;
-    "word" (split at white space, as the reference counts) and "byte" (UTF-8) do. `given`: "prompt" scores the texts as
-    continuations of the field `prompt`, which training tasks provide. `model`: the scoring model; null is the system's
-    own. Blank texts are not asked about; a sample with no other text is unmeasured.
+    "word" (split at white space, as the reference counts) and "byte" (UTF-8) do. `given` is what the texts are scored as
+    continuations of: "prompt" is the field `prompt`, which training tasks provide; "question" the field `input` between
+    "Question: " and a line "Answer:"; "contexts" that after the passages, one a paragraph. `model`: the scoring model; null
+    is the system's own. Blank texts are not asked about; a sample with no other text, or without contexts where those are
+    given, is unmeasured.
 
     >>> from evalharness import Response
     >>> metric = Perplexity(of="text")
@@ -99,13 +127,13 @@ class Perplexity(_TextLikelihood):
         with np.errstate(over="ignore"):  # beyond the range of floats the value is infinite, which the harness reports
             return np.exp(nll / size)
 
-    def _size(self, text: str, reply: Response) -> int:
+    def size(self, text: str, reply: Response) -> int:
         if self.level == "token":
             return sum(reply.tokens or ()) or len(reply.logprobs or ())
         return len(_SPACE.split(text)) if self.level == "word" else _bytes(text)
 
 
-class BitsPerByte(_TextLikelihood):
+class BitsPerByte(TextLikelihood):
     """Negative log-likelihood of the texts in bits per UTF-8 byte, 0 or more.
 
     Values of models with different tokenizers compare. `of`, `given` and `model` as in `perplexity`.
@@ -125,16 +153,27 @@ class BitsPerByte(_TextLikelihood):
         """Return nll / (ln 2 x size)."""
         return nll / (math.log(2) * size)
 
-    def _size(self, text: str, reply: Response) -> int:
+    def size(self, text: str, reply: Response) -> int:
         return _bytes(text)
 
 
-def _request(text: str, prompt: Any) -> Request:
-    """Return the question for a text alone, or for the one continuation of a prompt, as text or as turns."""
-    if prompt is None:
+def asked(text: str, given: Given, *before: Any) -> Request:
+    """Return the question for a text alone, or for the one continuation of what is given before it.
+
+    >>> asked("in 1871", "question", "When?")
+    Choose(sample='', repeat=0, prompt='Question: When?\\nAnswer:', choices=('in 1871',), delimiter=' ')
+    """
+    if given == "nothing":
         return Likelihood(text=text)
+    if given != "prompt":
+        return Choose(prompt=_question(*before), choices=(text,), delimiter=" ")
+    (prompt,) = before
     turns = prompt if isinstance(prompt, str) else tuple(Message(turn["role"], turn["content"]) for turn in prompt)
     return Choose(prompt=turns, choices=(text,), delimiter="")
+
+
+def _question(question: str, contexts: Sequence[Passage] = ()) -> str:
+    return "".join(f"{passage.text}\n\n" for passage in contexts) + f"Question: {question}\nAnswer:"
 
 
 def _bytes(text: str) -> int:
