@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import evalharness as eh
-from evalharness_retrieval.judged import Judged
+from evalharness_retrieval.judged import NOTHING_JUDGED, Judged
 from evalharness_retrieval.ranked import Ranked
 from evalharness_retrieval.ranking import Rules, order_of
 
@@ -83,7 +83,7 @@ def judged_run(qrels: Mapping[str, Mapping[str, int]], run: Mapping[str, Mapping
     import numpy as np
 
     rankings = [run.get(topic, {}) for topic in qrels]
-    unjudged = {row: "no relevant passage" for row, judgements in enumerate(qrels.values()) if not judgements}
+    unjudged = {row: NOTHING_JUDGED for row, judgements in enumerate(qrels.values()) if not judgements}
     judged = Judged.looked_up(rankings, list(qrels.values()), unjudged)
     return replace(judged, grades=np.take_along_axis(judged.grades, order_of(rankings, rules), 1))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ def _read(path: Path, form: _Form[Number]) -> Table[Number]:
                 fault = _take(table, text, line, form) if text[0] not in "#\n" else ""
                 if fault:
                     faults.append(f"{path}:{line}: {fault}")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise eh.DataError(f"{path}: this file of {form.what} cannot be read: {error}") from None
     if not table.numbers and not faults:
         raise eh.DataError(f"{path}: this file of {form.what} is empty; a line is: {form.columns}")

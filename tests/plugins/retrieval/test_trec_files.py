@@ -61,6 +61,9 @@ def test_empty_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"# nothing\n"))
     with pytest.raises(eh.DataError, match="is empty; a line is: topic iteration document grade"):
         read_qrels(path)
+    path.write_bytes(gzip.compress(b"1 0 a 1\n")[:-12] + b"broken bytes")
+    with pytest.raises(eh.DataError, match="cannot be read"):
+        read_qrels(path)
     path.write_bytes(b"1 0 a 1\n")
     with pytest.raises(eh.DataError, match="cannot be read"):
         read_qrels(path)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from evalharness_retrieval.trec import read_qrels, read_run
 from evalharness_retrieval.trec_data import TrecRun, TrecTopics
 
 import evalharness as eh
@@ -155,3 +156,15 @@ def test_a_run_file_searches_nothing() -> None:
 
 def test_a_task_that_asks_nothing_has_no_prompt_to_show() -> None:
     assert "nothing is asked: the output type is 'retrieve'" in run("--show-prompt").output
+
+
+def test_the_run_that_comes_with_the_project_is_bm25s() -> None:
+    data = ROOT / "tasks" / "data"
+    run = read_run(data / "trec" / "run.txt").numbers
+    lines = (data / "rag_qa" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = [item for item in map(json.loads, lines) if item["id"] in run]
+    search = eh.load_retriever("bm25", corpus=str(data / "rag_qa" / "corpus.jsonl"))
+    found = search.search([item["question"] for item in questions], 10)
+    assert read_qrels(data / "trec" / "qrels.txt").numbers == {item["id"]: item["gold"] for item in questions}
+    for item, ranking in zip(questions, found, strict=True):
+        assert run[item["id"]] == pytest.approx({passage.id: passage.score for passage in ranking}, abs=5.1e-5)
