@@ -51,7 +51,7 @@ def peer(**options: Any) -> Callable[[Answers, Answers], Any]:
 def ours(responses: Answers, references: Answers) -> Any:
     """Return precision, recall and F1 of each pair."""
     rows = eh.load_metric("bert_score", layer=LAYER).measure(response=responses, references=[[text] for text in references])
-    return list(rows.statistics.values())
+    return list(rows.statistics.values())  # type: ignore[union-attr]
 
 
 def seconds(call: Callable[[Answers, Answers], Any], responses: Answers, references: Answers) -> float:

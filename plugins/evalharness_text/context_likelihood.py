@@ -75,7 +75,7 @@ class PointwiseMutualInformation(TextLikelihood):
     reference: ClassVar[str] = "difference of two torch 2.13 cross_entropy sums over the answer's tokens"
 
     reads = TextLikelihood.reads  # for all that `measure` names none
-    given: Literal["contexts"] = "contexts"  # type: ignore[assignment]
+    given: Literal["contexts"] = "contexts"
     per: Literal["answer", "token"] = "answer"
 
     @property
