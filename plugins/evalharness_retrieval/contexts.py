@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evalharness import neutral
 from evalharness_retrieval.judged import NOTHING_FOUND, NOTHING_JUDGED, Judged
 from evalharness_retrieval.ranked import Ranked, without
 
@@ -23,7 +24,7 @@ class ContextPrecision(Ranked):
     name, formula = "context_precision", "sum of precision at the rank of each relevant passage retrieved / relevant retrieved"
     cite = "https://arxiv.org/abs/2309.15217"
     reference = "pytrec_eval-terrier 0.5.11: map where only retrieved passages are relevant; ragas adds 1e-10 to the divisor"
-    k: tuple[int, ...] = ()
+    k: tuple[int, ...] = neutral(())
     level: int = 1
 
     def at(self, judged: Judged, k: int | None) -> Any:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from evalharness import neutral
 from evalharness_retrieval.judged import Judged, added, first
 from evalharness_retrieval.ranked import TREC_EVAL, Ranked, without
 
@@ -108,7 +109,7 @@ class MRR(Ranked):
 
     name, formula, reference = "mrr", "1 / rank of the first relevant passage", f"{TREC_EVAL}: recip_rank"
     cite = "Voorhees, The TREC-8 question answering track report (1999)"
-    k: tuple[int, ...] = ()
+    k: tuple[int, ...] = neutral(())
     level: int = 1
 
     def at(self, judged: Judged, k: int | None) -> Any:
@@ -129,7 +130,7 @@ class MAP(Ranked):
 
     name, formula = "map", "sum of precision at the rank of each relevant passage retrieved / relevant"
     cite, reference = "Voorhees and Harman, TREC (2005)", f"{TREC_EVAL}: map, map_cut"
-    k: tuple[int, ...] = ()
+    k: tuple[int, ...] = neutral(())
     level: int = 1
 
     def at(self, judged: Judged, k: int | None) -> Any:
@@ -180,7 +181,7 @@ class NDCG(Ranked):
         f"{TREC_EVAL}: ndcg, ndcg_cut; exponential gains: gdeval 1.2a of ir-measures 0.4.3, which skips topics without any"
     )
     k: tuple[int, ...] = (1, 3, 5)
-    gain: Literal["grade", "exponential"] = "grade"
+    gain: Literal["grade", "exponential"] = neutral("grade")
 
     def at(self, judged: Judged, k: int | None) -> Any:
         import numpy as np
@@ -232,7 +233,7 @@ class RBP(Ranked):
         "trec_eval 10 (its own test files): rbp, which for grades above 1 scales gains by numbers that it has not "
         "initialised; here every relevant passage gains 1"
     )
-    k: tuple[int, ...] = ()
+    k: tuple[int, ...] = neutral(())
     p: float = 0.9
     level: int = 1
 
@@ -259,7 +260,7 @@ class ERR(Ranked):
     name, formula = "err", "sum over ranks of s(rank) / rank * product over the ranks above of 1 - s, s = (2^g - 1) / 2^max_grade"
     cite = "https://doi.org/10.1145/1645953.1646033"
     reference = "gdeval 1.2a of ir-measures 0.4.3, which skips topics without a relevant document where ours are 0"
-    k: tuple[int, ...] = ()
+    k: tuple[int, ...] = neutral(())
     max_grade: int = 4
 
     def __post_init__(self) -> None:
