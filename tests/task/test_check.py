@@ -30,7 +30,7 @@ def test_a_sound_task_has_no_findings(findings: Callable[..., list[str]]) -> Non
 def test_a_metric_that_reads_what_the_output_type_does_not_make_is_an_error(findings: Callable[..., list[str]]) -> None:
     assert findings("metrics=[matching, certainty]") == [
         "error: --set metrics: metric 'certainty' reads 'logprobs', which this task with the output type 'generate' does not provide. "
-        "It provides: group, id, input, references, response."
+        "It provides: group, id, input, references, response, responses."
     ]
     assert findings("metrics=[matching]", "output_type=likelihood") == [
         "error: --set metrics: metric 'matching' reads 'response', which this task with the output type 'likelihood' does not provide. "
@@ -41,7 +41,7 @@ def test_a_metric_that_reads_what_the_output_type_does_not_make_is_an_error(find
 def test_a_metric_that_reads_what_only_the_data_could_have_is_a_warning(findings: Callable[..., list[str]]) -> None:
     assert findings("metrics=[matching, found]", "dataset.fields.contexts=passages") == [
         "warning: --set metrics: metric 'found' reads 'relevant', which this task provides only if the data has a column of that name; "
-        "--data looks. It provides: contexts, group, id, input, references, response.",
+        "--data looks. It provides: contexts, group, id, input, references, response, responses.",
     ]
 
 

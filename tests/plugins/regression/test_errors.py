@@ -42,7 +42,9 @@ CASES: list[tuple[str, dict[str, Any], Callable[..., Any], Any]] = [
     ("smape", {}, smape, ABOVE | ABOVE.map(lambda x: -x)),
     ("poisson_deviance", {}, reference.mean_poisson_deviance, ABOVE),
     ("gamma_deviance", {}, reference.mean_gamma_deviance, ABOVE),
-    *(("tweedie_deviance", {"power": power}, tweedie(power), ABOVE) for power in (-1.0, 0.0, 1.0, 1.5, 2.0, 3.0)),
+    *(("tweedie_deviance", {"power": power}, tweedie(power), ABOVE) for power in (0.0, 1.0, 1.5, 2.0, 3.0)),
+    # The reference subtracts cubes: of large numbers it keeps no nine digits itself.
+    ("tweedie_deviance", {"power": -1.0}, tweedie(-1.0), st.floats(0.1, 20)),
 ]
 NAMES = [f"{name}-{options}" for name, options, *_ in CASES]
 
