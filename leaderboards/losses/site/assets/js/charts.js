@@ -18,6 +18,7 @@
       legend: { labelColor: text, titleColor: dim, labelFontSize: 12, titleFontWeight: "normal", labelLimit: 220 },
       title: { color: text },
       bar: { color: accent },
+      rect: { color: accent },
       rule: { color: accent },
       point: { color: accent, filled: true, size: 60 },
       line: { color: dim },
