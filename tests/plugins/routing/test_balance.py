@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import evalharness as eh
+from evalharness.testing import agree
 
 NAMES = (
     "routing_load_variation", "routing_max_violation", "routing_entropy", "routing_gini", "routing_min_max_ratio",
@@ -39,7 +40,7 @@ def test_values_of_a_layer_are_those_of_their_definitions(counts: list[int]) -> 
     }
     for name, value in expected.items():
         options = {"capacity": 1.5} if name == "routing_dropped_share" else {}
-        assert of_one_layer(name, counts, **options) == pytest.approx(value, rel=1e-9, abs=1e-12), name
+        agree(name, of_one_layer(name, counts, **options), value)
 
 
 @pytest.mark.parametrize("name", NAMES)

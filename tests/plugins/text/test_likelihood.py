@@ -10,6 +10,7 @@ import pytest
 
 import evalharness as eh
 from evalharness import Likelihood, Response
+from evalharness.testing import agree
 
 TEXTS = ["one two  three", "Zürich\n東京 🙂", "x"]
 LOGPROBS = [(-1.0, -2.5, -0.5), (-3.0, -0.25), (-7.0,)]
@@ -36,9 +37,9 @@ def test_token_perplexity_is_the_exponential_of_the_mean_over_all_tokens() -> No
 
 def test_word_and_byte_level_equal_the_rolling_metrics_of_the_reference_harness() -> None:
     # Its weights are the pieces that the expression \s+ leaves and the UTF-8 bytes: 3 + 3 + 1 and 14 + 19 + 1.
-    assert corpus("perplexity", level="word") == pytest.approx(math.exp(total() / 7), abs=1e-9)
-    assert corpus("perplexity", level="byte") == pytest.approx(math.exp(total() / 34), abs=1e-9)
-    assert corpus("bits_per_byte") == pytest.approx(total() / 34 / math.log(2), abs=1e-9)
+    agree("perplexity", corpus("perplexity", level="word"), math.exp(total() / 7))
+    agree("perplexity", corpus("perplexity", level="byte"), math.exp(total() / 34))
+    agree("bits_per_byte", corpus("bits_per_byte"), total() / 34 / math.log(2))
 
 
 def test_bits_per_byte_is_the_logarithm_of_byte_perplexity() -> None:
@@ -52,7 +53,7 @@ def test_token_perplexity_equals_the_exponential_of_torch_cross_entropy() -> Non
     metric = eh.load_metric("perplexity", of="text")
     found = metric.measure(text=["x"], answers=[[Response(logprobs=tuple(logprobs))]]).statistics
     value = metric.score(nll=found["nll"][0], size=found["size"][0])
-    assert value == pytest.approx(float(torch.nn.functional.cross_entropy(logits, target).exp()), abs=1e-9)
+    agree("perplexity", value, float(torch.nn.functional.cross_entropy(logits, target).exp()))
 
 
 @pytest.mark.parametrize("name", ["perplexity", "bits_per_byte"])
