@@ -70,6 +70,8 @@ class Faithfulness(eh.Metric):
     """
 
     name, better, range, family = "faithfulness", "higher", (0, 1), "faithfulness"
+    formula = "(min + mean) / 2 over the sentences that claim something of how far contexts support them"
+    reference = "closed form; held against people's labels in docs/faithfulness.md"
 
     def measure(self, response: Sequence[str], contexts: Sequence[Sequence[eh.Passage] | None], batch: eh.Batch) -> eh.Rows:
         evidence = [self.evidence(text or "", passages or ()) for text, passages in zip(response, contexts, strict=True)]

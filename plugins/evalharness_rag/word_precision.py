@@ -22,6 +22,8 @@ class WordPrecision(eh.Metric):
     """
 
     name, better, range, family = "word_precision", "higher", (0, 1), "faithfulness"
+    formula = "content words whose stem is in the contexts / content words"
+    reference = "closed form; held against people's labels in docs/faithfulness.md"
 
     def measure(self, response: Sequence[str], contexts: Sequence[Sequence[eh.Passage] | None]) -> eh.Rows:
         values: list[float] = []

@@ -67,3 +67,16 @@ def _named(written: Any, name: str) -> Any:
         return written
     inner = written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
     return next((found for part in inner if (found := _named(part, name)) is not None), None)
+
+
+OURS = [entry for entry in registry.installed().classes("metric") if entry.source.distribution == "evalharness"]
+
+
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.cls.name)
+def test_a_metric_that_has_a_reference_tells_the_largest_difference_that_tests_saw(entry: registry.Entry) -> None:
+    (told,) = (each for each in described(entry.cls.name) if each["kind"] == "metric")
+    reference = told.get("reference", "")
+    if "agreement" in told:
+        assert told["agreement"]["difference"] <= told["agreement"]["tolerance"]
+    else:  # the definition itself, which tests count out
+        assert reference.startswith(("closed form", "the metric itself")), "run pytest -n 0 --record-agreement tests/plugins"
