@@ -74,9 +74,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
     def __init__(self, package: str, files: Sequence[tuple[str, bytes]]) -> None:
         self.sources = {f"{package}.{_dotted(path)}": content for path, content in files}
-        self.packages = {package} | {
-            name.rsplit(".", depth)[0] for name in self.sources for depth in range(1, name.count(".") + 1)
-        }
+        self.packages = {package}.union(*map(_parents, self.sources))
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

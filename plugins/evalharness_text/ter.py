@@ -31,7 +31,10 @@ class Ter(Metric):
     name, better, unit, range, family = "ter", "lower", "edits/100 words", (0, None), "ter"
     formula: ClassVar[str] = "100 edits / reference_length"
     cite: ClassVar[str] = "Snover et al., A Study of Translation Edit Rate with Targeted Human Annotation, AMTA 2006"
-    reference: ClassVar[str] = "sacrebleu 2.6.0 TER.corpus_score, sentence_score; shifts are searched greedily, as Tercom does"
+    reference: ClassVar[str] = (
+        "sacrebleu 2.6.0 TER.corpus_score, sentence_score; shifts are searched greedily, as Tercom does. It normalizes "
+        "references twice and responses once, so that with `normalized` a text may differ from itself; here both once"
+    )
 
     normalized: bool = False
     no_punct: bool = False

@@ -71,6 +71,12 @@ def test_random_texts_equal_sacrebleu(rows: list[tuple[str, list[str]]], options
     check([text for text, _ in rows], [items for _, items in rows], options)
 
 
+def test_references_are_normalized_once_where_sacrebleu_does_it_twice() -> None:
+    text = "priced at .,1 in all"
+    assert sacrebleu.TER(normalized=True).sentence_score(text, [text]).score > 0
+    assert eh.load_metric("ter", normalized=True).evaluate(response=[text], references=[[text]]).scores["ter"].value == 0
+
+
 def test_real_summaries_equal_sacrebleu(labelled_data: Callable[[str], Path]) -> None:
     path = labelled_data("xsum_hallucination/factuality_annotations_xsum_summaries.csv")
     with path.open(encoding="utf-8", newline="") as file:
