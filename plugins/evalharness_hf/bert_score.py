@@ -1,8 +1,9 @@
 """BERTScore: how well each token of one text is matched by some token of the other, in an encoder's vectors.
 
 Texts run through the encoder once each, in small batches of like length, responses and references together; references are
-kept for the next system. `python -m benchmarks.bert_score`, on a machine that did other work too: 1.40 to 1.62 times as fast
-as bert-score on pairs of 40 to 80 words, 2.67 to 2.96 times for a second system on the same references. What remains is the
+kept for the next system. `python -m benchmarks.bert_score`: 1.8 times as fast as
+bert-score on 500 pairs of 40 to 80 words on a quiet machine, 3.7 times for a second system on the same references (1.4 to
+1.6 and 2.7 to 3.0 times beside other work; about 1.3 times on pairs of 20 words). What remains is the
 encoder's matrix products, four fifths of the time.
 """
 
