@@ -53,13 +53,14 @@ class _OverRepeats(Metric):
             raise ValueError(f"'{self.of}' has no values by sample, which '{self.name}' needs")
         return dataclasses.replace(self, parents=parents)
 
-    def measure(self, *_: Any, responses: Sequence[Sequence[str | None]], values: Mapping[str, Sequence[Repeats]]) -> Rows:
+    def measure(self, *_: Any, responses: Sequence[Sequence[str | None]], values: Mapping[str, Any]) -> Rows:
         """Return what is found of the repeats of each sample that have a value."""
         pairs = [
             [(text, value) for text, value in zip(texts, own, strict=True) if value is not None]
             for texts, own in zip(responses, values[self.of], strict=True)
         ]
-        few = {row: self._too_few(len(own)) for row, own in enumerate(pairs) if len(own) < self.fewest}
+        why = values[self.of].statuses
+        few = {row: self._too_few(len(own), why[row]) for row, own in enumerate(pairs) if len(own) < self.fewest}
         found = [None if row in few else self.found(own) for row, own in enumerate(pairs)]
         blank = next((item for item in found if item is not None), self.found([("", 0.0)] * self.fewest))
         columns = {name: [(item or blank)[name] for item in found] for name in blank}
@@ -69,20 +70,26 @@ class _OverRepeats(Metric):
         """Return the statistics of one sample from the texts and values of its repeats."""
         raise NotImplementedError
 
-    def _too_few(self, count: int) -> str:
-        return f"{count} repeats with a value, fewer than {self.fewest}"
+    def _too_few(self, count: int, why: str | None) -> str:
+        return f"{self.of}: {why}" if why and not count else f"{count} repeats with a value, fewer than {self.fewest}"
 
 
 class _OfDraws(_OverRepeats):
     """What `pass_at_k` and `pass_hat_k` share: k of the n repeats are drawn, and c of the n are right."""
 
     k: tuple[int, ...] = (1,)
-    threshold: float = 1.0
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        """Leave the direction: to be right more often is better whatever the score."""
         if not self.k or min(self.k) < 1 or len(set(self.k)) != len(self.k):
             raise ValueError(f"option 'k' needs different whole numbers from 1, at least one, not {list(self.k)}")
+
+    def compose(self, parents: tuple[Parent, ...]) -> Metric:
+        """Return this metric with the score in its hands; raises ValueError where nothing says what is right."""
+        composed = super().compose(parents)
+        _ = composed._right_from  # type: ignore[attr-defined]
+        return composed
 
     @property
     def range(self) -> tuple[float, float]:  # type: ignore[override]
@@ -106,11 +113,23 @@ class _OfDraws(_OverRepeats):
 
     def found(self, repeats: Sequence[tuple[str | None, float]]) -> dict[str, float]:
         """Return the probability for each k."""
-        right = sum(self._is_right(value) for _, value in repeats)
+        sign = -1 if self._lower else 1
+        least = sign * self._right_from
+        right = sum(sign * value >= least for _, value in repeats)
         return {part: self.probability(len(repeats), right, k) for part, k in zip(self.parts, self.k, strict=True)}
 
-    def _is_right(self, value: float) -> bool:
-        return value <= self.threshold if self.parents and self.parents[0].metric.better == "lower" else value >= self.threshold
+    @property
+    def _lower(self) -> bool:
+        return bool(self.parents) and self.parents[0].metric.better == "lower"
+
+    @property
+    def _right_from(self) -> float:
+        """The value from which on a repeat is right; raises ValueError where none is given and the score has no best one."""
+        low, high = super().range or (None, None)
+        best = low if self._lower else high
+        if self.threshold is None and best is None:
+            raise ValueError(f"'{self.of}' has no best value; say with 'threshold' from which value on a repeat is right")
+        return best if self.threshold is None else self.threshold  # type: ignore[return-value]
 
     def probability(self, repeats: int, right: int, k: int) -> float:
         """Return the probability of what is asked for when k of the repeats are drawn."""
@@ -121,8 +140,8 @@ class PassAtK(_OfDraws):
     """Probability that at least one of k repeats is right, unbiased, mean over samples, 0 to 1.
 
     Of the n repeats of a sample, c are right: their value of `of` is at least `threshold` (at most, where lower is
-    better). With n greater than k all draws of k repeats count equally. A sample with fewer than the largest k repeats
-    that have a value is unmeasured.
+    better), by default the best that there is: 1 of `exact_match`, 0 of `wer`. With n greater than k all draws of k repeats
+    count equally. A sample with fewer than the largest k repeats that have a value is unmeasured.
 
     >>> PassAtK(of="exact_match", k=(1, 2)).found([("4", 1.0), ("5", 0.0), ("6", 0.0)])
     {'@1': 0.33333333333333337, '@2': 0.6666666666666667}

@@ -48,6 +48,19 @@ def test_what_is_right_follows_the_direction_and_the_threshold() -> None:
     assert found("pass_at_k", repeats, threshold=0.5) == {"@1": 0.5}
     chain = Chain.build([(None, eh.load_metric("mae")), (None, eh.load_metric("pass_at_k", of="mae", threshold=0.1))])
     assert chain.entries[1].metric.found([("", 0.0), ("", 0.4)]) == {"@1": 0.5}
+    assert chain.entries[1].metric.better == "higher"
+
+
+@pytest.mark.parametrize(("of", "values"), [("exact_match", [1.0, 0.0]), ("wer", [0.0, 0.5]), ("sentence_bleu", [100.0, 1.0])])
+def test_only_the_best_value_is_right_where_no_threshold_is_given(of: str, values: list[float]) -> None:
+    chain = Chain.build([(None, eh.load_metric(of)), (None, eh.load_metric("pass_at_k", of=of))])
+    assert chain.entries[1].metric.found([("", value) for value in values]) == {"@1": 0.5}
+
+
+def test_a_score_without_a_best_value_needs_a_threshold() -> None:
+    entries = [(None, eh.load_metric("choice_margin")), (None, eh.load_metric("pass_at_k", of="choice_margin"))]
+    with pytest.raises(eh.EvalharnessError, match="'choice_margin' has no best value; say with 'threshold'"):
+        Chain.build(entries)
 
 
 def test_equally_frequent_answers_share_the_sample_and_are_shown() -> None:
@@ -94,6 +107,11 @@ def test_a_value_stands_in_the_first_row_of_its_sample() -> None:
 def test_a_sample_with_too_few_repeats_is_unmeasured() -> None:
     rows = scored([["4", "5"], ["6"]], [["4"], ["4"]], "pass_at_k", k=(2,))
     assert rows.statuses == [None, OF_SAMPLE, "1 repeats with a value, fewer than 2"]
+
+
+def test_a_sample_whose_repeats_have_no_value_says_why() -> None:
+    rows = scored([["4", "5"]], [[]], "pass_at_k")
+    assert rows.statuses == ["exact_match: no reference", OF_SAMPLE]
 
 
 def test_scores_of_samples_and_of_repeats_do_not_combine() -> None:
