@@ -93,7 +93,7 @@ def correlation(weights: Any, x: Any, y: Any) -> Any:
 
 
 def _unit(values: Any) -> Any:
-    """Return values less their mean and of a size at which squares neither vanish nor overflow."""
+    """Return values less their median and of a size at which squares neither vanish nor overflow."""
     import numpy as np
 
     shifted = weighted.centred(values)

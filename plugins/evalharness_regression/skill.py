@@ -24,7 +24,7 @@ def skill(lost: Any, baseline: Any) -> Any:
 class RSquared(OfAllNumbers):
     """Share of the targets' variance that the predictions explain (R²), 1 at best, 0 for their mean, below 0 for worse.
 
-    Numbers are taken less their mean before they are squared, so that an offset of a million costs no digits. Undefined
+    Numbers are taken less their median before they are squared, so that an offset of a million costs no digits. Undefined
     where all targets are alike. It draws predictions over targets. `prediction` and `target` name the columns, as in `mae`.
 
     >>> RSquared().evaluate(prediction=[1.0, 3.0], target=[1.0, 5.0]).scores["r2"].value

@@ -11,8 +11,14 @@ def mean(weights: Any, values: Any) -> Any:
 
 
 def centred(values: Any) -> Any:
-    """Return values less their mean, so that squares of what lies far from 0 lose no digits."""
-    return values - values.mean()
+    """Return values less their median, so that squares of what lies far from 0 lose no digits.
+
+    The mean would not do: one value of 10^12 moves it far away from all others, whose squares then lose their digits in
+    each replicate without that value.
+    """
+    import numpy as np
+
+    return values - np.median(values)
 
 
 def spread(weights: Any, values: Any) -> Any:

@@ -95,6 +95,15 @@ def test_a_large_offset_costs_no_digits(name: str) -> None:
         assert value(name, prediction, target, weights) == pytest.approx(np.array(again), rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["r2", "explained_variance", "pearson", "concordance_correlation"])
+def test_a_draw_without_an_outlier_is_as_if_there_were_none(name: str) -> None:
+    draws = np.random.default_rng(17)
+    target = np.append(draws.normal(0, 1, 40), 1e12)
+    prediction = target + np.append(draws.normal(0, 0.5, 40), 0)
+    weights = np.append(np.ones((2, 40), np.int64), [[0], [1]], axis=1)
+    assert value(name, prediction, target, weights)[0] == pytest.approx(value(name, prediction[:-1], target[:-1]), rel=1e-9)
+
+
 CONSTANT = ["r2", "adjusted_r2", "explained_variance", "nrmse", "d2_absolute_error", "d2_pinball", "d2_tweedie"]
 
 
