@@ -15,18 +15,24 @@ def check_power(power: float) -> None:
 
 
 def deviance(prediction: Any, target: Any, power: float) -> Any:
-    """Return the unit deviance of each pair of numbers that are in the domain of the power."""
+    """Return the unit deviance of each pair of numbers that are in the domain of the power.
+
+    It is written in `apart`, (target - prediction) / prediction, as the terms of the textbook's formula are so alike where
+    predictions are good that their difference is rounding.
+    """
     import numpy as np
-    from scipy.special import xlogy
+    from scipy.special import xlog1py
 
     if power == 0:
         return (target - prediction) ** 2
+    apart = (target - prediction) / prediction
     if power == 1:
-        return 2 * (xlogy(target, target / prediction) - target + prediction)
+        return 2 * prediction * (xlog1py(1 + apart, apart) - apart)
     if power == 2:
-        return 2 * (np.log(prediction / target) + target / prediction - 1)
-    of_target = np.maximum(target, 0) ** (2 - power) / ((1 - power) * (2 - power))
-    return 2 * (of_target - target * prediction ** (1 - power) / (1 - power) + prediction ** (2 - power) / (2 - power))
+        return 2 * (apart - np.log1p(apart))
+    left = 2 - power
+    raised = np.expm1(left * np.log1p(np.maximum(apart, -1)))
+    return 2 * prediction**left * (raised - left * apart) / ((1 - power) * left)
 
 
 def outside(names: tuple[str, ...], prediction: Any, target: Any, power: float) -> Iterator[tuple[str, Any]]:

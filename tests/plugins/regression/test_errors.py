@@ -157,6 +157,13 @@ def test_what_is_outside_the_domain_is_unmeasured(name: str, options: Any, predi
     assert (found.samples, found.unmeasured, found.value) == (1, {reason: 1}, 0.0)
 
 
+@pytest.mark.parametrize("power", [-1.0, 1.0, 1.5, 2.0, 3.0])
+def test_a_deviance_of_large_numbers_that_lie_close_keeps_its_digits(power: float) -> None:
+    metric = eh.load_metric("tweedie_deviance", power=power)
+    (sample,) = metric.evaluate(prediction=[1e6], target=[1e6 + 1]).samples["tweedie_deviance"]
+    assert sample == pytest.approx(1e6**-power, rel=1e-5)  # the limit, (y - p)^2 / p^power
+
+
 def test_a_guard_measures_targets_of_zero() -> None:
     assert score("mape", [1.0, 1.0], [0.0, 2.0], epsilon=0.5).value == 125.0
     assert score("smape", [0.0], [0.0]).value == 0.0
