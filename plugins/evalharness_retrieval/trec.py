@@ -105,9 +105,14 @@ def _read(path: Path, form: _Form[Number]) -> Table[Number]:
     return table
 
 
+def _columns(text: str) -> list[str]:
+    """Return what blanks of ASCII separate, as in C: a no-break space, say, is a part of an id."""
+    return text.split() if text.isascii() else [column.decode() for column in text.encode().split()]
+
+
 def _take(table: Table[Number], text: str, line: int, form: _Form[Number]) -> str:
     """Add one line to a table; return what is wrong with it."""
-    columns = text.split()
+    columns = _columns(text)
     if not columns:
         return ""
     wanted = form.columns.split()

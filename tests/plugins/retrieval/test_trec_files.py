@@ -17,6 +17,11 @@ def test_qrels_and_runs_are_read(tmp_path: Path) -> None:
     assert run.numbers == {"301": {"d2": 0.5, "ü": 0.001}}
 
 
+def test_only_blanks_of_ascii_separate_columns(tmp_path: Path) -> None:
+    (tmp_path / "run.txt").write_text("1 Q0 d\u00a01\u3000a 3 0.5 tag\r\n", encoding="utf-8")
+    assert read_run(tmp_path / "run.txt").numbers == {"1": {"d\u00a01\u3000a": 0.5}}
+
+
 @pytest.mark.parametrize("name", ["written.txt", "written.txt.gz"])
 def test_what_is_written_is_read_again(tmp_path: Path, name: str) -> None:
     qrels, run = {"1": {"a": 1, "b": 0}}, {"1": {"a": 0.1, "c": 1 / 3, "b": 0.1}}
