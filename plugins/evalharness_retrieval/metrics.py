@@ -15,6 +15,7 @@ from evalharness_retrieval.judged import Judged, added, first
 from evalharness_retrieval.ranked import TREC_EVAL, Ranked, without
 
 LOWEST_AP = 1e-5  # what trec_eval counts an average precision below as, so that its logarithm is finite
+HIGHEST_GRADE = 50  # of ERR: beyond, the chance to be satisfied cannot be told from 1
 
 
 class RetrievalPrecision(Ranked):
@@ -265,8 +266,8 @@ class ERR(Ranked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.max_grade < 1:
-            raise ValueError(f"option 'max_grade' must be a whole number from 1, not {self.max_grade}")
+        if not 1 <= self.max_grade <= HIGHEST_GRADE:
+            raise ValueError(f"option 'max_grade' must be a whole number from 1 to {HIGHEST_GRADE}, not {self.max_grade}")
 
     def unmeasured(self, judged: Judged) -> Mapping[int, str]:
         return without(judged, judged.ideal[:, 0] > self.max_grade, "grade above max_grade")

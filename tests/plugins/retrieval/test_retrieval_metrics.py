@@ -169,6 +169,7 @@ def test_parts_follow_k_and_metrics_pickle() -> None:
         ("retrieval_f", {"beta": 0.0}, "option 'beta' must be above 0"),
         ("rbp", {"p": 1.0}, "option 'p' must lie between 0 and 1"),
         ("err", {"max_grade": 0}, "option 'max_grade' must be a whole number from 1"),
+        ("err", {"max_grade": 51}, "option 'max_grade' must be a whole number from 1 to 50, not 51"),
     ],
 )
 def test_wrong_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:
