@@ -175,7 +175,8 @@ class ConfusionMatrix(OfDecisions):
 
     A row of the picture is a class that is right, a column one that is decided on; decisions for none of the classes have a
     column of their own. `normalise`: "none" shows how many samples, "targets" shares of each row, "decisions" shares of each
-    column, "all" of the whole. At most 63 classes.
+    column, "all" of the whole. At most 63 classes. Of each sample both classes are kept, as its own table would be larger
+    by far; `accuracy` is the same score in sums.
 
     {READING}
 
@@ -189,6 +190,7 @@ class ConfusionMatrix(OfDecisions):
     cite: ClassVar[str] = "Kohavi and Provost, Glossary of terms, Machine Learning 30, 1998"
     reference: ClassVar[str] = "sklearn.metrics.confusion_matrix 1.9.1"
     example: ClassVar[Mapping[str, Any]] = {"classes": 3, "normalise": "targets"}
+    pool: ClassVar[Literal["sum", "rows", "batch"]] = "rows"
 
     normalise: Literal["none", "targets", "decisions", "all"] = "none"
 
@@ -203,23 +205,22 @@ class ConfusionMatrix(OfDecisions):
         return int(MOST_NUMBERS**0.5) - 1
 
     def counted(self, found: Decisions) -> dict[str, Any]:
-        """Return each sample's table: 1 at (target, decision), shape (classes, classes + 1)."""
+        """Return the class of each sample that is right, and the one decided on."""
+        return {"target": found.target, "decided": found.decided}
+
+    def score(self, weights: Any, target: Any, decided: Any) -> Any:
+        """Return the share of right decisions for weights (n,) or (replicates, n)."""
         import numpy as np
 
-        table = np.zeros((len(found.target), self.count, self.count + 1))
-        table[np.arange(len(table)), found.target, found.decided] = 1
-        return {"table": table}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return weights @ (target == decided).astype(float) / weights.sum(-1)
 
-    def score(self, table: Any) -> Any:
-        """Return the diagonal over the whole."""
-        import numpy as np
-
-        return np.trace(table, axis1=-2, axis2=-1) / table.sum((-2, -1))
-
-    def figures(self, table: Any) -> tuple[Matrix, ...]:
+    def figures(self, weights: Any, target: Any, decided: Any) -> tuple[Matrix, ...]:
         """Return the table, without the last column where no decision is for none of the classes."""
         import numpy as np
 
+        table = np.zeros((self.count, self.count + 1))
+        np.add.at(table, (target.astype(np.int64), decided.astype(np.int64)), weights)  # kept as float64
         shown = table if table[:, -1].any() else table[:, :-1]
         sums = {"none": 1.0, "targets": shown.sum(1, keepdims=True), "decisions": shown.sum(0, keepdims=True), "all": shown.sum()}
         over = np.broadcast_to(sums[self.normalise], shown.shape)

@@ -178,9 +178,9 @@ def test_adjusted_balanced_accuracy_is_0_by_chance() -> None:
 def test_a_response_that_is_no_label_is_wrong_and_has_a_column_of_its_own() -> None:
     metric = eh.load_metric("confusion_matrix", of="response", labels=("no", "yes"), normalise="targets")
     columns = {"response": ["yes", "no", "perhaps", "Yes"], "target": ["yes", "yes", "no", 1]}
-    assert metric.evaluate(**columns).scores["confusion_matrix"].value == 0.25
-    table = metric.measure(**columns).statistics["table"].sum(0)  # type: ignore[union-attr]
-    (picture,) = metric.figures(table=table)
+    found = metric.evaluate(**columns)
+    assert found.scores["confusion_matrix"].value == 0.25
+    (picture,) = found.figures
     assert isinstance(picture, eh.Matrix)
     assert (picture.row_labels, picture.column_labels) == (("no", "yes"), ("no", "yes", "none of these"))
     assert np.allclose(picture.values, [[0, 0, 1], [1 / 3, 1 / 3, 1 / 3]])
@@ -192,8 +192,7 @@ def test_the_table_is_that_of_scikit_learn(seed: int) -> None:
     p, y = several(seed)
     for normalise, theirs in {"none": None, "targets": "true", "decisions": "pred", "all": "all"}.items():
         metric = eh.load_metric("confusion_matrix", classes=4, normalise=normalise)
-        table = metric.measure(probabilities=p.tolist(), target=y.tolist()).statistics["table"].sum(0)  # type: ignore[union-attr]
-        (picture,) = metric.figures(table=table)
+        (picture,) = metric.evaluate(probabilities=p, target=y).figures
         agree("confusion_matrix", picture.values, sk.confusion_matrix(y, p.argmax(1), normalize=theirs))  # type: ignore[union-attr]
 
 
