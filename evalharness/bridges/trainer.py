@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evalharness.contract import Metric
 
 _IGNORED = -100
+_OF_TEXT, _OF_NUMBERS = ("response", "references", "target"), ("probabilities", "prediction", "target")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class ComputeMetrics:
     tokenizer: Any = None
 
     def __post_init__(self) -> None:
+        for metric in self.metrics:
+            given = _OF_TEXT if "response" in metric.reads else _OF_NUMBERS
+            lacking = next((field for field in metric.reads if field not in given), None)
+            if lacking is not None:
+                has = ", ".join(given)
+                raise UsageError(f"metric '{metric.name}' reads '{lacking}', which a Trainer does not give; it gives {has}")
         text = next((metric.name for metric in self.metrics if "response" in metric.reads), None)
         if text is not None and self.tokenizer is None:
             raise UsageError(f"metric '{text}' reads text; give the tokenizer that decodes it: compute_metrics([...], tokenizer)")
@@ -86,4 +93,7 @@ def _of_as_many_classes(metric: Metric, columns: dict[str, Any]) -> Metric:
     options, first = metric.options(), next(iter(columns["probabilities"]), None)
     if "classes" not in options or options["classes"] is not None or options.get("labels") or not isinstance(first, list):
         return metric
-    return dataclasses.replace(metric, classes=len(first))  # type: ignore[call-arg]
+    try:
+        return dataclasses.replace(metric, classes=len(first))  # type: ignore[call-arg]
+    except ValueError as error:
+        raise UsageError(f"metric '{metric.name}': {error}") from None

@@ -120,3 +120,15 @@ def test_what_does_not_fit_says_what_to_do(tokenizer: Any) -> None:
         eh.compute_metrics(["accuracy"])(predicted(np.zeros((2, 3, 4)), [0, 1]))
     with pytest.raises(eh.UsageError, match="metric 'perplexity' asks a model"):
         eh.compute_metrics(["perplexity"], tokenizer)
+
+
+def test_what_a_trainer_does_not_give_is_told_before_training(tokenizer: Any) -> None:
+    with pytest.raises(eh.UsageError, match="metric 'ndcg' reads 'contexts', which a Trainer does not give; it gives prob"):
+        eh.compute_metrics(["accuracy", "ndcg"])
+    with pytest.raises(eh.UsageError, match="metric 'faithfulness' reads 'contexts'"):
+        eh.compute_metrics(["faithfulness"], tokenizer)
+
+
+def test_options_that_more_classes_need_are_told_with_the_metric() -> None:
+    with pytest.raises(eh.UsageError, match="metric 'f1': average is 'binary', but there are 3 classes; write average"):
+        eh.compute_metrics(["f1"])(predicted(np.eye(3), [0, 1, 2]))
