@@ -20,11 +20,13 @@ from evalharness.scoring.families import benjamini_hochberg, holm
 
 if TYPE_CHECKING:
     from evalharness.comparison.tallies import Part, Stored
+    from evalharness.scoring import Score
 
 FEW_GROUPS = 50
 CHANGES_SHOWN = 5
 STOPPED = "{} was stopped early; intervals and p-values of a pair do not allow for looking on the way"
 DECIDED = "the interval is that of the confidence sequence by which {} was stopped"
+REPEATS = "over {} repeats of a sample in {}, over {} in {}: a score of all repeats may change with their number alone"
 EXACT_NEEDS = (
     "with {} groups only, the exact label-swap test is worth a look; it needs the whole run folders of both, samples and task"
 )
@@ -120,7 +122,7 @@ class _Side:
 
 def _pair(a: _Side, b: _Side, by: str | None, lines: Sequence[Line]) -> Pair:
     lines = [with_seeds(line, a.result.record, b.result.record) for line in lines]
-    lines = judged([_of_stopped(a.result, b.result, line) for line in lines], holm)
+    lines = judged([_of_repeats(a.result, b.result, _of_stopped(a.result, b.result, line)) for line in lines], holm)
     changed: Mapping[str, Sequence[Change]] = {}
     if a.values is not None and b.values is not None:
         changed = {name: changes(name, *common(a.values, b.values), CHANGES_SHOWN) for name in a.names}
@@ -202,6 +204,20 @@ def _of_stopped(a: Result, b: Result, line: Line) -> Line:
             return replace(line, difference=sequence, notes=(*line.notes, DECIDED.format(stopped.label)))
         line = replace(line, notes=(*line.notes, STOPPED.format(stopped.label)))
     return line
+
+
+def _of_repeats(a: Result, b: Result, line: Line) -> Line:
+    """Return the line with a note where it is of all repeats of a sample, and the runs have not equally many."""
+    if a.repeats is None or b.repeats is None or a.repeats == b.repeats:
+        return line
+    more = max(a, b, key=lambda result: result.repeats or 1).record.scores
+    if _rows(more[line.score]) == max(map(_rows, more.values())):  # others count fewer rows: one a sample
+        return line
+    return replace(line, notes=(*line.notes, REPEATS.format(a.repeats, a.label, b.repeats, b.label)))
+
+
+def _rows(score: Score) -> int:
+    return score.samples + sum(score.unmeasured.values()) + score.errors
 
 
 def _slices(a: _Side, b: _Side, by: str) -> dict[str, tuple[Line, ...]]:

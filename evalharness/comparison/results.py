@@ -40,6 +40,16 @@ class Result:
         path = self.folder / SAMPLES
         return path if path.is_file() else None
 
+    @cached_property
+    def repeats(self) -> int | None:
+        """How often each sample was answered; None where the task does not lie beside the record."""
+        from evalharness.task import load_task
+
+        try:
+            return load_task(self.folder / TASK).repeats
+        except EvalharnessError:
+            return None
+
     @property
     def measurable(self) -> bool:
         """Whether its samples can be added up anew: the task that measured them is there, as an imported run has none."""

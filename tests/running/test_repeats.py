@@ -85,6 +85,15 @@ def test_the_mark_of_a_refusal_is_what_metrics_go_by(repeated: Callable[..., Pat
     assert json.loads(parquet.read_table("out/samples.parquet").column("fields")[4].as_py())["refused"] is True
 
 
+def test_a_comparison_tells_that_scores_of_repeats_are_over_more_of_them(repeated: Callable[..., Path]) -> None:
+    eh.run(repeated(), responses="said.jsonl", out="thrice")
+    Path("once.jsonl").write_text("".join(f"{json.dumps({'id': f'q{row}', 'response': '0'})}\n" for row in range(5)))
+    eh.run(repeated(TASK.replace("repeats: 3\n", "")), responses="once.jsonl", out="once")
+    notes = {line.score: line.notes for line in eh.compare("thrice", "once").pairs[0].lines}
+    assert notes["best_of"][-1].startswith("over 3 repeats of a sample in said, over 1 in once")
+    assert not any("repeats" in note for note in notes["exact_match"])
+
+
 def test_a_training_task_has_no_repeats(repeated: Callable[..., Path]) -> None:
     text = """
 name: trained
