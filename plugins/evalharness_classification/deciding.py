@@ -19,13 +19,14 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     "refusal": ("response", "references"),
     "entities": ("prediction", "target"),
 }
+MANY_CLASSES = 100  # of more, two numbers a sample are less to keep and to weigh than three for each class
 
 READING = """Classes are numbered from 0. `of` says where decisions come from. "probabilities": that of class 1, or one of
     each class, and `target`; of two classes, class 1 is decided on where its probability is at least `threshold`, of more
     the most likely one, of equally likely ones the first. "prediction" and "response": a class that is given as its number
     or its name, beside `target`. What is none of `labels` is a wrong decision. Without `labels` and `classes` each text is
-    a class of its own, and all rows are kept in memory. "refusal": class 1 is a response that declines to answer
-    (`evalharness.is_refusal`), which is right where `references` is empty."""
+    a class of its own, and all rows are kept in memory; for most metrics also of more than 100 classes. "refusal": class 1
+    is a response that declines to answer (`evalharness.is_refusal`), which is right where `references` is empty."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,13 @@ class OfDecisions(OfClasses):
 class OfMargins(OfDecisions):
     """Metrics of how often each class is right, decided on, and both: of these sums, whatever the number of samples.
 
-    Where classes are whatever texts occur, rows are kept in place of sums.
+    Where classes are whatever texts occur, or many, rows are kept in place of sums.
     """
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether of each sample both classes are kept."""
+        return self.is_open or (self.count > MANY_CLASSES and not self.several)
 
     @property
     def most_classes(self) -> int:
@@ -175,14 +181,14 @@ class OfMargins(OfDecisions):
 
     @property
     def pool(self) -> Literal["sum", "rows"]:  # type: ignore[override]
-        """Sums, where the classes are known beforehand."""
-        return "rows" if self.is_open else "sum"
+        """Sums, where the classes are known beforehand and not many."""
+        return "rows" if self.keeps_rows else "sum"
 
     def counted(self, found: Decisions) -> dict[str, Any]:
         """Return of each row which class is right, which is decided on (none of them last), and which is both."""
         import numpy as np
 
-        if self.is_open:
+        if self.keeps_rows:
             return {"target": found.target, "decided": found.decided}
         each = np.eye(self.count + 1)
         marks = (found.target, found.decided) if self.several else (each[found.target], each[found.decided])
@@ -191,11 +197,29 @@ class OfMargins(OfDecisions):
         return {"hits": hits, "targets": target, "decisions": decided, "rows": np.ones(len(target))}
 
     def score(self, **sums: Any) -> Any:
-        """Return the value from the sums, or from texts and how often each row counts."""
+        """Return the value from the sums, or from the classes of each row and how often it counts."""
         import numpy as np
 
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.value(**(_margins(**sums) if self.is_open else sums))
+            return self.value(**(self._margins(**sums) if self.keeps_rows else sums))
+
+    def _margins(self, weights: Any, target: Any, decided: Any) -> dict[str, Any]:
+        """Return the sums over rows, each counted as often as its weight, (n,) or (replicates, n)."""
+        import numpy as np
+
+        if self.is_open:
+            places = {text: place for place, text in enumerate(sorted({*target, *decided}))}
+            target, decided = ([places[text] for text in column] for column in (target, decided))
+            count, of_decisions = len(places), len(places)
+        else:
+            count, of_decisions = self.count, self.count + 1
+        right, chosen = (np.asarray(column, np.int64) for column in (target, decided))
+        return {
+            "hits": _by_class(weights * (right == chosen), right, count),
+            "targets": _by_class(weights, right, count),
+            "decisions": _by_class(weights, chosen, of_decisions),
+            "rows": weights.sum(-1),
+        }
 
     def value(self, *, hits: Any, targets: Any, decisions: Any, rows: Any) -> Any:
         """Return the value from how often each class is both, right, and decided on, (..., classes), and of all, (...)."""
@@ -207,20 +231,6 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _margins(weights: Any, target: Any, decided: Any) -> dict[str, Any]:
-    """Return the sums over rows of text, each counted as often as its weight, (n,) or (replicates, n)."""
-    import numpy as np
-
-    places = {text: place for place, text in enumerate(sorted({*target, *decided}))}
-    right, chosen = (np.array([places[text] for text in column]) for column in (target, decided))
-    return {
-        "hits": _by_class(weights * (right == chosen), right, len(places)),
-        "targets": _by_class(weights, right, len(places)),
-        "decisions": _by_class(weights, chosen, len(places)),
-        "rows": weights.sum(-1),
-    }
 
 
 def _by_class(weights: Any, codes: Any, count: int) -> Any:

@@ -148,6 +148,11 @@ class CohenKappa(OfMargins):
         if self.distance != "none" and self.is_open:
             raise ValueError(f"distance is '{self.distance}', but the order of the classes is not known; name them with labels")
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether of each sample both classes are kept; sums hold how far they are apart."""
+        return super().keeps_rows and self.distance == "none"
+
     def _distances(self) -> Any:
         """Return how far each target (row) is from each decision, and last from none of the classes."""
         import numpy as np

@@ -196,6 +196,40 @@ def test_the_table_is_that_of_scikit_learn(seed: int) -> None:
         agree("confusion_matrix", picture.values, sk.confusion_matrix(y, p.argmax(1), normalize=theirs))  # type: ignore[union-attr]
 
 
+OF_MANY: list[tuple[str, dict[str, Any], Any]] = [
+    ("f1", {"average": "macro"}, lambda y, d: sk.f1_score(y, d, average="macro", labels=sorted({*y, *d}))),
+    ("precision", {"average": "weighted", "zero_division": 0}, lambda y, d: sk.precision_score(y, d, average="weighted")),
+    ("recall", {"average": "micro"}, lambda y, d: sk.recall_score(y, d, average="micro")),
+    ("balanced_accuracy", {}, sk.balanced_accuracy_score),
+    ("cohen_kappa", {}, sk.cohen_kappa_score),
+    ("cohen_kappa", {"distance": "linear"}, lambda y, d: sk.cohen_kappa_score(y, d, weights="linear", labels=range(1000))),
+    ("mcc", {}, sk.matthews_corrcoef),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "oracle"), OF_MANY)
+def test_of_many_classes_it_is_the_reference_from_two_numbers_a_sample(name: str, options: dict[str, Any], oracle: Any) -> None:
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 999, 800)
+    d = np.where(rng.random(800) < 0.6, y, rng.integers(0, 1000, 800))
+    found = eh.load_metric(name, of="prediction", classes=1000, **options).measure(prediction=d.tolist(), target=y.tolist())
+    held = sum(np.asarray(rows)[0].size for rows in found.statistics.values())  # type: ignore[union-attr]
+    assert held == (3 * 1000 + 3 if "distance" in options else 2)
+    chosen = {"of": "prediction", "classes": 1000, **options}
+    agree(name, value(name, options=chosen, prediction=d, target=y), quietly(lambda: oracle(y.tolist(), d.tolist())))
+    if "distance" not in options:
+        weights = rng.poisson(1.0, (2, 800))
+        both = value(name, weights, options=chosen, prediction=d, target=y)
+        for row, one in zip(weights, both, strict=True):
+            agree(name, one, quietly(lambda row=row: oracle(np.repeat(y, row).tolist(), np.repeat(d, row).tolist())))
+
+
+def test_each_of_many_classes_is_a_part_and_a_decision_for_none_of_them_is_wrong() -> None:
+    metric = eh.load_metric("recall", of="response", labels=tuple(f"c{n}" for n in range(101)), average="classes")
+    found = metric.evaluate(response=["c0", "none", "c100"], target=["c0", "c0", "c100"]).scores
+    assert [found[f"recall.c{n}"].value for n in (0, 1, 100)] == [0.5, None, 1.0]
+
+
 def test_costs_are_those_of_the_table_and_none_of_the_labels_costs_most() -> None:
     columns = {"response": ["yes", "no", "?", "no"], "target": ["no", "no", "yes", "yes"]}
     options = {"of": "response", "labels": ("no", "yes"), "cost": ((0, 1), (5, 0))}
