@@ -147,7 +147,8 @@ def _similarity(response: Encoded, reference: Encoded, weights: Mapping[int, flo
 def _weighted(values: Any, tokens: Sequence[int], weights: Mapping[int, float]) -> float:
     each = [weights[token] for token in tokens]
     total = math.fsum(each)
-    return math.fsum(w * float(v) for w, v in zip(each, values, strict=True)) / total if total else 0.0
+    mean = math.fsum(w * float(v) for w, v in zip(each, values, strict=True)) / total if total else 0.0
+    return min(mean, 1.0)  # rounding may lead beyond
 
 
 def _rescaled(value: float, baseline: float) -> float:

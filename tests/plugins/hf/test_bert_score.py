@@ -111,6 +111,12 @@ def test_a_baseline_rescales_each_part_and_the_range() -> None:
     assert rescaled.range == (pytest.approx(-1.3 / 0.7), 1.0)
 
 
+def test_no_value_passes_1_by_rounding() -> None:
+    texts = ["the", "a" * 3000, "日本", "The mill burned down."]
+    rows = BertScore().measure(response=texts, references=[[text] for text in texts])
+    assert all(0.9999 < value <= 1 for part in PARTS for value in rows.statistics[part])
+
+
 def test_samples_without_references_are_unmeasured() -> None:
     rows = BertScore().measure(response=["a", "b"], references=[[], ["b"]])
     assert rows.unmeasured == {0: "no reference"}
