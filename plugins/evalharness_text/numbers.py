@@ -53,12 +53,19 @@ def numbers_in(text: str) -> Iterator[Number]:
     >>> [str(number) for number in numbers_in("From −1,000.50 to 3/4 of 20 %, see Q3")]
     ['-1000.5', '0.75', '20%']
     """
+    end = 0
     for match in _NUMBER.finditer(text):
-        if match["below"] and not Decimal(match["below"]):
+        before, end = end, match.end()
+        if (match["below"] and not Decimal(match["below"])) or _goes_on(text, before, match.start()):
             continue
         value = _value(match)
         signed = value.copy_negate() if match["sign"] and match["sign"] in _MINUS else value
         yield Number(signed, match["percent"] is not None, *match.span())
+
+
+def _goes_on(text: str, end: int, start: int) -> bool:
+    """Return whether digits before a comma, which are in a word and so no number, go on here: the 000 of `USD1,000`."""
+    return start > max(end + 1, 1) and text[start - 1] in _COMMA and text[start - 2].isdigit()
 
 
 def in_one_form(text: str) -> Iterator[tuple[str, bool]]:

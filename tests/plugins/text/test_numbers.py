@@ -113,3 +113,10 @@ def test_a_tolerance_below_nothing_is_refused(option: str) -> None:
 )
 def test_the_transform_keeps_one_number(text: str, options: dict[str, str], kept: str) -> None:
     assert ExtractNumber(**options).apply(text) == kept  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("USD1,000", []), ("Q3,000 5", ["5"]), ("1,2,3", ["1", "2", "3"]), (",5 1,5", ["5", "1", "5"])]
+)
+def test_digits_of_a_word_do_not_go_on_as_a_number(text: str, found: list[str]) -> None:
+    assert list(map(str, numbers_in(text))) == found
