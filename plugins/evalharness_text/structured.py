@@ -154,6 +154,8 @@ def _misfits(text: str, schema: Any) -> list[Evidence]:
         return faults
     try:
         errors = sorted((error.json_path, error.message) for error in validator.iter_errors(value))
-    except Exception as error:  # a reference that leads nowhere or in a circle, a pattern that is none: many classes
-        raise ValueError(f"schema cannot be applied: {type(error).__name__}") from None
+    except RecursionError:
+        raise ValueError("schema cannot be applied: a reference leads in a circle") from None
+    except Exception as error:  # a reference that leads nowhere, a pattern that is none: many classes
+        raise ValueError(f"schema cannot be applied: {str(error)[:_CHARACTERS]}") from None
     return [{"note": f"{path}: {message[:_CHARACTERS]}"} for path, message in errors[:_ERRORS]]
