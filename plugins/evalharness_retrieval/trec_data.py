@@ -116,7 +116,7 @@ def _texts(path: Path) -> dict[str, str]:
     """Return the text of each topic; raises DataError with the line of the first that cannot be read."""
     texts: dict[str, str] = {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # a text may hold other ends of lines, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise eh.DataError(f"{path}: this file of topics cannot be read: {error}") from None
     for number, line in enumerate(lines, start=1):

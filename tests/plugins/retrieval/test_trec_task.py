@@ -123,6 +123,12 @@ def test_topics_have_their_text_and_their_line(tmp_path: Path) -> None:
     assert [item.fields for item in TrecTopics(qrels=eh.File("qrels.txt")).items()][1] == {"id": "2", "relevant": {"a": 2}}
 
 
+def test_a_text_may_hold_separators_of_lines_that_files_do_not_end_lines_with() -> None:
+    Path("topics.tsv").write_text("1\tone\u2028more\r\n2\ttwo\x85\n3\tthree\n", encoding="utf-8", newline="")
+    items = TrecTopics(qrels=eh.File("qrels.txt"), topics=eh.File("topics.tsv")).items()
+    assert [item.fields["input"] for item in items] == ["one\u2028more", "two\x85", "three"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
