@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import evalharness as eh
 from evalharness_text.answers import without_reference
+from evalharness_text.normalising import unicode_words
 from evalharness_text.wordnet import Synonyms, read_synonyms, wordnet_digest
-from evalharness_text.words import Words, stem, unicode_lines
+from evalharness_text.words import Words, stem
 
 Places = dict[int, str]  # the words that have no partner yet, by where they stand
 Match = tuple[int, int]  # a place in the response and one in the reference
@@ -123,10 +124,6 @@ def _chunks(matches: list[Match]) -> int:
     return 1 + sum((place + 1, other + 1) != later for (place, other), later in pairwise(matches))
 
 
-def _unicode_words(text: str) -> Words:
-    return list(chain.from_iterable(unicode_lines(text)))
-
-
 def _treebank_words(text: str) -> Words:
     from nltk.tokenize import word_tokenize
 
@@ -137,4 +134,4 @@ def _split_words(text: str) -> Words:
     return text.lower().split()
 
 
-_WORDS: dict[str, Callable[[str], Words]] = {"unicode": _unicode_words, "treebank": _treebank_words, "none": _split_words}
+_WORDS: dict[str, Callable[[str], Words]] = {"unicode": unicode_words, "treebank": _treebank_words, "none": _split_words}
