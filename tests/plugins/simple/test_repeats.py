@@ -63,6 +63,15 @@ def test_a_score_without_a_best_value_needs_a_threshold() -> None:
         Chain.build(entries)
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 1)), min_size=1, max_size=8))
+def test_the_vote_and_the_best_are_what_they_say(repeats: list[tuple[str, float]]) -> None:
+    count = {text: [one for one, _ in repeats].count(text) for text, _ in repeats}
+    winners = [text for text, times in count.items() if times == max(count.values())]
+    means = [np.mean([value for text, value in repeats if text == winner]) for winner in winners]
+    agree("majority_vote", found("majority_vote", repeats)["value"], np.mean(means))
+    agree("best_of", found("best_of", repeats)["value"], sorted(value for _, value in repeats)[-1])
+
+
 def test_equally_frequent_answers_share_the_sample_and_are_shown() -> None:
     rows = scored([["4", "5", "5", "4"], ["4", "4", "5", "6"]], [["4"], ["4"]], "majority_vote")
     assert rows.values["majority_vote"].tolist()[::4] == [0.5, 1.0]
