@@ -139,7 +139,7 @@ class Execution:
         seconds = round(time.monotonic() - started, 3)
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
         usage["responses"] = dataclasses.asdict(scoring.spent)
-        usage["remarks"] = self._remarks()
+        usage["remarks"] = [*self._remarks(), *scoring.missing_fields()]
         usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
             task=self._task(),

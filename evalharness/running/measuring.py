@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from evalharness.contract import Batch, Failure, Response
+from evalharness.errors import nearest
 from evalharness.results.samples import Scored, answers_text, evidence_text, json_text
 from evalharness.running.pipeline import Answered, Row, Spent
 from evalharness.running.troubles import Troubles
 from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
+from evalharness.scoring.repeats import RESPONSES
 
 Answers = Sequence[Sequence[Response]]
 OWN_COLUMNS = ("id", "group", "response", "contexts")
+NOT_OF_DATA = frozenset([*OWN_COLUMNS, RESPONSES])  # a system may well make none of them
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Scoring:
     samples: int = 0
     merged: int = 0
     spent: Spent = field(default_factory=Spent)
+    fields: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tallies = {entry.name: Tally(entry) for entry in self.chain.entries}
@@ -36,6 +40,7 @@ class Scoring:
     def add(self, answered: Answered) -> Scored:
         """Measure one batch, add it to the tallies, and return it ready to be written."""
         batch, failures = answered.batch, answered.failures
+        self.fields |= dict.fromkeys(name for name in batch.columns if name not in NOT_OF_DATA)
         replies = {entry.name: self.ask(entry, batch) for entry in self.chain.entries if entry.metric.asks}
         measured: dict[str, Measured] = {}
         for entry in self.chain.entries:
@@ -61,6 +66,16 @@ class Scoring:
         finished = [(entry, finish(entry, tallies[entry.name], seed=seed, clustered=clustered)) for entry in self.chain.entries]
         self.troubles.note(sorted({note for tally in tallies.values() for note in tally.notes}))
         return finished
+
+    def missing_fields(self) -> list[str]:
+        """Return in full sentences which metrics read a field that no sample has at all, and what it might have meant."""
+        has = ", ".join(self.fields)
+        return [
+            f"'{entry.name}' reads the field '{name}', which no sample has.{nearest(name, self.fields)} The samples have: {has}."
+            for entry in self.chain.entries
+            for name in entry.metric.reads
+            if self.samples and name not in self.fields and name not in NOT_OF_DATA
+        ]
 
     def _note(self, answered: Answered, replies: Mapping[str, Answers]) -> None:
         self.merged += answered.merged

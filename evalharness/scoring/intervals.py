@@ -108,6 +108,16 @@ class Influence:
         return 3 * root / g * (float(np.cbrt(1 + g * (x / root - g / (6 * self.count)))) - 1)
 
 
+def varies(left_out: Vector) -> bool:
+    """Return whether leaving out some group changes a score, where it has a value without it.
+
+    >>> varies(np.array([1.0, np.nan, 1.0])), varies(np.array([1.0, 0.9]))
+    (False, True)
+    """
+    finite = left_out[np.isfinite(left_out)]
+    return bool(len(finite)) and bool(np.ptp(finite) > _ROUNDING * np.abs(finite).max())
+
+
 def closed_form(value: float, left_out: Vector, shape: Shape) -> Interval:
     """Return the interval of a score from its values with each group left out.
 
@@ -185,7 +195,7 @@ def _bounded(value: float, influence: Influence, shape: Shape) -> Interval:
     assert shape.bounds is not None
     least, span = shape.bounds[0], shape.bounds[1] - shape.bounds[0]
     p = min(max((value - least) / span, 0.0), 1.0)
-    df = shape.groups - 1.0 if shape.is_mean else influence.df
+    df = shape.groups - 1.0 if shape.is_mean else min(influence.df, shape.groups - 1.0)
     c = shape.quantile(df)
     spread = p * (1 - p)
     v = 1 / shape.groups

@@ -16,7 +16,7 @@ from evalharness.scoring.calls import PluginFault, call_score
 from evalharness.scoring.chain import Entry
 from evalharness.scoring.figures import Pictures, pictures
 from evalharness.scoring.generator import BUCKETS, generator_name
-from evalharness.scoring.intervals import BOUNDED_MEAN, Interval, Shape, closed_form, from_spread
+from evalharness.scoring.intervals import BOUNDED_MEAN, Interval, Shape, closed_form, from_spread, varies
 from evalharness.scoring.measuring import FAILED
 from evalharness.scoring.normalise import NOT_A_NUMBER
 from evalharness.scoring.sums import Groups, beyond, joined
@@ -212,10 +212,21 @@ def _sum_values(entry: Entry, tally: Tally, groups: Groups, clustered: bool, lev
         if counted is not None and (found := int(counted.sum())) != samples:
             samples, count = found, min(int((counted > 0) @ groups.multiplicity), found)  # of folded groups: at most
         number = float(values[name])
-        shape = Shape(entry.metric.range, entry.metric.is_mean, samples, count, clustered, level)
         kept = left_out[name] if counted is None else left_out[name][counted > 0]
+        told_by = count if entry.metric.is_mean or varies(kept) else _bearing(entry, store, groups, name)
+        shape = Shape(entry.metric.range, entry.metric.is_mean, samples, told_by, clustered, level)
         interval = closed_form(number, kept, shape) if math.isfinite(number) else Interval()
         yield name, _Value(number, samples, count, interval)
+
+
+def _bearing(entry: Entry, store: SumStore, groups: Groups, name: str) -> int:
+    """Return how many groups bear on a ratio that is the same without any of them: those that have a value of their own.
+
+    A recall of 1 is told by the samples of the class, however many others there are. Where no group alone has a value (a
+    correlation), all of them count.
+    """
+    own = call_score(entry, store.unpack(joined(groups.rows)), (len(groups.rows),))[name]
+    return int(np.isfinite(own) @ groups.multiplicity) or groups.count
 
 
 def _counted(store: SumStore, groups: Groups, part: str) -> NDArray[np.float64]:

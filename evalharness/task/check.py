@@ -154,7 +154,7 @@ def _check_idle_keys(seen: Inspected) -> Iterator[Finding]:
         (not generates, "transforms", f"'transforms' have no effect on the output type '{task.output_type}'"),
         (generates and not task.fewshot.samples, "delimiter", "'delimiter' has no effect without choices or few-shot examples"),
         (not task.fewshot.samples, "fewshot.answer", "the answer template has no effect while fewshot.samples is 0"),
-        (_repeats_are_equal(task), "repeats", "all repeats will be equal: the temperature is 0"),
+        (_repeats_are_equal(task) and not seen.recorded, "repeats", "all repeats will be equal: the temperature is 0"),
     ]
     for applies, key, message in idle:
         if applies and key in task.places:

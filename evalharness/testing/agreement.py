@@ -60,6 +60,8 @@ def write_agreement() -> list[Path]:
     """Write what was noted into the packages of the metrics, beside what stands there of others; return the files."""
     from evalharness import registry
 
+    unknown = sorted(name for name in _seen if registry.installed().get("metric", name) is None)
+    assert not unknown, f"agree was called with the names of no metrics: {', '.join(unknown)}"
     by_package: dict[str, dict[str, Any]] = {}
     for entry in registry.installed().classes("metric"):
         if entry.cls.name in _seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,12 +120,18 @@ def place_of(value: Any, known: Mapping[Any, int]) -> int | None:
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
     if isinstance(value, str):
-        return known.get(value.strip())
+        text = value.strip()
+        return known.get(text, known.get(int(text)) if text.isascii() and text.isdecimal() else None)
     return known.get(value) if isinstance(value, (int, float, Integral)) else None
 
 
 def spread(row: Any) -> Any:
-    """Return one probability of each class."""
+    """Return one probability of each class; a text is read as the number or the list that it spells."""
+    if isinstance(row, str):  # a cell of a CSV file
+        try:
+            row = json.loads(row)
+        except ValueError:
+            return row
     if isinstance(row, (float, Real)):
         return (1 - row, row)
     return row.tolist() if hasattr(row, "tolist") else row
@@ -138,7 +145,8 @@ def are_shares(row: Sequence[Any]) -> bool:
 def fault_of(row: Any, classes: int) -> str | None:
     """Return why a row is not one probability of each class; None where it is."""
     if not isinstance(row, (list, tuple)) or len(row) != classes:
-        return f"not one probability of each of {classes} classes"
+        found = f"{len(row)} numbers" if isinstance(row, (list, tuple)) else "no numbers"
+        return f"{found}, not one probability of each of {classes} classes"
     if not are_shares(row) or abs(math.fsum(row) - 1) > _OFF_BY:
         return "probabilities are not from 0 to 1 with the sum 1"
     return None

@@ -118,6 +118,8 @@ def _take(table: Table[Number], text: str, line: int, form: _Form[Number]) -> st
     wanted = form.columns.split()
     if len(columns) < len(wanted):
         return f"{len(columns)} columns in place of {len(wanted)}: {form.columns}"
+    if form is QRELS and len(columns) == len(RUN.columns.split()) and columns[1].upper() == "Q0":
+        return f"this is a line of a run ({RUN.columns}), not of judgements: {form.columns}"
     topic, document, written = columns[0], columns[2], columns[form.number]
     try:
         number = form.read(written)

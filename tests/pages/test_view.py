@@ -185,6 +185,13 @@ def test_repeats_are_rows_of_their_own_and_a_stopped_run_says_so(tmp_path: Path)
     assert "token_f1 ±0.4 reached. The interval of token_f1 allows for looking" in page
 
 
+def test_fields_of_the_same_values_are_slices_of_their_own_where_they_cut_otherwise() -> None:
+    slices = Slices()
+    columns = zip("aabbab", "xxyyxy", "abbaab", strict=True)
+    slices.add([{"one": one, "renamed": renamed, "other": other} for one, renamed, other in columns])
+    assert list(slices.found()) == ["one", "other"]
+
+
 def test_slices_are_fields_of_few_values_each_cut_once(page: str) -> None:
     found = meta(page)["slices"]
     assert set(found) == {"kind", "topic"}

@@ -366,3 +366,11 @@ def test_the_record_identifies_what_made_it(task: Write) -> None:
     assert before["digest"] == after["digest"]
     assert before["identity"]["model"] == after["identity"]["model"]
     assert before["identity"]["retriever"] != after["identity"]["retriever"]
+
+
+def test_a_metric_over_a_field_that_no_sample_has_says_what_they_have(task: Write) -> None:
+    record = eh.run(task(TASK.replace("token_f1", "{mae: {target: topci}}")), out="out")
+    assert record.usage["remarks"] == [
+        "'mae' reads the field 'prediction', which no sample has. The samples have: topic, input, references.",
+        "'mae' reads the field 'topci', which no sample has. Did you mean 'topic'? The samples have: topic, input, references.",
+    ]

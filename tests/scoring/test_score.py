@@ -15,7 +15,7 @@ from sacrebleu.metrics import BLEU
 from scipy.special import stdtrit
 from scipy.stats import spearmanr
 
-from evalharness import Batch, Metric, Rows
+from evalharness import Batch, Metric, Rows, load_metric
 from evalharness.scoring import Chain, Entry, Tally, finish, hash_keys, measure, sums
 from evalharness.scoring.generator import weights
 
@@ -533,3 +533,14 @@ def test_a_score_that_cannot_take_totals_costs_the_value_alone(scored):
     assert score.value is None
     assert "metric 'ratio'" in score.reason
     assert "raised ZeroDivisionError in score" in score.reason
+
+
+def test_a_ratio_that_does_not_vary_is_told_by_the_groups_that_bear_on_it():
+    recall = load_metric("recall")
+    columns = {"probabilities": [0.9] * 6 + [0.1] * 294, "target": [1] * 6 + [0] * 294}
+    few = recall.evaluate(**columns).scores["recall"]
+    alone = recall.evaluate(probabilities=[0.9] * 6, target=[1] * 6).scores["recall"]
+    assert (few.value, few.low, few.groups) == (1.0, alone.low, 300)
+    assert few.low < 0.6
+    one = recall.evaluate(probabilities=[0.9] + [0.1] * 50, target=[1] + [0] * 50).scores["recall"]
+    assert (one.value, one.low, one.reason) == (1.0, None, "fewer than 5 groups")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Slices:
     """The values of each field of the samples so far; a field with too many, or with long ones, is given up."""
 
     fields: dict[str, Vocabulary] = field(default_factory=dict)
+    cuts: dict[str, Any] = field(default_factory=dict)  # a digest of which samples have one value, by field
     given_up: set[str] = field(default_factory=lambda: set(NOT_SLICED))
     rows: int = 0
 
@@ -44,7 +46,7 @@ class Slices:
         return {name: codes for name in names if (codes := self._codes(name, (row.get(name) for row in rows))) is not None}
 
     def _codes(self, name: str, values: Iterable[Any]) -> list[int] | None:
-        known, codes = self.fields.setdefault(name, Vocabulary()), []
+        known, codes = self.fields.setdefault(name, Vocabulary()), list[int]()
         for value in values:
             text = shown(value)
             codes.append(known.code(text))
@@ -52,15 +54,16 @@ class Slices:
                 self.given_up.add(name)
                 del self.fields[name]
                 return None
+        self.cuts.setdefault(name, hashlib.blake2b()).update(f"{self.rows}:{codes}".encode())
         return codes
 
     def found(self) -> dict[str, list[str]]:
         """Return the values of each field that cuts the samples into slices of more than one, each cut once."""
-        cuts: dict[tuple[str, ...], str] = {}
+        cuts: dict[bytes, str] = {}
         for name, vocabulary in self.fields.items():
             if 1 < len(vocabulary.texts) <= max(self.rows / 2, 2):
-                cuts.setdefault(tuple(vocabulary.texts), name)
-        return {name: list(texts) for texts, name in cuts.items()}
+                cuts.setdefault(self.cuts[name].digest(), name)
+        return {name: list(self.fields[name].texts) for name in cuts.values()}
 
 
 def shown(value: Any) -> str | None:

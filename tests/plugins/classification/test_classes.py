@@ -63,7 +63,8 @@ def test_it_describes_itself(name: str) -> None:
 @pytest.mark.parametrize("name", OF_PROBABILITIES)
 def test_a_row_that_cannot_be_read_is_unmeasured_with_the_reason(name: str) -> None:
     wrong: dict[str, list[tuple[Any, Any]]] = {
-        "not one probability of each of 2 classes": [([0.2, 0.3, 0.5], 1), ("0.5", 1), ({"a": 1.0}, 1)],
+        "3 numbers, not one probability of each of 2 classes": [([0.2, 0.3, 0.5], 1), ("[0.2, 0.3, 0.5]", 1)],
+        "no numbers, not one probability of each of 2 classes": [("half", 1), ({"a": 1.0}, 1)],
         "probabilities are not from 0 to 1 with the sum 1": [(1.5, 1), (float("nan"), 1), ([0.9, 0.9], 1)],
         "target is none of 2 classes": [(0.5, 2), (0.5, -1), (0.5, 0.5), (0.5, "yes"), (0.5, []), (0.5, float("nan"))],
     }
@@ -71,6 +72,13 @@ def test_a_row_that_cannot_be_read_is_unmeasured_with_the_reason(name: str) -> N
     columns = {"probabilities": [row[1] for row in rows] + [0.9, 0.1], "target": [row[2] for row in rows] + [1, 0]}
     found = eh.load_metric(name).measure(**columns)
     assert found.unmeasured == {place: row[0] for place, row in enumerate(rows)}  # type: ignore[union-attr]
+
+
+def test_cells_of_a_csv_file_are_read_as_the_numbers_that_they_spell() -> None:
+    numbers = {"probabilities": [0.9, [0.2, 0.8], 0.1], "target": [1, 0, 0]}
+    cells = {"probabilities": ["0.9", "[0.2, 0.8]", "0.1"], "target": ["1", "0", " 0"]}
+    scores = [eh.load_metric("brier").evaluate(**columns).samples["brier"] for columns in (numbers, cells)]
+    assert scores[0] == scores[1]
 
 
 @given(seed=SEEDS, threshold=st.sampled_from([0.1, 0.3, 0.75]))
