@@ -88,5 +88,5 @@ def test_many_faults_are_counted(tmp_path: Path) -> None:
 
 def test_a_run_in_place_of_judgements_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.txt").write_text("1 Q0 a 1 3.5 tag\n")
-    with pytest.raises(eh.DataError, match="run.txt:1: this is a line of a run .*, not of judgements: topic iteration"):
+    with pytest.raises(eh.DataError, match=r"run.txt:1: this is a line of a run .*, not of judgements: topic iteration"):
         read_qrels(tmp_path / "run.txt")
