@@ -41,9 +41,10 @@ class Source:
         if trust == self.digest:
             return
         listed = ", ".join(sorted(self.files))
+        read = self.place if self.place.is_file() else f"{listed} in {self.place}"
         why = "is not trusted yet" if trust is None else f"is not what is trusted ({trust}): it has changed, or it is another"
         raise eh.UsageError(
-            f"the code of {shown} {why}. It would run with your rights: read {listed} in {self.place} first, then write\n"
+            f"the code of {shown} {why}. It would run with your rights: read {read} first, then write\n"
             f"  trust: {self.digest}"
         )
 

@@ -25,6 +25,7 @@ class ResponseLength(Metric):
     """
 
     name, better, range = "response_length", "lower", (0, None)
+    formula: ClassVar[str] = "mean over samples of the length of the response"
     cite: ClassVar[str] = "Singhal et al., A Long Way to Go: Investigating Length Correlations in RLHF, COLM 2024"
     reference: ClassVar[str] = "closed form"
 

@@ -53,6 +53,7 @@ class PreferenceWinRate(_OfPair):
     """
 
     name, better, range = "preference_win_rate", "higher", (0, 1)
+    formula: ClassVar[str] = "mean over pairs of [log p(chosen | prompt) > log p(rejected | prompt)], ties half"
     cite: ClassVar[str] = "Rafailov et al., Direct Preference Optimization, NeurIPS 2023; Lambert et al., RewardBench, 2024"
     reference: ClassVar[str] = "closed form"
 
@@ -92,6 +93,7 @@ class AnswerLikelihood(_OfPair):
     """
 
     name, better, unit, range = "answer_likelihood", "higher", "nats/answer", (None, 0)
+    formula: ClassVar[str] = "mean over samples of sum_t log p(answer_t | prompt, answer_<t)"
     cite: ClassVar[str] = "Razin et al., Unintentional Unalignment: Likelihood Displacement in DPO, ICLR 2025"
     reference: ClassVar[str] = "closed form"
 

@@ -81,6 +81,7 @@ class LoadVariation(Balance):
 
     name = "routing_load_variation"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, None)
+    formula: ClassVar[str] = "mean over layers of the standard deviation of n_e over their mean"
     cite: ClassVar[str] = "Shazeer et al., Outrageously Large Neural Networks, 2017"
     reference: ClassVar[str] = "scipy.stats.variation"
 
@@ -99,6 +100,7 @@ class MaxViolation(Balance):
 
     name = "routing_max_violation"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, None)
+    formula: ClassVar[str] = "mean over layers of (max_e n_e - mean_e n_e) / mean_e n_e"
     cite: ClassVar[str] = "Wang et al., Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts, 2024"
     reference: ClassVar[str] = "closed form"
 
@@ -116,6 +118,7 @@ class Entropy(Balance):
     name = "routing_entropy"
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, 1)
+    formula: ClassVar[str] = "mean over layers of -sum_e f_e log f_e / log E"
     reference: ClassVar[str] = "scipy.stats.entropy"
 
     def of_layer(self, counts: Any) -> Any:
@@ -136,6 +139,7 @@ class Gini(Balance):
 
     name = "routing_gini"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, 1)
+    formula: ClassVar[str] = "mean over layers of sum_ij |f_i - f_j| / (2 E sum_e f_e)"
     reference: ClassVar[str] = "mean absolute difference of all pairs over twice the mean"
 
     def of_layer(self, counts: Any) -> Any:
@@ -156,6 +160,7 @@ class MinMaxRatio(Balance):
     name = "routing_min_max_ratio"
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, 1)
+    formula: ClassVar[str] = "mean over layers of min_e n_e / max_e n_e"
     reference: ClassVar[str] = "closed form"
 
     def of_layer(self, counts: Any) -> Any:
@@ -173,6 +178,7 @@ class DeadShare(Balance):
 
     name = "routing_dead_share"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, 1)
+    formula: ClassVar[str] = "mean over layers of [experts with f_e = 0] / E, f_e the share of choices of expert e"
     reference: ClassVar[str] = "closed form"
 
     def of_layer(self, counts: Any) -> Any:
@@ -192,6 +198,7 @@ class DroppedShare(Balance):
 
     name = "routing_dropped_share"
     range: ClassVar[tuple[float | None, float | None] | None] = (0, 1)
+    formula: ClassVar[str] = "mean over layers of sum_e max(n_e - capacity x n / E, 0) / n"
     cite: ClassVar[str] = "Fedus et al., Switch Transformers, 2021, equation 3"
     reference: ClassVar[str] = "closed form"
 

@@ -31,6 +31,7 @@ class Before(eh.Metric):
     name = "before"
     example: ClassVar[Mapping[str, Any]] = {"metric": "token_f1"}
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    formula: ClassVar[str] = "as the metric's own, of what stood before training"
     reference: ClassVar[str] = "the metric itself, on the same columns under their own names"
 
     metric: eh.Spec = dataclasses.field(metadata={"kind": "metric"})

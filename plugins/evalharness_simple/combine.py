@@ -27,6 +27,7 @@ class Combine(Metric):
     name = "combine"
     example: ClassVar[Mapping[str, Any]] = {"of": ["exact_match", "token_f1"]}
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    formula: ClassVar[str] = "harmonic: n / sum(1/x_i); arithmetic: mean x_i; geometric: (prod x_i)^(1/n); min: min x_i"
     cite: ClassVar[str] = "van Rijsbergen, Information Retrieval, 2nd ed., 1979, chapter 7 (the harmonic mean of two measures)"
     reference: ClassVar[str] = "scipy.stats.hmean, gmean"
 

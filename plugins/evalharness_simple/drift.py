@@ -22,6 +22,7 @@ class Drift(Metric):
     name = "drift"
     example: ClassVar[Mapping[str, Any]] = {"of": "token_f1"}
     better: ClassVar[Literal["higher", "lower"]] = "higher"
+    formula: ClassVar[str] = "mean over samples of x_after - x_before"
     reference: ClassVar[str] = "closed form"
 
     of: str

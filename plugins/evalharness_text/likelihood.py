@@ -108,6 +108,7 @@ class Perplexity(TextLikelihood):
     """
 
     name = "perplexity"
+    formula: ClassVar[str] = "exp(-sum log p / number of tokens, words or bytes)"
     cite: ClassVar[str] = "Jelinek et al., Perplexity - a measure of the difficulty of speech recognition tasks, JASA 62, 1977"
     reference: ClassVar[str] = (
         "exp of torch 2.13 cross_entropy (token); words and bytes counted as lm-evaluation-harness 0.4.13 does"
@@ -146,6 +147,7 @@ class BitsPerByte(TextLikelihood):
     """
 
     name, unit = "bits_per_byte", "bits/byte"
+    formula: ClassVar[str] = "-sum log p / (ln 2 x bytes)"
     cite: ClassVar[str] = "Gao et al., The Pile: An 800GB Dataset of Diverse Text for Language Modeling, 2020, section 3.1"
     reference: ClassVar[str] = "closed form, log2 of the byte perplexity; bytes counted as lm-evaluation-harness 0.4.13 does"
 
