@@ -12,6 +12,10 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores, which threads of each would only fight for
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Before anything is imported that reads them: libraries look nothing up on a hub while tests run.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
 hypothesis.settings.register_profile("same every time", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same every time")
 
@@ -31,13 +35,6 @@ def labelled_data() -> Callable[[str], Path]:
         return path
 
     return find
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _hub_is_offline() -> None:
-    """Keep libraries from looking anything up on a hub while tests run."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 @pytest.fixture(scope="session")

@@ -243,7 +243,8 @@ def test_on_real_scores_it_equals_the_references(labelled_data: Any) -> None:
 
     with labelled_data("xsum_hallucination/eval_scores_xsum_summaries.csv").open(encoding="utf-8", newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["Entailment"] and line["Faithful"]]
-    p, faithful = (np.array([float(line[name]) for line in lines]) for name in ("Entailment", "Faithful"))
+    some = lines[::6]  # the slow definitions take time by the square
+    p, faithful = (np.array([float(line[name]) for line in some]) for name in ("Entailment", "Faithful"))
     y = (faithful >= 0.5).astype(int)
     for (name, options), oracle in OF_TWO.items():
         agree(name, value(name, options=dict(options), probabilities=p, target=y), oracle(y, p, np.ones(len(y), int)))
