@@ -44,8 +44,7 @@ class Source:
         read = self.place if self.place.is_file() else f"{listed} in {self.place}"
         why = "is not trusted yet" if trust is None else f"is not what is trusted ({trust}): it has changed, or it is another"
         raise eh.UsageError(
-            f"the code of {shown} {why}. It would run with your rights: read {read} first, then write\n"
-            f"  trust: {self.digest}"
+            f"the code of {shown} {why}. It would run with your rights: read {read} first, then write\n  trust: {self.digest}"
         )
 
     def load(self) -> ModuleType:
