@@ -187,7 +187,8 @@ def test_the_brier_score_is_that_of_the_reference_harness(item: Item) -> None:
 @settings(max_examples=25)
 @given(items=st.lists(items_of(), min_size=1, max_size=8))
 def test_log_loss_and_brier_score_are_those_of_scikit_learn(items: list[Item]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
+    from sklearn import metrics
+
     for logprobs, target, choices in items:
         found, labels = probabilities(logprobs), list(range(len(choices)))
         expected = metrics.log_loss([target], [found], labels=labels)
@@ -217,8 +218,9 @@ def made_up(count: int, choices: int, seed: int) -> list[Item]:
 
 @pytest.mark.parametrize("bins", [1, 5, 15])
 def test_the_calibration_error_is_that_of_torchmetrics(bins: int) -> None:
-    classification = pytest.importorskip("torchmetrics.functional.classification")
-    torch = pytest.importorskip("torch")
+    import torch
+    from torchmetrics.functional import classification
+
     items = made_up(400, 4, bins)
     logprobs, target, choices = map(list, zip(*items, strict=True))
     theirs = classification.multiclass_calibration_error(
