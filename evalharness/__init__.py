@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Failure,
         Figure,
         File,
+        Forecast,
         Generate,
         Item,
         Likelihood,
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
         Retriever,
         Rows,
         Sample,
+        Service,
         Spec,
         TrainingRule,
         Transform,
+        Unanswered,
         Unmeasured,
         canonical,
         digest,
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
         pooled_metric,
         text_of,
     )
-    from evalharness.errors import DataError, EvalharnessError, PluginError, UsageError, WeightsError
+    from evalharness.errors import DataError, EvalharnessError, PluginError, ServiceError, UsageError, WeightsError
     from evalharness.hooks import hookimpl
     from evalharness.refusal import is_refusal, refusals
     from evalharness.scoring import Evaluation
@@ -223,10 +226,10 @@ def compare(first: str | Path, second: str | Path, *others: str | Path, **option
 
 __all__ = [
     "Answer", "Arguments", "Batch", "Choose", "Curve", "DataError", "Dataset", "Embed", "EvalharnessError", "Failure",
-    "Figure", "File", "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent",
-    "Passage", "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Spec", "TrainingRule", "Transform",
-    "Unmeasured", "UsageError", "WeightsError", "as_evaluate", "cache_folder", "canonical", "compare", "compute_metrics",
-    "corpus_digest", "digest", "evaluate", "hookimpl", "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model",
-    "load_retriever", "loss", "metric", "neutral", "offline", "pooled_metric", "read_corpus", "refusals", "resolve_weights",
-    "run", "text_of", "weights_digest",
+    "Figure", "File", "Forecast", "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network",
+    "Parent", "Passage", "PluginError", "Request", "Response", "Retriever", "Rows", "Sample", "Service", "ServiceError",
+    "Spec", "TrainingRule", "Transform", "Unanswered", "Unmeasured", "UsageError", "WeightsError", "as_evaluate",
+    "cache_folder", "canonical", "compare", "compute_metrics", "corpus_digest", "digest", "evaluate", "hookimpl",
+    "is_refusal", "load_dataset", "load_loss", "load_metric", "load_model", "load_retriever", "loss", "metric", "neutral",
+    "offline", "pooled_metric", "read_corpus", "refusals", "resolve_weights", "run", "text_of", "weights_digest",
 ]  # fmt: skip

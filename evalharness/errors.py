@@ -34,6 +34,10 @@ class PluginError(EvalharnessError):
     """A plugin broke its contract; the message names the plugin."""
 
 
+class ServiceError(EvalharnessError):
+    """A service that will answer nothing as it is asked: a refused key, a model that it does not have."""
+
+
 class WeightsError(EvalharnessError):
     """Model weights are missing, damaged, or may not be fetched."""
 

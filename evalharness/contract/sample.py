@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from evalharness.contract.spec import digest
+from evalharness.contract.spec import digest, neutral, plain_fields
 
 T = TypeVar("T")
 
@@ -34,10 +34,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. `images` are URLs that a model with eyes is shown before the text, `data:` ones too."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[str, ...] = neutral(())
 
 
 Prompt = str | tuple[Message, ...]
@@ -56,8 +57,9 @@ class Request:
 
     def content(self) -> dict[str, Any]:
         """Return everything that the answer may depend on, as plain values."""
-        names = [item.name for item in fields(self) if item.name != "sample"]
-        return {"kind": self.kind, **{name: getattr(self, name) for name in names}}
+        content = {"kind": self.kind, **plain_fields(self)}
+        del content["sample"]
+        return content
 
     def key(self, identity: str) -> str:
         """Return the key under which the answer of the model with this identity is stored."""
@@ -66,7 +68,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Generate(Request):
-    """Continue a prompt: text, or the turns of a conversation for a model with a chat template."""
+    """Continue a prompt: text, or the turns of a conversation for a model with a chat template.
+
+    `json_schema` is the text of a JSON schema that the answer must satisfy, for models that can be held to one.
+    """
 
     kind = "generate"
     prompt: Prompt
@@ -75,6 +80,7 @@ class Generate(Request):
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+    json_schema: str | None = neutral(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +119,9 @@ class Answer(Request):
 
 
 SYSTEM_FAILURES = ("empty", "cut off", "filtered")
-INFRASTRUCTURE_FAILURES = ("connection", "timeout", "server", "out of memory", "not supported", "not recorded", "plugin")
+INFRASTRUCTURE_FAILURES = (
+    "connection", "timeout", "server", "rejected", "budget", "out of memory", "not supported", "not recorded", "plugin",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,8 +142,11 @@ class Response:
     """A model's answer to one request, or the failure that stands in its place.
 
     Shapes: `logprobs` of a `Choose` holds one natural-log likelihood a choice and `tokens` the number of tokens each;
-    `logprobs` of a `Likelihood` holds one value a scored token. `merged` counts choices whose first characters share
+    `logprobs` of a `Likelihood` holds one value a scored token, that of a `Generate` one a token that was generated (at
+    temperature 1, whatever it was drawn with), where the model tells. `merged` counts choices whose first characters share
     a token with the context. `contexts` is set by systems that retrieve on their own. `latency` is in seconds.
+    `run_tokens` is how many of `input_tokens` went through the model for this answer: what it shares with other answers
+    of the run counts for the first of them; None where all did. `retries` is how often a service was asked again.
     """
 
     text: str | None = None
@@ -149,6 +160,8 @@ class Response:
     output_tokens: int = 0
     latency: float | None = None
     error: Failure | None = None
+    run_tokens: int | None = None
+    retries: int = 0
 
     @property
     def failure(self) -> Failure | None:

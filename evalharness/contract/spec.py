@@ -33,12 +33,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.plain()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+        return plain_fields(value)
     if isinstance(value, (frozenset, set)):
         return sorted(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def plain_fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name; those that are `neutral` only where they have another value."""
+    named = ((item, getattr(value, item.name)) for item in dataclasses.fields(value))
+    return {item.name: found for item, found in named if not (item.metadata.get("neutral") and found == item.default)}
 
 
 class File(str):
@@ -153,9 +159,9 @@ class Plugin:
 
 
 def neutral(default: Any) -> Any:
-    """Return the default of an option that was added later and changes nothing at it, or that few ever set.
+    """Return the default of an option or field that was added later and changes nothing at it, or that few ever set.
 
-    The signature names it only where it has another value, so that scores of before the option still compare.
+    Signatures and digests name it only where it has another value, so that scores and answers of before it still count.
 
     >>> class Spread(Plugin):
     ...     name = "spread"

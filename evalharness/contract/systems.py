@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,22 @@ from evalharness.contract.sample import Passage, Prompt, Request, Response, Samp
 from evalharness.contract.spec import Plugin
 
 LOCAL_CHUNK = 64  # requests
+CHARACTERS_A_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What requests are expected to take, before any is asked: tokens read, tokens written at most, tokens that are shared.
+
+    `counted` says whether a tokenizer counted the tokens read; otherwise they are estimated at four characters each.
+    `shared_tokens` of the tokens read need not run, since they stand in the prompts of other requests too.
+    """
+
+    requests: int = 0
+    input_tokens: int = 0
+    most_output_tokens: int = 0
+    shared_tokens: int = 0
+    counted: bool = False
 
 
 class Model(Plugin):
@@ -42,6 +59,27 @@ class Model(Plugin):
         """Return the prompt as the model sees it, chat template applied; found without loading the model."""
         return text_of(prompt)
 
+    def conventions(self) -> Mapping[str, str]:
+        """Return how a prompt becomes what the model reads (first token, template, …); found without loading the model.
+
+        It stands in the record, and is a function of the options and files alone.
+        """
+        return {}
+
+    def remarks(self) -> Sequence[str]:
+        """Return what a reader of the record must know of how this process answered: a fallback, a smaller budget."""
+        return ()
+
+    @property
+    def sold_as(self) -> str:
+        """The name under which a system's `prices` list the model; "" for one that costs nothing."""
+        return ""
+
+    def forecast(self, requests: Sequence[Request]) -> Forecast:
+        """Return what these requests are expected to take, without loading the model."""
+        read = sum(map(_characters, requests))
+        return Forecast(len(requests), math.ceil(read / CHARACTERS_A_TOKEN), sum(map(_most_written, requests)))
+
     def plan(self, requests: Sequence[Request]) -> Iterable[Sequence[Request]]:
         """Cut all requests of a run into chunks; must depend on the requests and the options alone.
 
@@ -59,6 +97,20 @@ class Model(Plugin):
         A request that cannot be answered has a response with an error; nothing is raised.
         """
         raise NotImplementedError
+
+
+def _characters(request: Request) -> int:
+    """Return how many characters a model is sent for a request."""
+    prompt = getattr(request, "prompt", None)
+    text = getattr(request, "text", None) or getattr(request, "input", None) or ""
+    read = len(text) if prompt is None else len(text_of(prompt))
+    choices = getattr(request, "choices", ())
+    return read * max(1, len(choices)) + sum(map(len, choices))
+
+
+def _most_written(request: Request) -> int:
+    written: int = getattr(request, "max_tokens", 0)
+    return written
 
 
 class Retriever(Plugin):

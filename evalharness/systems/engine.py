@@ -29,20 +29,31 @@ NOT_ASKED = Failure("server", "the request was not asked; this is a fault of the
 
 @dataclass
 class Usage:
-    """What a run cost: requests asked, answers found in the store, tokens, seconds in models and retrievers."""
+    """What a run cost: requests asked, answers found in the store, tokens, seconds in models and retrievers.
+
+    `input_tokens` are those of all prompts, of which `run_tokens` went through the model and `saved_tokens` did not,
+    because other requests had them run already. `retries` counts what a service was asked again.
+    """
 
     requests: int = 0
     from_store: int = 0
     failures: int = 0
+    retries: int = 0
     input_tokens: int = 0
+    run_tokens: int = 0
+    saved_tokens: int = 0
     output_tokens: int = 0
     seconds: float = 0.0
 
     def count(self, response: Response) -> None:
         """Add one answer that was asked for in this run."""
+        run = response.input_tokens if response.run_tokens is None else response.run_tokens
         self.requests += 1
         self.failures += response.error is not None
+        self.retries += response.retries
         self.input_tokens += response.input_tokens
+        self.run_tokens += run
+        self.saved_tokens += max(0, response.input_tokens - run)
         self.output_tokens += response.output_tokens
 
 
@@ -268,7 +279,7 @@ def _each(holds: Callable[[object], bool], value: object) -> bool:
     return isinstance(value, tuple) and all(map(holds, value))
 
 
-COUNTS = ("merged", "input_tokens", "output_tokens")
+COUNTS = ("merged", "input_tokens", "output_tokens", "retries")
 PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "text": (_is_text, "text that can be written as UTF-8"),
     "finish": (lambda value: isinstance(value, str) and value in ("stop", "length"), "'stop' or 'length'"),
@@ -277,7 +288,7 @@ PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "embedding": (partial(_each, _is_finite), "a tuple of finite numbers"),
     "latency": (lambda value: _is_finite(value) and value >= 0, "a number of seconds from 0"),
     "error": (_is_failure, "a Failure whose kind and message can be written as UTF-8"),
-    **dict.fromkeys(COUNTS, (_is_count, "a whole number from 0")),
+    **dict.fromkeys((*COUNTS, "run_tokens"), (_is_count, "a whole number from 0")),
 }
 
 
@@ -305,7 +316,7 @@ def from_stored(stored: Stored) -> Response:
     >>> stored = to_stored("k", "generate", "m", Response(text="hi", logprobs=(-0.5,), tokens=(1,)))
     >>> from_stored(stored)
     Response(text='hi', finish=None, logprobs=(-0.5,), tokens=(1,), merged=0, embedding=None, contexts=None, \
-input_tokens=0, output_tokens=0, latency=None, error=None)
+input_tokens=0, output_tokens=0, latency=None, error=None, run_tokens=None, retries=0)
     """
     plain = json.loads(stored.value)
     size = plain.pop("logprobs", None)
