@@ -95,7 +95,8 @@ def _generate(local: Local, chunk: Sequence[eh.Generate]) -> list[eh.Response]:
 
 
 def _choose(local: Local, chunk: Sequence[eh.Choose]) -> list[eh.Response]:
-    from evalharness_hf.likelihood import choices_of, token_logprobs
+    from evalharness_hf.likelihood import choices_of
+    from evalharness_hf.plain import token_logprobs
 
     chosen = [choices_of(request, local.tokens) for request in chunk]
     rows = [row for choices in chosen for row in choices.rows]
@@ -113,7 +114,8 @@ def _choose(local: Local, chunk: Sequence[eh.Choose]) -> list[eh.Response]:
 
 
 def _likelihood(local: Local, chunk: Sequence[eh.Likelihood]) -> list[eh.Response]:
-    from evalharness_hf.likelihood import token_logprobs, windows
+    from evalharness_hf.plain import token_logprobs
+    from evalharness_hf.rolling import windows
 
     texts = [windows(local.tokens.encode(request.text), local.tokens) for request in chunk]
     found = iter(token_logprobs(local.network(), [row for rows in texts for row in rows], local.budget))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
-from evalharness_hf.likelihood import Scored, _batches, choices_of, token_logprobs, windows
+from evalharness_hf.likelihood import choices_of
 from evalharness_hf.model import HuggingFace
+from evalharness_hf.plain import Scored
 from evalharness_hf.tokens import Tokens, tokens
 
 import evalharness as eh
@@ -100,46 +99,3 @@ def test_a_text_is_scored_token_by_token_after_the_prefix(causal_model: HuggingF
     assert long.logprobs == pytest.approx(plain_logprobs(causal_model, [1, *small().encode(text)]), abs=1e-4)
     assert len(short.logprobs) == short.input_tokens == 1
     assert empty.logprobs == ()
-
-
-def test_windows_are_those_of_the_rolling_scheme() -> None:
-    reader = SimpleNamespace(context=10, prefixed=lambda ids: [-100, *ids])
-    found = [(row.ids[:-1], row.ids[row.start :]) for row in windows(list(range(34)), reader)]
-    assert found == [
-        ([-100, *range(9)], list(range(10))),
-        (list(range(9, 19)), list(range(10, 20))),
-        (list(range(19, 29)), list(range(20, 30))),
-        (list(range(23, 33)), list(range(30, 34))),
-    ]
-
-
-@pytest.mark.parametrize("length", range(1, 25))
-@pytest.mark.parametrize("context", [1, 4, 7])
-def test_every_token_is_scored_once_within_the_context(length: int, context: int) -> None:
-    reader = SimpleNamespace(context=context, prefixed=lambda ids: [-1, *ids])
-    rows = windows(list(range(length)), reader)
-    assert [token for row in rows for token in row.ids[row.start :]] == list(range(length))
-    assert all(row.start >= 1 and len(row.ids) - 1 <= context for row in rows)
-
-
-def test_a_text_longer_than_the_context_is_scored_in_windows(causal_model: HuggingFace) -> None:
-    ids = small().encode("One two three four five six seven eight nine ten eleven twelve.")
-    reader = SimpleNamespace(context=6, prefixed=small().prefixed)
-    rows = windows(ids, reader)
-    found = [value for row in token_logprobs(causal_model._local().network(), rows, 8192) for value in row]
-    expected = [value for row in rows for value in plain_logprobs(causal_model, row.ids)[row.start - 1 :]]
-    assert found == pytest.approx(expected, abs=1e-4)
-    assert len(found) == len(ids)
-    assert found[:6] == pytest.approx(plain_logprobs(causal_model, [1, *ids])[:6], abs=1e-4)
-
-
-def test_batches_stay_under_the_budget_and_under_the_memory_for_logits() -> None:
-    rows = [Scored(list(range(length)), start) for length, start in [(3, 2), (5, 1), (9, 8), (40, 1), (4, 1)]]
-    for budget, most in [(1000, 1000), (20, 1000), (1000, 9), (1, 1)]:
-        batches = list(_batches(rows, budget, most))
-        assert [row for batch in batches for row in batch] == rows
-        for batch in batches:
-            places = set().union(*(row.places for row in batch))
-            assert len(batch) == 1 or len(batch) * max(len(row.ids) for row in batch) <= budget
-            assert len(batch) == 1 or len(batch) * len(places) <= most
-    assert len(list(_batches(rows, 1000, 1000))) == 1
