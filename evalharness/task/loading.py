@@ -11,6 +11,7 @@ from evalharness import registry
 from evalharness.contract import Metric, Spec
 from evalharness.errors import Fault, FaultsFound, nearest
 from evalharness.task.overrides import set_value
+from evalharness.task.prices import read_prices
 from evalharness.task.sections import known_children, read_fields, read_name, read_section, read_value
 from evalharness.task.specs import read_spec
 from evalharness.task.strict_yaml import Node, Place, read_argument, read_file
@@ -21,7 +22,7 @@ TASK_KEYS = (
     "name", "version", "description", "dataset", "group", "output_type", "fewshot", "failures", "transforms", "repeats",
     "delimiter", "system", "metrics",
 )  # fmt: skip
-SYSTEM_KEYS = ("name", "retriever", "prompt", "model", "generate")
+SYSTEM_KEYS = ("name", "retriever", "prompt", "model", "generate", "prices")
 READ_APART = ("name", "version", "dataset", "fewshot", "transforms", "system", "metrics")
 NO_MODEL = "no_model"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -268,6 +269,7 @@ def _read_system(node: Node | None, root: Node, output_type: str, faults: list[F
         faults.append(Fault("system needs 'model', a plugin such as {hf: {weights: NAME}}", str(node.place)))
     if "generate" in children:
         values["generate"] = read_section(GenerateOptions, children["generate"], "generate", faults)
+    values["prices"] = read_prices(children.get("prices"), faults)
     if "prompt" in children:
         values["prompt"] = read_value(children["prompt"], str | None, "prompt", faults)
         check_template(children["prompt"], values["prompt"], "the prompt", faults)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from evalharness.contract import File, Spec, canonical, digest
+from evalharness.task.prices import Price
 
 OutputType = Literal["generate", "multiple_choice", "likelihood", "retrieve"]
 
@@ -48,23 +49,29 @@ class GenerateOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """What is evaluated: a retriever, a prompt and a model, or recorded responses."""
+    """What is evaluated: a retriever, a prompt and a model, or recorded responses.
+
+    `prices` say what models cost that are sold, the metrics' models too; they change no answer and no digest.
+    """
 
     name: str
     retriever: Spec | None = None
     prompt: str | None = None
     model: Spec
     generate: GenerateOptions = field(default_factory=GenerateOptions)
+    prices: Mapping[str, Price] = field(default_factory=dict, hash=False)
 
     def plain(self) -> dict[str, Any]:
         """Return the system as YAML writes it, with the paths that were written."""
         parts: dict[str, Any] = {"name": self.name}
         parts |= {"retriever": self.retriever, "prompt": self.prompt, "model": self.model, "generate": self.generate}
+        parts["prices"] = {name: _written(price) for name, price in self.prices.items()} or None
         return plain_mapping(parts)
 
     def digest(self) -> str:
-        """Return the digest of everything that defines the system; its name does not."""
-        return digest({**self.plain(), "name": None})
+        """Return the digest of everything that defines the system; its name and its prices do not."""
+        defining = {key: value for key, value in self.plain().items() if key != "prices"}
+        return digest({**defining, "name": None})
 
 
 @dataclass(frozen=True, kw_only=True)

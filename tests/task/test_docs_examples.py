@@ -15,6 +15,7 @@ from evalharness import registry
 from evalharness.task import (
     FewShot,
     GenerateOptions,
+    Price,
     System,
     Task,
     TrainerOptions,
@@ -63,7 +64,7 @@ def rows() -> dict[str, tuple[str, ...]]:
     return {key: tuple(cell.strip() for cell in rest.split("|")) for key, rest in found}
 
 
-@pytest.mark.parametrize("cls", [Task, FewShot, GenerateOptions, System])
+@pytest.mark.parametrize("cls", [Task, FewShot, GenerateOptions, System, Price])
 def test_every_key_stands_in_a_table_with_its_default(cls: Any) -> None:
     for item in dataclasses.fields(cls):
         if item.name in ("path", "places") and cls is Task:

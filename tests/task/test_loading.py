@@ -120,7 +120,8 @@ metrics:
         "separator, seed.",
         "task.yaml:7:32: 'sampler' must be one of 'first', 'seeded', not 'random'.",
         "task.yaml:8:14: no transform is called 'stripp'. Did you mean 'strip'? Run 'evalharness list transforms' for the full list.",
-        "task.yaml:12:3: system has no key 'retreiver'. Did you mean 'retriever'? It has: name, retriever, prompt, model, generate.",
+        "task.yaml:12:3: system has no key 'retreiver'. Did you mean 'retriever'? It has: name, retriever, prompt, model, generate, "
+        "prices.",
         "task.yaml:11:9: 'my system' cannot be a name: a name holds letters, digits and . _ + -, and starts with a letter or digit, "
         "since folders are called after it",
         "task.yaml:14:10: no model is called 'ecko'. Did you mean 'echo'? Run 'evalharness list models' for the full list.",
@@ -227,7 +228,8 @@ def test_another_system_file_replaces_the_system_and_keeps_its_own_paths(write: 
 def test_faults_of_another_system_file_are_placed_in_it(write: Write, messages: Messages) -> None:
     write("name: x\nmodle: echo\n", "bad.yaml")
     assert messages(load_task, write(), system="bad.yaml") == [
-        "bad.yaml:2:1: system has no key 'modle'. Did you mean 'model'? It has: name, retriever, prompt, model, generate.",
+        "bad.yaml:2:1: system has no key 'modle'. Did you mean 'model'? It has: name, retriever, prompt, model, generate, "
+        "prices.",
         "bad.yaml:1:1: system needs 'model', a plugin such as {hf: {weights: NAME}}",
     ]
 
