@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union
 
-from evalharness.contract.spec import Arguments, File, Plugin, Spec
+from evalharness.contract.spec import BARE, Arguments, File, Plugin, Spec, Values
 from evalharness.errors import UsageError, nearest, shown
 
 
@@ -41,12 +41,16 @@ def convert_options(
     """Return keyword arguments for `cls` and all faults of `options` (unknown, missing, wrong type) at once.
 
     Files are resolved against `folder`. Allowed types: str, int, float, bool, None, Literal, tuple[T, ...], Spec, File,
-    frozen dataclasses of these, and Arguments, which takes in every option that has no other place.
+    frozen dataclasses of these, Values, and Arguments, which takes in every option that has no other place. A value under
+    BARE is that of the one required option.
     """
     declared = option_types(cls)
-    options = _with_arguments(declared, options)
-    kwargs: dict[str, Any] = {}
     faults: list[OptionFault] = []
+    try:
+        options = _with_arguments(declared, _named(cls, options, kind))
+    except WrongValue as wrong:
+        return {}, [OptionFault((BARE,), wrong.message)]
+    kwargs: dict[str, Any] = _placed(cls, folder)
     for key, value in options.items():
         if key not in declared:
             has = ", ".join(declared) or "no options"
@@ -57,13 +61,46 @@ def convert_options(
             kwargs[key] = convert_value(value, declared[key], folder)
         except WrongValue as wrong:
             faults.append(OptionFault((key, *wrong.path), f"option '{key}' of {kind} '{cls.name}' {wrong.message}"))
-    required = [item.name for item in cls.option_fields() if item.default is item.default_factory is dataclasses.MISSING]
     faults.extend(
         OptionFault((), f"{kind} '{cls.name}' needs the option '{name}' ({describe_type(declared[name])}).")
-        for name in required
+        for name in required_options(cls)
         if name not in options
     )
     return kwargs, faults
+
+
+def required_options(cls: type[Plugin]) -> list[str]:
+    """Return the names of the options that have no default."""
+    return [item.name for item in cls.option_fields() if item.default is item.default_factory is dataclasses.MISSING]
+
+
+def sole_option(cls: type[Plugin], kind: str) -> str:
+    """Return the name of the one required option, whose value may stand alone; raises WrongValue where it is not one."""
+    required = required_options(cls)
+    if len(required) == 1:
+        return required[0]
+    has = ", ".join(item.name for item in cls.option_fields())
+    if required:
+        written = ", ".join(f"{name}: ..." for name in required)
+        raise WrongValue(f"{kind} '{cls.name}' needs more than one option, so each is named: {{{cls.name}: {{{written}}}}}.")
+    if not has:
+        raise WrongValue(f"{kind} '{cls.name}' has no options: write {cls.name} alone.")
+    way = f"{{{cls.name}: {{OPTION: VALUE}}}}. It has: {has}."
+    raise WrongValue(f"{kind} '{cls.name}' needs no option, so one that is set is named: {way}")
+
+
+def _named(cls: type[Plugin], options: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return the options with the name of the one required option in place of BARE; where it is set too, that holds."""
+    if BARE not in options:
+        return options
+    return {sole_option(cls, kind): options[BARE], **{key: value for key, value in options.items() if key != BARE}}
+
+
+def _placed(cls: type[Plugin], folder: str) -> dict[str, Any]:
+    """Return the internal field that holds the folder of the spec, where the plugin has it."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    internal = [item.name for item in fields if not item.metadata.get("option", True)]
+    return {"folder": folder} if "folder" in internal else {}
 
 
 def _with_arguments(declared: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -94,7 +131,8 @@ def describe_type(kind: Any) -> str:
     if _is_section(kind):
         return "a mapping with the keys " + ", ".join(item.name for item in dataclasses.fields(kind))
     names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
-    names |= {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path", Arguments: "a mapping of name to value"}
+    names |= {Spec: "a plugin, NAME or {NAME: {option: value}}", File: "a path"}
+    names |= dict.fromkeys((Values, Arguments), "a mapping of name to value")
     return names.get(kind, str(kind))
 
 
@@ -118,8 +156,8 @@ def convert_value(value: Any, kind: Any, folder: str = ".") -> Any:
         return to_spec(value, folder)
     if _is_section(kind):
         return _convert_section(value, kind, folder)
-    if kind is Arguments and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return value if isinstance(value, Arguments) else Arguments(value)
+    if kind in (Values, Arguments) and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return value if isinstance(value, kind) else kind(value)
     if kind is File and isinstance(value, str):
         return value if isinstance(value, File) else File(str(Path(folder) / value), written=value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -184,7 +222,7 @@ def _convert_tuple(value: Any, kind: Any, item_kind: Any, folder: str) -> tuple[
 
 
 def to_spec(value: Any, folder: str = ".") -> Spec:
-    """Turn `NAME` or `{NAME: {option: value}}` into a Spec.
+    """Turn `NAME`, `{NAME: {option: value}}` or `{NAME: value}` into a Spec.
 
     >>> to_spec({"bm25": {"k1": 1.2}})
     Spec(name='bm25', options={'k1': 1.2})
@@ -195,6 +233,7 @@ def to_spec(value: Any, folder: str = ".") -> Spec:
         return Spec(value, folder=folder)
     if isinstance(value, Mapping) and len(value) == 1:
         ((name, options),) = value.items()
-        if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
-            return Spec(name, dict(options or {}), folder)
+        if isinstance(name, str):
+            bare = options is not None and not isinstance(options, Mapping)
+            return Spec(name, {BARE: options} if bare else dict(options or {}), folder)
     raise WrongValue(f"must be {describe_type(Spec)}, not {shown(value)}.")

@@ -64,12 +64,10 @@ class File(str):
         return (type(self), (str(self), self.written))
 
 
-class Arguments(Mapping[str, Any]):
-    """An option that holds arguments for a function of another library: any names, with values as YAML has them.
+class Values(Mapping[str, Any]):
+    """An option that holds a mapping: any names, with values as YAML has them.
 
-    A plugin with an option of this type takes every option that it does not know for one of these arguments.
-
-    >>> Arguments({"average": "macro"}) == {"average": "macro"}
+    >>> Values({"limit": 3}) == {"limit": 3}
     True
     """
 
@@ -89,13 +87,27 @@ class Arguments(Mapping[str, Any]):
         return hash(canonical(self._values))
 
     def __repr__(self) -> str:
-        return f"Arguments({self._values!r})"
+        return f"{type(self).__name__}({self._values!r})"
+
+
+class Arguments(Values):
+    """Values that are arguments for a function of another library.
+
+    A plugin with an option of this type takes every option that it does not know for one of these arguments.
+
+    >>> Arguments({"average": "macro"}) == {"average": "macro"}
+    True
+    """
+
+
+BARE = ""  # what stands in a spec's options for the name of the plugin's one required option
 
 
 @dataclass(frozen=True)
 class Spec:
     """A plugin's name and options as a task file writes them, for example `{hf: {weights: tiny}}`.
 
+    `{hf: tiny}` gives the value of the one option that the plugin needs; until the plugin is known it stands under BARE.
     `folder` is where relative paths start from; it takes no part in equality, digest or signature.
 
     >>> Spec("hf", {"weights": "tiny"})
@@ -112,7 +124,9 @@ class Spec:
         return hash(canonical(self.plain()))
 
     def plain(self) -> Any:
-        """Return the YAML form: the bare name, or `{name: options}`; files as they were written."""
+        """Return the YAML form: the bare name, `{name: value}`, or `{name: options}`; files as they were written."""
+        if set(self.options) == {BARE}:
+            return {self.name: _yaml(self.options[BARE])}
         return {self.name: {key: _yaml(value) for key, value in self.options.items()}} if self.options else self.name
 
 
@@ -121,7 +135,8 @@ class Plugin:
     """Base of metrics, losses, models, retrievers, datasets and transforms.
 
     A subclass becomes a frozen, keyword-only dataclass by itself; its fields are its options, class attributes
-    without annotation describe it. A field with `metadata={"option": False}` is internal and no option.
+    without annotation describe it. A field with `metadata={"option": False}` is internal and no option; if it is called
+    `folder`, it is given the folder that relative paths of the spec start from.
     `example` holds options, as YAML writes them, that documentation and the conformance kit build it with; a plugin
     whose options all have defaults needs none.
     """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+from evalharness.contract.spec import BARE
 from evalharness.errors import Fault
 from evalharness.task.strict_yaml import Node, read_argument
 
@@ -9,7 +12,7 @@ from evalharness.task.strict_yaml import Node, read_argument
 def set_value(root: Node, override: str, faults: list[Fault]) -> None:
     """Replace the value at a dotted path, making mappings on the way; items of a list go by their number from 0.
 
-    A plugin written as a bare name becomes a mapping when one of its options is set.
+    A plugin written as a bare name, or with one value for its options, becomes a mapping when one of them is set.
     """
     path, equals, text = override.partition("=")
     where = f"--set {path}"
@@ -22,11 +25,13 @@ def set_value(root: Node, override: str, faults: list[Fault]) -> None:
 
 def put_value(root: Node, path: str, value: Node) -> bool:
     """Put a node at a dotted path; returns whether it could be done."""
-    *parents, last = path.split(".")
+    keys = path.split(".")
     node: Node | None = root
-    for key in parents:
-        node = _step(node, key, value) if node is not None else None
-    return node is not None and _put(node, last, value)
+    for key, following in pairwise(keys):
+        before, node = node, _step(node, key, value) if node is not None else None
+        if before is not None and node is not None and node.content != following:
+            _name_value(before, node)
+    return node is not None and _put(node, keys[-1], value)
 
 
 def _step(node: Node, key: str, value: Node) -> Node | None:
@@ -42,6 +47,12 @@ def _step(node: Node, key: str, value: Node) -> Node | None:
         node.content = {key: options}
         return options
     return None
+
+
+def _name_value(plugin: Node, options: Node) -> None:
+    """Make a mapping of `{NAME: VALUE}`, where one value stands for the options, so that others find their place in it."""
+    if isinstance(plugin.content, dict) and len(plugin.content) == 1 and not isinstance(options.content, (dict, list)):
+        options.content = {BARE: Node(options.content, options.place, options.key, options.written)}
 
 
 def _put(node: Node, key: str, value: Node) -> bool:

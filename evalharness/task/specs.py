@@ -9,7 +9,8 @@ from typing import Any
 
 from evalharness import registry
 from evalharness.contract import File, Plugin, Spec
-from evalharness.contract.options import convert_options, describe_type, option_types
+from evalharness.contract.options import WrongValue, convert_options, describe_type, option_types, sole_option
+from evalharness.contract.spec import BARE
 from evalharness.errors import Fault, shown
 from evalharness.registry import Kind
 from evalharness.task.strict_yaml import Node
@@ -28,6 +29,7 @@ def read_spec(kind: Kind, node: Node, faults: list[Fault]) -> tuple[Spec, Plugin
         faults.append(Fault(registry.installed().unknown(kind, name), str(place.place)))
         return spec, None
     before = len(faults)
+    options = _named_value(kind, entry.cls, options, faults)
     spec = Spec(name, _read_options(entry.cls, options, spec.folder, faults), spec.folder)
     kwargs, wrong = convert_options(entry.cls, spec.options, kind=kind, folder=spec.folder)
     faults.extend(_located(fault.path, fault.message, options, place) for fault in wrong)
@@ -44,7 +46,22 @@ def _name_and_options(node: Node) -> tuple[str, Node, Node] | None:
     place = Node(name, options.key, options.key)
     if options.content is None:
         options = Node({}, options.place, options.key)
-    return (name, options, place) if isinstance(options.content, dict) else None
+    elif not isinstance(options.content, dict):
+        options = Node({BARE: options}, options.place, options.key)
+    return name, options, place
+
+
+def _named_value(kind: Kind, cls: type[Plugin], options: Node, faults: list[Fault]) -> Node:
+    """Return the options with a value that stands alone under the name of the one required option; one set too holds."""
+    if BARE not in options.content:
+        return options
+    rest = dict(options.content)
+    value = rest.pop(BARE)
+    try:
+        return Node({sole_option(cls, kind): value, **rest}, options.place, options.key)
+    except WrongValue as wrong:
+        faults.append(Fault(wrong.message, str(value.place)))
+        return Node(rest, options.place, options.key)
 
 
 def _read_options(cls: type[Plugin], options: Node, folder: str, faults: list[Fault]) -> dict[str, Any]:

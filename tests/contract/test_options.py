@@ -10,6 +10,7 @@ import pytest
 
 from evalharness import Arguments, File, Metric, Spec
 from evalharness.contract.options import WrongValue, convert_options, convert_value, describe_type, to_spec
+from evalharness.contract.spec import Values
 from evalharness.testing import check
 
 
@@ -106,7 +107,7 @@ def test_types_are_described_in_words() -> None:
     assert describe_type(File) == "a path"
 
 
-@pytest.mark.parametrize("wrong", [1, [], {}, {"a": 1}, {"a": {}, "b": {}}, {1: {}}])
+@pytest.mark.parametrize("wrong", [1, [], {}, {"a": {}, "b": {}}, {1: {}}, {1: 2}])
 def test_what_is_no_spec_is_refused(wrong: Any) -> None:
     with pytest.raises(Exception, match="must be a plugin"):
         to_spec(wrong)
@@ -114,6 +115,65 @@ def test_what_is_no_spec_is_refused(wrong: Any) -> None:
 
 def test_a_spec_without_options_may_be_written_with_null() -> None:
     assert to_spec({"bm25": None}) == Spec("bm25")
+
+
+class Needy(Metric):
+    """Needs one option, 0 to 1."""
+
+    name, better = "needy", "higher"
+    path: File
+    size: int = 1
+    folder: str = dataclasses.field(default=".", metadata={"option": False})
+
+
+class Needier(Metric):
+    """Needs two options, 0 to 1."""
+
+    name, better = "needier", "higher"
+    left: str
+    right: str
+
+
+@pytest.mark.parametrize("value", ["a.txt", 7, True, ["a", "b"]])
+def test_one_value_stands_for_the_one_required_option_and_survives_the_way_to_yaml_and_back(value: Any) -> None:
+    spec = to_spec({"needy": value})
+    assert spec.plain() == {"needy": value}
+    assert to_spec(spec.plain()) == spec != Spec("needy")
+
+
+def test_one_value_is_checked_like_the_option_that_it_stands_for() -> None:
+    kwargs, faults = convert_options(Needy, to_spec({"needy": "a.txt"}, "/data").options, kind="metric", folder="/data")
+    assert not faults
+    assert Needy(**kwargs) == Needy(path=File("/data/a.txt", "a.txt"), folder="/data")
+    assert Needy(**kwargs).spec() == Spec("needy", {"path": "a.txt", "size": 1})
+    _, faults = convert_options(Needy, to_spec({"needy": 3}).options, kind="metric")
+    assert [fault.message for fault in faults] == ["option 'path' of metric 'needy' must be a path, not 3."]
+
+
+class Free(Metric):
+    """Needs no option, 0 to 1."""
+
+    name, better = "free", "higher"
+    size: int = 1
+
+
+class Bare(Metric):
+    """Has no option, 0 to 1."""
+
+    name, better = "bare", "higher"
+
+
+@pytest.mark.parametrize(
+    ("cls", "told"),
+    [
+        (Needier, "metric 'needier' needs more than one option, so each is named: {needier: {left: ..., right: ...}}."),
+        (Free, "metric 'free' needs no option, so one that is set is named: {free: {OPTION: VALUE}}. It has: size."),
+        (Bare, "metric 'bare' has no options: write bare alone."),
+    ],
+)
+def test_one_value_that_cannot_be_named_is_told_what_to_write(cls: type[Metric], told: str) -> None:
+    _, faults = convert_options(cls, to_spec({cls.name: "x"}).options, kind="metric")
+    assert [fault.message for fault in faults] == [told]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,6 +235,14 @@ def test_what_is_no_mapping_is_no_arguments() -> None:
     _, faults = convert_options(Open, {"args": 3, "average": "macro"}, kind="metric")
     assert [fault.path for fault in faults] == [("args",), ("average",)]
     assert "must be a mapping of name to value, not 3" in faults[0].message
+
+
+def test_values_take_in_nothing_that_is_not_theirs() -> None:
+    assert convert_value({"a": [1]}, Values) == Values({"a": [1]}) != Values({"a": [2]})
+    assert convert_value(Values({"a": 1}), Values) == {"a": 1}
+    assert repr(Values({"a": 1})) == "Values({'a': 1})"
+    with pytest.raises(WrongValue, match="must be a mapping of name to value, not 3"):
+        convert_value(3, Values)
 
 
 def test_arguments_keep_the_contract_of_options() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evalharness import Spec, registry
-from evalharness.task import load_task
+from evalharness.task import load_task, task_yaml
 
 Write = Callable[..., str]
 Messages = Callable[..., list[str]]
@@ -163,6 +163,10 @@ metrics:
         ("  - matching", "  - blend: {of: [b]}\n    as: a\n  - blend: {of: [a]}\n    as: b",
          "task.yaml:10:5: these metrics use each other in a circle: a -> b -> a"),
         ("  - matching", "  - matching: {}\n    as: my name", "task.yaml:11:9: 'my name' cannot be a name"),
+        ("  prompt:", "  retriever: {shelf: 7}\n  prompt:",
+         "task.yaml:7:22: option 'corpus' of retriever 'shelf' must be a path, not 7."),
+        ("  - matching", "  - matching: 7", "task.yaml:10:15: metric 'matching' needs no option, so one that is set is named:"),
+        ("  - matching", "  - blend: matching", "task.yaml:10:12: option 'of' of metric 'blend' must be a list of (a string)"),
         ("  - matching", "  - matching: {}\n    found: {}", "task.yaml:10:5: must be a plugin, NAME or {NAME: {option: value}}"),
     ],
 )  # fmt: skip
@@ -243,6 +247,36 @@ def test_another_model_makes_another_system(write: Write, messages: Messages) ->
     assert messages(load_task, path, model="ecko")[0].startswith("--model: no model is called 'ecko'. Did you mean 'echo'?")
     assert messages(load_task, path, model="{echo: {loud: true}}") == [
         "--model: model 'echo' has no option 'loud'. It has: no options."
+    ]
+
+
+def test_one_value_stands_for_the_one_option_that_a_plugin_needs(write: Write, task_text: str) -> None:
+    short, long = "retriever: {shelf: corpus.txt}", "retriever: {shelf: {corpus: corpus.txt}}"
+    first, second = (load_task(write(task_text.replace("  prompt:", f"  {text}\n  prompt:"))) for text in (short, long))
+    assert first.system.retriever == second.system.retriever == Spec("shelf", {"corpus": "corpus.txt"})
+    assert first.system.digest() == second.system.digest()
+    again = load_task(write(task_yaml(first), "again.yaml"))
+    assert again.system == first.system
+
+
+def test_one_value_is_found_from_where_it_was_written(write: Write, messages: Messages) -> None:
+    path = write()
+    task = load_task(path, model="{recorded: out.jsonl}", overrides=["metrics=[{blend: [matching]}, matching]"])
+    assert task.system.model == Spec("recorded", {"path": "out.jsonl"})
+    assert task.metrics[0].spec == Spec("blend", {"of": ["matching"]})
+    assert messages(load_task, path, model="{recorded: 3}") == [
+        "--model: option 'path' of model 'recorded' must be a path, not 3."
+    ]
+
+
+def test_an_option_is_set_beside_one_value(write: Write, task_text: str, messages: Messages) -> None:
+    path = write(task_text.replace("  prompt:", "  retriever: {shelf: corpus.txt}\n  prompt:"), "tasks/short.yaml")
+    task = load_task(path, overrides=["system.retriever.shelf.top_k=2"])
+    assert task.system.retriever == Spec("shelf", {"corpus": "corpus.txt", "top_k": 2})
+    other = load_task(path, overrides=["system.retriever.shelf.corpus=other.txt"])
+    assert registry.build("retriever", other.system.retriever).corpus == "other.txt"
+    assert messages(load_task, path, overrides=["name.first=x"]) == [
+        "--set name.first: nothing can be set there: 'name.first' leads through a plain value or past the end of a list"
     ]
 
 
