@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from evalharness.contract.sample import Failure, Request, Response
 from evalharness.contract.systems import Model
+
+if TYPE_CHECKING:
+    from evalharness.contract.asking.attempts import Attempts
+
+ATTEMPTS: ContextVar[Attempts] = ContextVar("attempts")
 
 
 class Unanswered(Exception):
@@ -32,7 +39,8 @@ class Service(Model):
     - `retries`: how often a request is asked again before its failure stands.
     - `patience`: seconds without an answer to any request after which the service is given up for this run.
 
-    None of these changes an answer, so they are no part of the identity.
+    None of these changes an answer, so they are no part of the identity. Raises ValueError where one of them is not above 0
+    (`retries`: below 0); a subclass with checks of its own calls `super().__post_init__()`.
     """
 
     concurrency: int = 64
@@ -40,9 +48,24 @@ class Service(Model):
     retries: int = 8
     patience: float = 120.0
 
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "timeout", "patience"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"option '{name}' must be above 0, not {getattr(self, name)}")
+        if self.retries < 0:
+            raise ValueError(f"option 'retries' must be at least 0, not {self.retries}")
+
+    @property
+    def where(self) -> str:
+        """What messages call the service; a subclass returns its address."""
+        return f"model '{self.name}'"
+
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """Hold what all requests share, a pool of connections for example, while they are asked; nothing by default."""
+        """Hold what all requests share, a pool of connections for example, while they are asked; nothing by default.
+
+        A ContextVar that is set in it is seen by `ask_one`.
+        """
         yield
 
     @abstractmethod
@@ -50,9 +73,21 @@ class Service(Model):
         """Send one request once and return its response.
 
         Raises Unanswered where there is none, and an EvalharnessError where no request can ever be answered (a refused
-        key, a model that is not there): that ends the run, with what to do, and keeps all answers so far.
+        key, a model that is not there): that ends the run, with what to do, and keeps all answers so far. Within it
+        `self.hold(seconds)` says that the service takes no more requests for a while.
         """
         raise NotImplementedError
 
-    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        raise NotImplementedError
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so many seconds: what `ask_one` says where an answer tells that no more requests are allowed
+        until then (`x-ratelimit-remaining-requests: 0` and its reset). It does nothing outside of `answer`.
+        """
+        attempts = ATTEMPTS.get(None)
+        if attempts is not None:
+            attempts.hold(seconds)
+
+    def answer(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
+        """Yield each request with its response, as they come; see `Model.answer`. A request is taken when it can be sent."""
+        from evalharness.contract.asking.answers import answers
+
+        return answers(self, requests)

@@ -1,0 +1,109 @@
+"""The answers of a service as an ordinary generator: its event loop runs in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from evalharness.contract.asking.attempts import Attempts, Gone, Wanted
+from evalharness.contract.sample import Failure, Request, Response
+
+if TYPE_CHECKING:
+    from evalharness.contract.services import Service
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nothing is asked any more, because of an error or because all is answered."""
+
+    error: BaseException | None = None
+
+
+class Loop:
+    """The thread in which a service is asked; what happens there arrives as events."""
+
+    def __init__(self, service: Service) -> None:
+        self.events: SimpleQueue[Wanted | Ended | tuple[Request, Response]] = SimpleQueue()
+        self.attempts = Attempts(service, self.events.put)
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(self.attempts.run())
+        self._thread = threading.Thread(target=self._run, name=f"asking {service.name}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop):
+                self._loop.run_until_complete(self._task)
+        except BaseException as raised:  # the caller raises it
+            error = raised
+        self.events.put(Ended(error))
+
+    def add(self, request: Request) -> None:
+        """Hand over a request that was wanted."""
+        self._loop.call_soon_threadsafe(self.attempts.add, request)
+
+    def exhausted(self) -> None:
+        """Say that there are no more requests."""
+        self._loop.call_soon_threadsafe(self.attempts.exhausted)
+
+    def stop(self) -> None:
+        """Cancel what is open and wait until the thread has ended."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+
+def answers(service: Service, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
+    """Yield each request with its response as they come; whatever ends it, what has arrived by then is yielded first."""
+    loop, source = Loop(service), iter(requests)
+    try:
+        yield from _until_ended(loop, source)
+    except GeneratorExit:
+        raise
+    except Gone as gone:
+        yield from _given_up(service, loop, source, gone.failure)
+    except BaseException:
+        loop.stop()
+        while not loop.events.empty():
+            event = loop.events.get()
+            if isinstance(event, tuple):
+                yield event
+        raise
+    finally:
+        loop.stop()
+
+
+def _until_ended(loop: Loop, source: Iterator[Request]) -> Iterator[tuple[Request, Response]]:
+    """Yield what arrives, and hand over a request whenever one is wanted; raises what ended it."""
+    exhausted = False
+    while True:
+        event = loop.events.get()
+        if isinstance(event, tuple):
+            yield event
+        elif isinstance(event, Ended):
+            if event.error is not None:
+                raise event.error
+            return
+        elif not exhausted:
+            try:
+                loop.add(next(source))
+            except StopIteration:
+                exhausted = True
+                loop.exhausted()
+
+
+def _given_up(service: Service, loop: Loop, source: Iterator[Request], why: Failure) -> Iterator[tuple[Request, Response]]:
+    """Yield a failure for everything that has no answer, which says how much that is and what to do."""
+    left = [*loop.attempts.left(), *((request, 0) for request in source)]
+    message = (
+        f"{service.where} {why.message}; {len(left):,} requests have no answer. See that it runs, then run the same command "
+        "again: only these are asked"
+    )
+    for request, retries in left:
+        yield request, Response(error=Failure(why.kind, message), retries=retries)
