@@ -61,6 +61,13 @@ class Request:
         del content["sample"]
         return content
 
+    def beside_text(self) -> frozenset[str]:
+        """Return what there is beside text that a model must heed: "images" in turns, a "json_schema" for the answer."""
+        prompt = getattr(self, "prompt", "")
+        seen = not isinstance(prompt, str) and any(turn.images for turn in prompt)
+        held = getattr(self, "json_schema", None) is not None
+        return frozenset(name for name, there in (("images", seen), ("json_schema", held)) if there)
+
     def key(self, identity: str) -> str:
         """Return the key under which the answer of the model with this identity is stored."""
         return digest([identity, self.content()])

@@ -37,6 +37,7 @@ class Model(Plugin):
     - `stored`: whether answers go to the response store (a recorded response does not).
     - `local`: whether work is done in chunks on this machine; each chunk of `plan` is then one transaction.
     - `chat`: whether prompts are turns of a conversation rather than one text.
+    - `heeds`: what it takes of a request beside text: "images", "json_schema". Other models are not asked such requests.
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
     """
 
@@ -49,6 +50,11 @@ class Model(Plugin):
     def chat(self) -> bool:
         """Whether prompts are turns of a conversation; found without loading the model."""
         return False
+
+    @property
+    def heeds(self) -> frozenset[str]:
+        """What it takes of a request beside text; nothing by default, and what is not taken is refused, never ignored."""
+        return frozenset()
 
     @abstractmethod
     def identity(self) -> str:

@@ -6,10 +6,13 @@ import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from evalharness.contract import Message, Passage, Prompt, Sample, Spec, canonical
 from evalharness.errors import DataError
+from evalharness.task.images import FIELD as IMAGES
+from evalharness.task.images import data_folder, image_urls
 from evalharness.task.task import DatasetSpec, FewShot, Task
 from evalharness.task.template import DEFAULT_PROMPT, Template
 
@@ -61,12 +64,13 @@ def pool_dataset(task: Task) -> DatasetSpec:
 
 @dataclass(frozen=True)
 class Templates:
-    """The compiled templates of a task and what stands between their texts."""
+    """The compiled templates of a task, what stands between their texts, and the folder of the data's images."""
 
     prompt: Template
     answer: Template
     separator: str
     delimiter: str | None
+    folder: Path | None = None
 
     @classmethod
     def of(cls, task: Task) -> Templates:
@@ -83,6 +87,7 @@ class Templates:
             Template(answer, task.where("fewshot.answer", "fewshot")),
             task.fewshot.separator,
             delimiter,
+            data_folder(task.dataset.source),
         )
 
 
@@ -93,13 +98,18 @@ def render_prompt(
 
     As text, a shot is prompt, delimiter and answer, and shots are joined by the separator; without a delimiter one space
     stands between prompt and answer unless either has white space there. For a chat, each shot is a user's turn and the
-    assistant's. Raises DataError where the fields do not fit the template, UsageError where the template is at fault.
+    assistant's. Images of the sample go to its own turn; as text has no place for them, a prompt with images is a turn
+    anyhow, which a model without eyes is not asked. Raises DataError where the fields do not fit the template, UsageError
+    where the template is at fault.
     """
     prompt = templates.prompt.render(fields)
+    images = image_urls(fields.get(IMAGES), templates.folder)
     solved = [(templates.prompt.render(shot), templates.answer.render(shot)) for shot in shots]
     if chat:
         turns = [turn for asked, told in solved for turn in (Message("user", asked), Message("assistant", told))]
-        return (*turns, Message("user", prompt))
+        return (*turns, Message("user", prompt, images))
+    if images:
+        return (Message("user", prompt, images),)
     return templates.separator.join([*(_join(asked, told, templates.delimiter) for asked, told in solved), prompt])
 
 

@@ -59,9 +59,14 @@ def read_fields(
 
 
 def read_section(cls: type[Any], node: Node, title: str, faults: list[Fault]) -> Any:
-    """Return a dataclass whose fields are the keys of a section."""
+    """Return a dataclass whose fields are the keys of a section; the default one where it refuses its values."""
     known = [item.name for item in dataclasses.fields(cls)]
-    return cls(**read_fields(cls, known_children(node, title, known, faults), faults))
+    values = read_fields(cls, known_children(node, title, known, faults), faults)
+    try:
+        return cls(**values)
+    except ValueError as error:
+        faults.append(Fault(f"{title}: {error}", str(node.place)))
+        return cls()
 
 
 def read_name(node: Node | None, section: Node, title: str, faults: list[Fault]) -> str:

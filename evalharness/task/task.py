@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from evalharness.contract import File, Spec, canonical, digest
+from evalharness.contract import Arguments, File, Spec, canonical, digest
 from evalharness.task.prices import Price
 
 OutputType = Literal["generate", "multiple_choice", "likelihood", "retrieve"]
@@ -38,13 +38,29 @@ class FewShot:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions:
-    """How a model continues a prompt."""
+    """How a model continues a prompt; `json_schema` is kept as canonical JSON text."""
 
     max_tokens: int = field(default=256, metadata={"at_least": 1})
     temperature: float = field(default=0.0, metadata={"at_least": 0})
     top_p: float = field(default=1.0, metadata={"at_least": 0, "at_most": 1})
     stop: tuple[str, ...] = ()
     seed: int = 0
+    json_schema: Arguments | str | None = field(default=None, metadata={"neutral": True})
+
+    def __post_init__(self) -> None:
+        if self.json_schema is not None:
+            object.__setattr__(self, "json_schema", _schema_text(self.json_schema))
+
+
+def _schema_text(schema: Mapping[str, Any] | str) -> str:
+    """Return a JSON schema, given as a mapping or as text, as canonical text; raises ValueError for text that is none."""
+    try:
+        plain = json.loads(schema) if isinstance(schema, str) else dict(schema)
+    except ValueError as error:
+        raise ValueError(f"'json_schema' is no JSON: {error}") from None
+    if not isinstance(plain, dict):
+        raise ValueError("'json_schema' must be a mapping, for example {type: object, properties: {...}}")
+    return canonical(plain)
 
 
 @dataclass(frozen=True, kw_only=True)
