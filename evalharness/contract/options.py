@@ -98,7 +98,7 @@ def _named(cls: type[Plugin], options: Mapping[str, Any], kind: str) -> Mapping[
 
 def _placed(cls: type[Plugin], folder: str) -> dict[str, Any]:
     """Return the internal field that holds the folder of the spec, where the plugin has it."""
-    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
     internal = [item.name for item in fields if not item.metadata.get("option", True)]
     return {"folder": folder} if "folder" in internal else {}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
-from evalharness.contract.spec import digest, neutral, plain_fields
+from evalharness.contract.spec import Values, digest, neutral, plain_fields
 
 T = TypeVar("T")
 
@@ -118,11 +118,15 @@ class Embed(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Request):
-    """Answer an input from its retrieved passages without a prompt: extractive baselines, whole RAG pipelines."""
+    """Answer an input from its retrieved passages without a prompt: extractive baselines, whole RAG pipelines.
+
+    `fields` are those of the sample that the model `reads` beside these.
+    """
 
     kind = "answer"
     input: str
     contexts: tuple[Passage, ...] = ()
+    fields: Values = field(default=Values(), metadata={"neutral": True})
 
 
 SYSTEM_FAILURES = ("empty", "cut off", "filtered")

@@ -39,17 +39,32 @@ class Model(Plugin):
     - `chat`: whether prompts are turns of a conversation rather than one text.
     - `heeds`: what it takes of a request beside text: "images", "json_schema". Other models are not asked such requests.
     - `needs`: the extra of the distribution that it needs ("hf"), or "".
+    - `retrieves`: whether it finds passages of its own, so that `Response.contexts` may be set and a task of the output type
+      `retrieve` may ask it.
     """
 
     supports: ClassVar[tuple[type[Request], ...]] = ()
     stored: ClassVar[bool] = True
     local: ClassVar[bool] = False
     needs: ClassVar[str] = ""
+    retrieves: ClassVar[bool] = False
 
     @property
     def chat(self) -> bool:
         """Whether prompts are turns of a conversation; found without loading the model."""
         return False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fields of a sample that an `Answer` holds for it beside input and contexts; none by default."""
+        return ()
+
+    def faults(self) -> Sequence[str]:
+        """Return what keeps it from answering anything and what to do, found without loading it; nothing by default.
+
+        `check` tells it, and `run` before anything is asked.
+        """
+        return ()
 
     @property
     def heeds(self) -> frozenset[str]:

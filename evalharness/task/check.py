@@ -78,7 +78,9 @@ def _check_variables(seen: Inspected) -> Iterator[Finding]:
 
 def _check_requests(seen: Inspected) -> Iterator[Finding]:
     model, task = seen.model, seen.task
-    if isinstance(task, TrainingTask) or task.output_type == "retrieve":  # its arms answer by output type; nothing is asked
+    if isinstance(task, TrainingTask):  # its arms answer by output type
+        return
+    if task.output_type == "retrieve" and not model.retrieves:  # nothing is asked
         return
     kind = request_kind(task, model)
     if kind not in model.supports:
@@ -86,6 +88,16 @@ def _check_requests(seen: Inspected) -> Iterator[Finding]:
         message = f"model '{model.name}' does not answer '{kind.kind}' requests, which the output type '{task.output_type}' needs"
         hint = " It takes no prompt; leave 'prompt:' out of the system." if Answer in model.supports else ""
         yield Finding("error", f"{message}. It answers: {can}.{hint}", task.where("system.model", "system"))
+
+
+def _check_model(seen: Inspected) -> Iterator[Finding]:
+    """Find what keeps models from answering: the system's and those that metrics ask."""
+    asked = [(entry.where, getattr(metric, "model", None)) for entry, metric in seen.metrics if metric.asks]
+    models = [(registry.build("model", spec), where) for where, spec in asked if spec is not None]
+    if not isinstance(seen.task, TrainingTask):
+        models.insert(0, (seen.model, seen.task.where("system.model", "system")))
+    for model, where in models:
+        yield from (Finding("error", f"model '{model.name}': {fault}", where) for fault in model.faults())
 
 
 def _check_asking(seen: Inspected) -> Iterator[Finding]:
@@ -144,19 +156,19 @@ def _check_unused(seen: Inspected) -> Iterator[Finding]:
 
 def _check_idle_keys(seen: Inspected) -> Iterator[Finding]:
     task = seen.task
-    generates = task.output_type == "generate"
-    idle = [
+    generates, retrieves = (task.output_type == kind for kind in ("generate", "retrieve"))
+    whole = seen.model.retrieves and not seen.prompts  # a system of its own, which is given the question as it is
+    asks = ("prompt",) if seen.model.retrieves else ("prompt", "model")
+    found = [
         (not generates, "system.generate", f"'generate' has no effect on the output type '{task.output_type}'"),
-        *(
-            (task.output_type == "retrieve", f"system.{key}", f"'{key}' has no effect on the output type 'retrieve'")
-            for key in ("prompt", "model")
-        ),
+        *((retrieves, f"system.{key}", f"'{key}' has no effect on the output type 'retrieve'") for key in asks),
+        (generates and whole, "system.generate", f"'generate' has no effect on '{seen.model.name}', which takes no prompt"),
         (not generates, "transforms", f"'transforms' have no effect on the output type '{task.output_type}'"),
         (generates and not task.fewshot.samples, "delimiter", "'delimiter' has no effect without choices or few-shot examples"),
         (not task.fewshot.samples, "fewshot.answer", "the answer template has no effect while fewshot.samples is 0"),
-        (_repeats_are_equal(task) and not seen.recorded, "repeats", "all repeats will be equal: the temperature is 0"),
+        (_repeats_are_equal(task) and not (seen.recorded or whole), "repeats", "all repeats will be equal: the temperature is 0"),
     ]
-    for applies, key, message in idle:
+    for applies, key, message in found:
         if applies and key in task.places:
             yield Finding("warning", message, task.places[key])
 
@@ -166,6 +178,6 @@ def _repeats_are_equal(task: Task) -> bool:
 
 
 CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (
-    _check_metric_fields, _check_contexts, _check_variables, _check_requests, _check_asking, _check_extras, _check_unused,
-    _check_idle_keys,
+    _check_metric_fields, _check_contexts, _check_variables, _check_requests, _check_model, _check_asking, _check_extras,
+    _check_unused, _check_idle_keys,
 )  # fmt: skip

@@ -77,9 +77,14 @@ class Inspected:
         return is_prompted(self.task, self.model)
 
     @property
+    def shown(self) -> bool:
+        """Whether the model is given the input itself."""
+        return not self.prompts and (self.task.output_type != "retrieve" or self.model.retrieves)
+
+    @property
     def made(self) -> set[str]:
         """The fields that the system makes."""
-        found = {"contexts"} if self.searches or self.recorded else set[str]()
+        found = {"contexts"} if self.searches or self.recorded or self.model.retrieves else set[str]()
         marks = {transform.marks for transform in self.transforms if transform.marks}
         return {"id", "group", *MADE[self.task.output_type], *found, *marks}
 
@@ -100,8 +105,10 @@ class Inspected:
         """Return every field that something reads: metrics, templates, the retriever, the output type."""
         read = {name for _, metric in self.metrics for name in metric.reads} | self.variables
         read |= {name for _, metric in self.metrics for name in getattr(metric, "may_read", ())} & set(self.task.dataset.fields)
-        if self.searches or not (self.prompts or self.task.output_type == "retrieve"):
+        if self.searches or self.shown:
             read.add("input")
+        if self.shown:
+            read |= set(self.model.reads)
         if self.retriever is not None and not self.searches:
             read.add("contexts")
         if self.task.output_type == "multiple_choice":
