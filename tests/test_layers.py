@@ -128,7 +128,7 @@ def distributions(requirements: list[str]) -> set[str]:
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions([*EXTRAS["hf"], *EXTRAS["train"]])
+ALWAYS, HEAVY = distributions(PROJECT["dependencies"]), distributions([*EXTRAS["hf"], *EXTRAS["openai"], *EXTRAS["train"]])
 PROVIDERS = metadata.packages_distributions()
 # Imported only where what they need is there: fixtures by pytest, the Trainer's subclass by who trains, and what is a module of
 # evaluate by who has that library.
