@@ -25,7 +25,7 @@ def map_fields(item: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
     for column in columns.values():
         fields.pop(column if column in item else column.partition(".")[0], None)
     for name, column in columns.items():
-        fields[name] = _value(item, column, name)
+        fields[name] = item[column] if column in item else _value(item, column, name)
     for name, convert in CONVERSIONS.items():
         if name in fields:
             fields[name] = convert(fields[name])
@@ -35,8 +35,6 @@ def map_fields(item: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str,
 
 
 def _value(item: Mapping[str, Any], column: str, name: str) -> Any:
-    if column in item:
-        return item[column]
     value: Any = item
     for key in column.split("."):
         if not isinstance(value, Mapping) or key not in value:
@@ -69,17 +67,22 @@ def _text(name: str) -> Callable[[Any], str]:
     return convert
 
 
+def _are_texts(values: list[Any]) -> bool:
+    # Mostly the set says it, without a generator for each of a million samples.
+    return {*map(type, values)} == {str} or all(isinstance(value, str) for value in values)
+
+
 def _references(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
-    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+    if isinstance(value, list) and _are_texts(value):
         return value
     hint = "; an unanswerable sample has []" if value is None else ""
     raise Unfit(f"'references' must be a string or a list of strings, not {shown(value)}{hint}")
 
 
 def _choices(value: Any) -> list[str]:
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
+    if isinstance(value, list) and value and _are_texts(value):
         return value
     raise Unfit(f"'choices' must be a list of strings, not {shown(value)}")
 

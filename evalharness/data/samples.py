@@ -97,16 +97,15 @@ class SampleReader:
         fields = map_fields(item.fields, self.columns)
         if "id" in fields:
             identifier = text_id(fields["id"])
-            self._refuse_double(identifier, number)
+            first = self._seen.add(identifier, number)
+            if first is not None:
+                self._refuse_double(identifier, first)
         else:
             identifier = self._content_id(item, number)
         fields["id"] = identifier
-        return Sample(identifier, fields, self._group_of(fields))
+        return Sample(identifier, fields, None if self.group is None else self._group_of(self.group, fields))
 
-    def _refuse_double(self, identifier: str, number: int) -> None:
-        first = self._seen.add(identifier, number)
-        if first is None:
-            return
+    def _refuse_double(self, identifier: str, first: int) -> None:
         known = len(self.faults) < PLACES_LOOKED_UP
         place = next(itertools.islice(self.dataset.items(), first, None)).where if known else f"item {first + 1}"
         raise Unfit(f"the id '{identifier}' stands already at {place}; ids must differ")
@@ -119,12 +118,10 @@ class SampleReader:
         self._repeated[content] = self._repeated.get(content, 1) + 1
         return f"{content}-{self._repeated[content]}"
 
-    def _group_of(self, fields: Mapping[str, Any]) -> str | None:
-        if self.group is None:
-            return None
-        if self.group not in fields:
-            raise Unfit(f"the field '{self.group}' is missing, which names the sample's group")
-        return text_group(fields[self.group])
+    def _group_of(self, name: str, fields: Mapping[str, Any]) -> str | None:
+        if name not in fields:
+            raise Unfit(f"the field '{name}' is missing, which names the sample's group")
+        return text_group(fields[name])
 
 
 def read_samples(task: Task, *, limit: int | None = None, strict: bool = False) -> SampleReader:

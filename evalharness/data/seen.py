@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
+
+HASHES = 2**64 - 1
 
 
 class SeenIds:
@@ -15,36 +16,41 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
-        self._hashes, self._numbers = array("Q", bytes(8 * 1024)), array("Q", bytes(8 * 1024))
         self._count = 0
+        self._make(1024)
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, identifier: str, number: int) -> int | None:
         """Note an id; return the number of the item that had it before, or None if it is new."""
-        content = hashlib.blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        hashed = int.from_bytes(content, "big") or 1  # 0 marks an empty slot
-        slot = self._slot(hashed)
-        if self._hashes[slot]:
+        hashes, hashed = self._hashes, hash(identifier) & HASHES or 1  # 0 marks an empty slot
+        slot = hashed & self._mask
+        if hashes[slot] and hashes[slot] != hashed:
+            slot = self._slot(hashed)
+        if hashes[slot]:
             return self._numbers[slot]
-        self._hashes[slot], self._numbers[slot] = hashed, number
+        hashes[slot], self._numbers[slot] = hashed, number
         self._count += 1
-        if 3 * self._count > 2 * len(self._hashes):
+        if self._count > self._most:
             self._grow()
         return None
 
     def _slot(self, hashed: int) -> int:
         """Return where a hash stands, or the empty slot where it belongs."""
-        hashes, mask = self._hashes, len(self._hashes) - 1
+        hashes, mask = self._hashes, self._mask
         slot = hashed & mask
         while hashes[slot] and hashes[slot] != hashed:
             slot = (slot + 1) & mask
         return slot
 
+    def _make(self, slots: int) -> None:
+        self._hashes, self._numbers = array("Q", bytes(8 * slots)), array("Q", bytes(8 * slots))
+        self._mask, self._most = slots - 1, 2 * slots // 3
+
     def _grow(self) -> None:
         hashes, numbers = self._hashes, self._numbers
-        self._hashes, self._numbers = array("Q", bytes(16 * len(hashes))), array("Q", bytes(16 * len(hashes)))
+        self._make(2 * len(hashes))
         for hashed, number in zip(hashes, numbers, strict=True):
             if hashed:
                 slot = self._slot(hashed)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from evalharness.contract import (
     Answer,
@@ -28,14 +28,17 @@ from evalharness.contract import (
     Sample,
     Transform,
 )
-from evalharness.errors import EvalharnessError
+from evalharness.contract.spec import Values
+from evalharness.errors import DataError, EvalharnessError
 from evalharness.running.transforming import Transforming
 from evalharness.scoring.repeats import spans
-from evalharness.systems.engine import Engine, blamed
+from evalharness.systems.batching import batched
+from evalharness.systems.checking import blamed
+from evalharness.systems.engine import Engine
+from evalharness.systems.keys import KEY_BYTES
 from evalharness.systems.retrieval import Found, Searcher
 from evalharness.task import Prompter, Task, request_kind
 
-T = TypeVar("T")
 ROWS_A_BATCH = 1_024
 
 
@@ -106,6 +109,7 @@ class Pipeline:
     recorded: Retriever | None = None
     transforms: Sequence[Transform] = ()
     faults: dict[str, str] = field(default_factory=dict)
+    _asked: _Asked | None = field(default=None, repr=False)
 
     def rows(self) -> Iterator[list[Row]]:
         """Yield the rows of the task in batches; all repeats of a sample stand together."""
@@ -116,9 +120,14 @@ class Pipeline:
     def fill(self) -> None:
         """Ask for all contexts and all responses that are not stored yet."""
         self.fill_contexts()
+        self.fill_responses()
+
+    def fill_responses(self) -> None:
+        """Ask for all responses that are not stored yet; needs the contexts."""
         if self.model.stored:
-            every = (request for rows in self.rows() for request in self.requests(rows, self.contexts(rows)))
-            self.engine.fill(self.model, (request for request in every if request is not None))
+            asked = _Asked(self)
+            asked.keys = self.engine.fill(self.model, asked)
+            self._asked = None if self._kind is Likelihood else asked  # of a likelihood the text is wanted once more
 
     def fill_contexts(self) -> None:
         """Search for everything that is not stored yet."""
@@ -127,7 +136,7 @@ class Pipeline:
 
     def requests(self, rows: Sequence[Row], contexts: Sequence[Found | None]) -> list[Request | None]:
         """Return the request of each row; None where its retrieval failed, its prompt cannot be made, or nothing is asked."""
-        if self.task.output_type == "retrieve":
+        if not self._asks:
             return [None] * len(rows)
         return [
             None if isinstance(found, Failure) else self.request(row, found) for row, found in zip(rows, contexts, strict=True)
@@ -135,28 +144,49 @@ class Pipeline:
 
     def answered(self) -> Iterator[Answered]:
         """Yield all batches with contexts and responses read back."""
+        keys = iter(()) if self._asked is None else self._asked.by_batch()
         for rows in self.rows():
-            yield self.answer(rows)
+            yield self.answer(rows, next(keys, None))
 
-    def answer(self, rows: Sequence[Row]) -> Answered:
-        """Return one batch with its columns."""
+    def answer(self, rows: Sequence[Row], keys: _Keys | None = None) -> Answered:
+        """Return one batch with its columns; with the keys that its requests had, none of them is made again."""
         contexts = self.contexts(rows)
-        requests = self.requests(rows, contexts)
-        replies = iter(self.engine.read(self.model, [request for request in requests if request is not None]))
-        answers = [
-            next(replies) if request is not None else Response(error=self._reason(row, found))
-            for row, request, found in zip(rows, requests, contexts, strict=True)
-        ]
-        transforming = Transforming.of(answers, spans([row.sample.id for row in rows]))
-        for transform in self.transforms:
-            transforming.apply(transform)
-        responses = transforming.responses
-        columns = self.columns(rows, contexts, requests, responses)
+        requests = self.requests(rows, contexts) if keys is None else None
+        responses = self._responses(rows, contexts, requests, keys)
+        marks: dict[str, list[Any]] = {}
         if self.transforms:
-            columns |= transforming.columns()
+            transforming = Transforming.of(responses, spans([row.sample.id for row in rows]))
+            for transform in self.transforms:
+                transforming.apply(transform)
+            responses, marks = transforming.responses, transforming.columns()
+        columns = self.columns(rows, contexts, responses) | marks
+        if self._kind is Likelihood:
+            columns["text"] = [request.text if isinstance(request, Likelihood) else None for request in requests or ()]
         merged = sum(response.merged for response in responses)
-        failures = [response.failure for response in responses]
+        # Where a ranking is all that is wanted, an empty text is no failure.
+        ranks = self.task.output_type == "retrieve"
+        failures = [response.error if ranks else response.failure for response in responses]
         return Answered(rows, Batch(columns, columns["id"]), failures, merged, Spent.on(responses))
+
+    def _responses(
+        self,
+        rows: Sequence[Row],
+        contexts: Sequence[Found | None],
+        requests: Sequence[Request | None] | None,
+        keys: _Keys | None,
+    ) -> list[Response]:
+        """Return the response to each row; to one that was not asked, the failure that says why."""
+        if keys is not None:
+            keys.refuse_others(rows)
+            asked: Sequence[object | None] = keys.of_rows
+            replies = iter(self.engine.recall([key for key in keys.of_rows if key is not None]))
+        else:
+            asked = requests or ()
+            replies = iter(self.engine.read(self.model, [request for request in requests or () if request is not None]))
+        return [
+            Response(error=self._reason(row, found)) if question is None else next(replies)
+            for row, question, found in zip(rows, asked, contexts, strict=True)
+        ]
 
     def _reason(self, row: Row, found: Found | None) -> Failure | None:
         """Return why a row was not asked; None where nothing is asked at all."""
@@ -194,13 +224,31 @@ class Pipeline:
         sample, kind = row.sample, self._kind
         common: dict[str, Any] = {"sample": sample.id, "repeat": row.repeat}
         if kind is Answer:
-            return Answer(input=self.query(sample), contexts=tuple(contexts or ()), **common)
+            fields = Values({name: sample.fields.get(name) for name in self._reads})
+            return Answer(input=self.query(sample), contexts=tuple(contexts or ()), fields=fields, **common)
         if kind is Likelihood:
             return Likelihood(text=self.prompter.render_text(sample, contexts) if self.prompter else "", **common)
-        prompt = self.prompter.render(sample, contexts, chat=self.model.chat) if self.prompter else ""
+        prompt = self.prompter.render(sample, contexts, chat=self._chat) if self.prompter else ""
         if kind is Choose:
             return Choose(prompt=prompt, choices=tuple(sample["choices"]), delimiter=self._delimiter(), **common)
-        return Generate(prompt=prompt, **dataclasses.asdict(self.task.system.generate), **common)
+        return Generate(prompt=prompt, **self._generate, **common)
+
+    @cached_property
+    def _chat(self) -> bool:
+        return self.model.chat
+
+    @cached_property
+    def _generate(self) -> dict[str, Any]:
+        return dataclasses.asdict(self.task.system.generate)
+
+    @cached_property
+    def _asks(self) -> bool:
+        """Whether the model is asked anything; where a retriever alone is evaluated, it is not."""
+        return self.task.output_type != "retrieve" or self.model.retrieves
+
+    @cached_property
+    def _reads(self) -> tuple[str, ...]:
+        return self.model.reads
 
     @cached_property
     def _kind(self) -> type[Request]:
@@ -209,17 +257,13 @@ class Pipeline:
     def _delimiter(self) -> str:
         if self.task.delimiter is not None:
             return self.task.delimiter
-        return "" if self.model.chat else " "
+        return "" if self._chat else " "
 
     def columns(
-        self,
-        rows: Sequence[Row],
-        contexts: Sequence[Found | None],
-        requests: Sequence[Request | None],
-        responses: Sequence[Response],
+        self, rows: Sequence[Row], contexts: Sequence[Found | None], responses: Sequence[Response]
     ) -> dict[str, list[Any]]:
         """Return the columns that metrics read: the fields of the data, then what the system made."""
-        names = dict.fromkeys(name for row in rows for name in row.sample.fields)
+        names = dict.fromkeys(itertools.chain.from_iterable(row.sample.fields for row in rows))
         columns: dict[str, list[Any]] = {name: [row.sample.fields.get(name) for row in rows] for name in names}
         columns["id"] = [row.sample.id for row in rows]
         columns["group"] = [row.group for row in rows]
@@ -231,16 +275,66 @@ class Pipeline:
             columns["logprobs"] = [response.logprobs for response in responses]
         if self.task.output_type == "multiple_choice":
             columns["choice_tokens"] = [response.tokens for response in responses]
-        columns["response"] = [_text(request, response) for request, response in zip(requests, responses, strict=True)]
-        if self.task.output_type == "likelihood":
-            columns["text"] = [request.text if isinstance(request, Likelihood) else None for request in requests]
+        text = _choice if self._kind is Choose else _text
+        columns["response"] = [text(row.sample, response) for row, response in zip(rows, responses, strict=True)]
         return columns
 
 
-def _text(request: Request | None, response: Response) -> str | None:
-    """Return the response's text; of choices, the likeliest one."""
-    if response.text is None and response.logprobs and isinstance(request, Choose):
-        return request.choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
+@dataclass
+class _Asked:
+    """The requests of all rows, made anew at each iteration, and their keys, which the engine gives back, end to end.
+
+    Keys are 16 bytes a row; with them no request is made again when the responses are read.
+    """
+
+    pipeline: Pipeline
+    keys: bytes = b""
+    batches: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Request]:
+        self.batches = []
+        for rows in self.pipeline.rows():
+            requests = self.pipeline.requests(rows, self.pipeline.contexts(rows))
+            self.batches.append((_hash(rows), bytes(request is not None for request in requests)))
+            yield from (request for request in requests if request is not None)
+
+    def by_batch(self) -> Iterator[_Keys]:
+        """Yield the keys of each batch of rows."""
+        start = 0
+        for hashed, asked in self.batches:
+            stop = start + KEY_BYTES * sum(asked)
+            text = self.keys[start:stop].hex()
+            keys = iter([text[place : place + 2 * KEY_BYTES] for place in range(0, len(text), 2 * KEY_BYTES)])
+            yield _Keys(hashed, [next(keys) if each else None for each in asked])
+            start = stop
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The keys of one batch of rows, None for a row that was not asked, and a hash of who they are."""
+
+    hashed: int
+    of_rows: Sequence[str | None]
+
+    def refuse_others(self, rows: Sequence[Row]) -> None:
+        """Raise DataError where these are other rows than those that were asked."""
+        if self.hashed != _hash(rows):
+            raise DataError("the data was changed while it was being evaluated. Run again: all answers so far are stored.")
+
+
+def _hash(rows: Sequence[Row]) -> int:
+    return hash(tuple([row.sample.id for row in rows]))
+
+
+def _text(sample: Sample, response: Response) -> str | None:
+    return response.text
+
+
+def _choice(sample: Sample, response: Response) -> str | None:
+    """Return the likeliest choice, where there is no text."""
+    if response.text is None and response.logprobs:
+        choices: Sequence[str] = sample["choices"]
+        return choices[max(range(len(response.logprobs)), key=response.logprobs.__getitem__)]
     return response.text
 
 
@@ -251,14 +345,3 @@ def rows_a_batch(repeats: int) -> int:
     1023
     """
     return max(1, ROWS_A_BATCH // repeats) * repeats
-
-
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of at most `size` items.
-
-    >>> list(batched("abc", 2))
-    [['a', 'b'], ['c']]
-    """
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalharness.contract import Sample
-from evalharness.running.pipeline import ROWS_A_BATCH, batched
+from evalharness.running.pipeline import ROWS_A_BATCH
 from evalharness.scoring import hash_keys
+from evalharness.systems.batching import batched
 
 FIRST_STAGE = 32
 Keys = NDArray[np.uint64]

@@ -8,22 +8,23 @@ What a model gives is checked once, where it enters: `sound` says what is wrong 
 from __future__ import annotations
 
 import json
-import math
-import reprlib
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from evalharness.contract import Failure, Model, Passage, Request, Response, Retriever, canonical
-from evalharness.errors import EvalharnessError, PluginError
+from evalharness.errors import EvalharnessError
+from evalharness.systems.batching import batched
+from evalharness.systems.budget import Budget, NotAsked
+from evalharness.systems.checking import blamed, brief, sound, told
+from evalharness.systems.history import maker_of, remembered
+from evalharness.systems.keys import KEY_BYTES, Keys
 from evalharness.systems.store import Store, Stored
 
-COMMIT_SECONDS = 0.5
+REQUESTS_A_LOOK = 4_096
 NOT_ASKED = Failure("server", "the request was not asked; this is a fault of the harness")
 
 
@@ -47,21 +48,31 @@ class Usage:
 
     def count(self, response: Response) -> None:
         """Add one answer that was asked for in this run."""
-        run = response.input_tokens if response.run_tokens is None else response.run_tokens
+        saved = saved_tokens(response)
         self.requests += 1
         self.failures += response.error is not None
         self.retries += response.retries
         self.input_tokens += response.input_tokens
-        self.run_tokens += run
-        self.saved_tokens += max(0, response.input_tokens - run)
+        self.run_tokens += response.input_tokens - saved
+        self.saved_tokens += saved
         self.output_tokens += response.output_tokens
+
+
+def saved_tokens(response: Response) -> int:
+    """Return how many tokens of a response's prompt did not run, since other requests had them run already.
+
+    >>> saved_tokens(Response(input_tokens=500, run_tokens=20)), saved_tokens(Response(input_tokens=500))
+    (480, 0)
+    """
+    return 0 if response.run_tokens is None else max(0, response.input_tokens - response.run_tokens)
 
 
 @dataclass
 class Work:
     """What a progress display shows of one piece of work: `done` of `total`, of which `stored` were stored already.
 
-    `note` is shown in place of what was stored and what failed, where that says nothing.
+    `saved_tokens` of the prompts' `input_tokens` did not run, since other requests had them run already. `note` is shown
+    in place of what was stored and what failed, where that says nothing.
     """
 
     name: str
@@ -70,6 +81,15 @@ class Work:
     done: int = 0
     errors: int = 0
     note: str = ""
+    input_tokens: int = 0
+    saved_tokens: int = 0
+
+    def count(self, response: Response) -> None:
+        """Add one answer that was asked for."""
+        self.done += 1
+        self.errors += response.error is not None
+        self.input_tokens += response.input_tokens
+        self.saved_tokens += saved_tokens(response)
 
 
 @dataclass
@@ -79,99 +99,127 @@ class Engine:
     store: Store
     watch: Callable[[Work], None] = lambda work: None
     usage: Usage = field(default_factory=Usage)
+    budget: Budget = field(default_factory=Budget)
     _failed: dict[str, Response] = field(default_factory=dict)
     _asked: set[str] = field(default_factory=set)
-    _identities: dict[Model, str] = field(default_factory=dict)
+    _keys: dict[Model, Keys] = field(default_factory=dict)
 
     def identity(self, model: Model) -> str:
         """Return the model's identity, computed once."""
-        if model not in self._identities:
-            self._identities[model] = identity_of("model", model)
-        return self._identities[model]
+        return self.keys(model).identity
 
-    def fill(self, model: Model, requests: Iterable[Request], name: str = "model") -> None:
-        """Make sure that every request has an answer in the store or a failure of this run."""
+    def maker(self, model: Model) -> str:
+        """Return the name under which the store keeps what the model made."""
+        return maker_of(model, self.identity(model))
+
+    def keys(self, model: Model) -> Keys:
+        """Return what makes the keys of requests to a model."""
+        if model not in self._keys:
+            self._keys[model] = Keys(identity_of("model", model))
+        return self._keys[model]
+
+    def fill(self, model: Model, requests: Iterable[Request], name: str = "model") -> bytes:
+        """Make sure that every request has an answer in the store or a failure of this run; return the keys, end to end.
+
+        Only where something has to be asked are the requests iterated over a second time and kept in memory.
+        """
         if not model.stored:
-            return
-        identity = self.identity(model)
-        asked = {request.key(identity): request for request in requests}
-        stored = self.store.known(list(asked))
-        missing = asked.keys() - self._failed.keys() - stored
-        work = Work(name, total=len(asked), stored=len(stored), done=len(asked) - len(missing))
-        self.usage.from_store += len(stored - self._asked)
+            return b""
+        requests = list(requests) if isinstance(requests, Iterator) else requests
+        work = Work(name, total=0)
+        look = self._look(model, requests, work)
+        self.usage.from_store += work.stored - len(look.again)
         self.watch(work)
-        if missing:
+        if look.missing:
             started = time.monotonic()
-            self._ask(model, identity, asked, missing, work)
+            with remembered(self.store.path, model, self.maker(model), self.budget):
+                self._ask(model, requests, look.missing, work)
             self.usage.seconds += time.monotonic() - started
+        return bytes(look.keys)
 
-    def _ask(self, model: Model, identity: str, asked: dict[str, Request], missing: set[str], work: Work) -> None:
-        for keys in _planned(model, identity, list(asked.values())):
-            todo = {key: request for key, request in keys.items() if key in missing}
+    def _look(self, model: Model, requests: Iterable[Request], work: Work) -> _Look:
+        """Find out which requests have no answer yet, and count in `work` how many have one."""
+        key_of, look = self.keys(model).of, _Look()
+        for some in batched(requests, REQUESTS_A_LOOK):
+            keys = [key_of(request) for request in some]
+            look.keys += bytes.fromhex("".join(keys))
+            wanted = dict.fromkeys(keys)
+            absent = wanted.keys() - self.store.known(list(wanted))
+            look.missing |= absent - self._failed.keys()
+            look.failed |= absent & self._failed.keys()
+            look.again |= (wanted.keys() - absent) & self._asked
+            work.total += len(wanted)
+            work.stored = work.done = work.total - len(look.missing) - len(look.failed)
+            self.watch(work)
+        work.total = look.distinct()  # what came twice was counted twice
+        work.stored, work.done = work.total - len(look.missing) - len(look.failed), work.total - len(look.missing)
+        return look
+
+    def _ask(self, model: Model, requests: Iterable[Request], missing: set[str], work: Work) -> None:
+        key_of = self.keys(model).of
+        asked = {key_of(request): request for request in requests}
+        for chunk in _planned(model, asked, key_of):
+            todo = {key: request for key, request in chunk.items() if key in missing}
             if todo:
-                self._ask_chunk(model, identity, todo, work)
+                self._ask_chunk(model, todo, work)
 
-    def _ask_chunk(self, model: Model, identity: str, todo: dict[str, Request], work: Work) -> None:
+    def _ask_chunk(self, model: Model, todo: dict[str, Request], work: Work) -> None:
         """Ask one chunk; local work is stored as one transaction, service answers as they come."""
-        answers = self._answers(model, identity, todo, work)
         if model.local:
-            self.store.write(list(answers))
-        else:
-            self._write_as_they_come(answers)
+            self.store.write(list(self._answers(model, todo, work)))
+            self.watch(work)
+            return
+        try:
+            for answer in self._answers(model, todo, work):
+                self.store.add(answer)
+                self.watch(work)
+        finally:  # whatever ends the asking: answers that were paid for stay
+            self.store.flush()
+        self.watch(work)
 
-    def _answers(self, model: Model, identity: str, todo: dict[str, Request], work: Work) -> Iterator[Stored]:
+    def _answers(self, model: Model, todo: dict[str, Request], work: Work) -> Iterator[Stored]:
         """Yield what is to be stored; failures are kept for this run."""
-        maker = f"{model.name} {identity[:12]}"
-        for request, response in _each_once(model, list(todo.values())):
-            key = request.key(identity)
-            self.usage.count(response)
-            work.done += 1
+        maker = self.maker(model)
+        keys = {id(request): key for key, request in todo.items()}
+        for request, response in self.budget.asked(model, list(todo.values()), partial(_each_once, model)):
+            key = keys[id(request)]
+            if not isinstance(response.error, NotAsked):
+                self.usage.count(response)
+            work.count(response)
             self._asked.add(key)
             if response.error is None:
                 yield to_stored(key, request.kind, maker, response)
             else:
-                work.errors += 1
                 self._failed[key] = response
-            self.watch(work)
-
-    def _write_as_they_come(self, answers: Iterable[Stored]) -> None:
-        """Store every half second, and what is left whatever ends the asking: answers that were paid for stay."""
-        pending: list[Stored] = []
-        committed = time.monotonic()
-        try:
-            for answer in answers:
-                pending.append(answer)
-                if time.monotonic() - committed > COMMIT_SECONDS:
-                    self.store.write(pending)
-                    pending, committed = [], time.monotonic()
-        finally:
-            self.store.write(pending)
 
     def read(self, model: Model, requests: Sequence[Request]) -> list[Response]:
         """Return the response to each request, in order; a model that is not stored is asked here and now."""
         if not model.stored:
             answers = {id(request): response for request, response in _each_once(model, requests)}
             return [answers[id(request)] for request in requests]
-        identity = self.identity(model)
-        keys = [request.key(identity) for request in requests]
+        return self.recall([*map(self.keys(model).of, requests)])
+
+    def recall(self, keys: Sequence[str]) -> list[Response]:
+        """Return the response under each key, in order; the failure of this run where there is none."""
         stored = self.store.read(list(dict.fromkeys(keys)))
-        return [self._response(key, stored) for key in keys]
-
-    def _response(self, key: str, stored: dict[str, Stored]) -> Response:
-        if key in stored:
-            return from_stored(stored[key])
-        return self._failed.get(key, Response(error=NOT_ASKED))
+        found = dict(zip(stored, from_stored(list(stored.values())), strict=True))
+        return [found.get(key) or self._failed.get(key) or Response(error=NOT_ASKED) for key in keys]
 
 
-@contextmanager
-def blamed(kind: str, plugin: Model | Retriever, step: str) -> Iterator[None]:
-    """Raise PluginError that names the plugin and the step for whatever else than an EvalharnessError comes from inside."""
-    try:
-        yield
-    except EvalharnessError:
-        raise
-    except Exception as error:  # a plugin may fail in any way
-        raise PluginError(f"{kind} '{plugin.name}' failed in {step}(): {told(error)}") from error
+@dataclass
+class _Look:
+    """What a look at the store found: all keys, end to end, and which have no answer, failed or were asked in this run."""
+
+    keys: bytearray = field(default_factory=bytearray)
+    missing: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+
+    def distinct(self) -> int:
+        """Return how many keys differ."""
+        import numpy
+
+        return len(numpy.unique(numpy.frombuffer(self.keys, f"S{KEY_BYTES}")))
 
 
 def identity_of(kind: str, plugin: Model | Retriever) -> str:
@@ -179,22 +227,28 @@ def identity_of(kind: str, plugin: Model | Retriever) -> str:
     with blamed(kind, plugin, "identity"):
         identity = plugin.identity()
         if not isinstance(identity, str):
-            raise TypeError(f"an identity is a string, not {_shown(identity)}")
+            raise TypeError(f"an identity is a string, not {brief(identity)}")
     return identity
 
 
-def _planned(model: Model, identity: str, requests: Sequence[Request]) -> Iterator[dict[str, Request]]:
+def _planned(model: Model, asked: dict[str, Request], key_of: Callable[[Request], str]) -> Iterator[dict[str, Request]]:
+    keys = {id(request): key for key, request in asked.items()}
     with blamed("model", model, "plan"):
-        for chunk in model.plan(requests):
-            yield {request.key(identity): request for request in chunk}
+        for chunk in model.plan(list(asked.values())):
+            yield {keys.get(id(request)) or key_of(request): request for request in chunk}
 
 
-def _each_once(model: Model, requests: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-    """Yield one response a request whatever the model does: what it repeats, leaves out or raises is put right here."""
-    waiting = {id(request): request for request in requests}
+def _each_once(model: Model, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
+    """Yield one response a request whatever the model does: what it repeats, leaves out or raises is put right here.
+
+    A model that is given no sequence takes its requests one by one; those that it does not take have no answer either.
+    """
+    waiting: dict[int, Request] = {}
+    rest = _noted(requests, waiting)
+    given: Any = list(rest) if isinstance(requests, Sequence) else rest
     reason = Failure("plugin", f"model '{model.name}' gave no answer to this request")
     try:
-        for request, response in model.answer(requests):
+        for request, response in model.answer(given):
             fault = sound(response)
             if waiting.pop(id(request), None) is not None:
                 yield request, response if fault is None else _refused(model, fault)
@@ -202,99 +256,19 @@ def _each_once(model: Model, requests: Sequence[Request]) -> Iterator[tuple[Requ
         raise
     except Exception as error:  # a fault of one chunk is a failure of its samples, never of the run
         reason = Failure("plugin", f"model '{model.name}' failed: {told(error)}")
-    for request in waiting.values():
+    for request in chain(list(waiting.values()), rest):
         yield request, Response(error=reason)
+
+
+def _noted(requests: Iterable[Request], waiting: dict[int, Request]) -> Iterator[Request]:
+    """Yield the requests, each put down among those that wait for an answer."""
+    for request in requests:
+        waiting[id(request)] = request
+        yield request
 
 
 def _refused(model: Model, fault: str) -> Response:
     return Response(error=Failure("plugin", f"model '{model.name}' gave {fault}"))
-
-
-def told(error: Exception) -> str:
-    """Return the type and message of an exception as text that can be written as UTF-8.
-
-    >>> told(ValueError("no \\ud800"))
-    'ValueError: no \\\\ud800'
-    """
-    return f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
-
-
-def sound(response: object) -> str | None:
-    """Return what is wrong with a model's response, None where all of it is what the contract says.
-
-    >>> sound(Response(text="hi", latency=0.5))
-    >>> sound(Response(latency=-1.0))
-    'latency=-1.0, which is not a number of seconds from 0'
-    """
-    if not isinstance(response, Response):
-        return f"{_shown(response)} in place of a Response"
-    for name, (holds, wanted) in PARTS.items():
-        value = getattr(response, name)
-        absent = value is None and name not in COUNTS
-        if not absent and not holds(value):
-            return f"{name}={_shown(value)}, which is not {wanted}"
-    return None if response.contexts is None else ranking_fault(response.contexts)
-
-
-def ranking_fault(passages: object) -> str | None:
-    """Return what is wrong with a ranking of passages, None where it holds sound passages with an id each of its own.
-
-    >>> ranking_fault([Passage("a", "one"), Passage("a", "two")])
-    "one ranking with the passage id 'a' twice"
-    """
-    if not isinstance(passages, (list, tuple)):
-        return f"{_shown(passages)} in place of a ranking of passages"
-    for passage in passages:
-        if not isinstance(passage, Passage):
-            return f"a ranking that holds {_shown(passage)} in place of a Passage"
-        if not (_is_text(passage.id) and _is_text(passage.text) and (passage.score is None or _is_finite(passage.score))):
-            return f"the passage {_shown(passage.id)}, whose id and text are not both text, or whose score is not a finite number"
-    twice = [key for key, times in Counter(passage.id for passage in passages).items() if times > 1]
-    return f"one ranking with the passage id {twice[0]!r} twice" if twice else None
-
-
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value <= sys.maxsize
-
-
-def _is_failure(value: object) -> bool:
-    return isinstance(value, Failure) and _is_text(value.kind) and _is_text(value.message)
-
-
-def _each(holds: Callable[[object], bool], value: object) -> bool:
-    return isinstance(value, tuple) and all(map(holds, value))
-
-
-COUNTS = ("merged", "input_tokens", "output_tokens", "retries")
-PARTS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "text": (_is_text, "text that can be written as UTF-8"),
-    "finish": (lambda value: isinstance(value, str) and value in ("stop", "length"), "'stop' or 'length'"),
-    "logprobs": (partial(_each, lambda value: _is_finite(value) or value == -math.inf), "a tuple of numbers below infinity"),
-    "tokens": (partial(_each, _is_count), "a tuple of whole numbers from 0"),
-    "embedding": (partial(_each, _is_finite), "a tuple of finite numbers"),
-    "latency": (lambda value: _is_finite(value) and value >= 0, "a number of seconds from 0"),
-    "error": (_is_failure, "a Failure whose kind and message can be written as UTF-8"),
-    **dict.fromkeys((*COUNTS, "run_tokens"), (_is_count, "a whole number from 0")),
-}
-
-
-def _shown(value: object) -> str:
-    """Return a short text for a value; only the type of what may be long or shows where it lies in memory."""
-    return reprlib.repr(value) if isinstance(value, (str, int, float, type(None))) else f"<{type(value).__name__}>"
 
 
 def to_stored(key: str, kind: str, maker: str, response: Response) -> Stored:
@@ -310,23 +284,26 @@ def to_stored(key: str, kind: str, maker: str, response: Response) -> Stored:
     return Stored(key, kind, maker, canonical(kept), (*(response.logprobs or ()), *(response.embedding or ())))
 
 
-def from_stored(stored: Stored) -> Response:
-    """Return the response that was stored.
+def from_stored(stored: Iterable[Stored]) -> list[Response]:
+    """Return the responses that were stored.
 
-    >>> stored = to_stored("k", "generate", "m", Response(text="hi", logprobs=(-0.5,), tokens=(1,)))
-    >>> from_stored(stored)
-    Response(text='hi', finish=None, logprobs=(-0.5,), tokens=(1,), merged=0, embedding=None, contexts=None, \
-input_tokens=0, output_tokens=0, latency=None, error=None, run_tokens=None, retries=0)
+    >>> from_stored([to_stored("k", "generate", "m", Response(text="hi", logprobs=(-0.5,), tokens=(1,)))])
+    [Response(text='hi', finish=None, logprobs=(-0.5,), tokens=(1,), merged=0, embedding=None, contexts=None, \
+input_tokens=0, output_tokens=0, latency=None, error=None, run_tokens=None, retries=0)]
     """
-    plain = json.loads(stored.value)
-    size = plain.pop("logprobs", None)
-    width = plain.pop("embedding", None)
-    contexts = plain.pop("contexts", None)
-    tokens = plain.pop("tokens", None)
-    return Response(
-        **plain,
-        tokens=None if tokens is None else tuple(tokens),
-        contexts=None if contexts is None else tuple(Passage(*passage) for passage in contexts),
-        logprobs=None if size is None else stored.floats[:size],
-        embedding=None if width is None else stored.floats[len(stored.floats) - width :],
-    )
+    rows = list(stored)
+    values = json.loads(f"[{','.join(row.value for row in rows)}]")  # at once: most of them are a few words
+    return [_response(plain, row.floats) for plain, row in zip(values, rows, strict=True)]
+
+
+def _response(plain: dict[str, Any], floats: tuple[float, ...]) -> Response:
+    size, width = plain.pop("logprobs", None), plain.pop("embedding", None)
+    if "contexts" in plain:
+        plain["contexts"] = tuple(Passage(*passage) for passage in plain["contexts"])
+    if "tokens" in plain:
+        plain["tokens"] = tuple(plain["tokens"])
+    if size is not None:
+        plain["logprobs"] = floats[:size]
+    if width is not None:
+        plain["embedding"] = floats[len(floats) - width :]
+    return Response(**plain)

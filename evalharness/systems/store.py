@@ -1,9 +1,9 @@
 """The response store: every answer and every search result that was ever paid for, in one SQLite file.
 
 Nothing is ever asked twice: a run that was killed, extended or given another metric finds its answers here.
-One writer thread owns the writing connection; `write` is one transaction that no kill undoes. Other
-processes wait for the file; the first answer to a key wins. Values are canonical JSON; float arrays stand beside
-them as little-endian bytes.
+One writer thread owns the writing connection; `write` is one transaction that no kill undoes, and what is added one
+by one becomes one every half second. Other processes wait for the file; the first answer to a key wins. Values are
+canonical JSON; float arrays stand beside them as little-endian bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ CREATE TABLE IF NOT EXISTS answers (
 COLUMNS = "key, kind, maker, value, floats"
 WAIT_SECONDS = 120.0
 TRIM_WAIT_SECONDS = 5.0  # someone waits at a terminal, and a run may go on for hours
-KEYS_A_QUERY = 500
+KEYS_A_QUERY = 1_000
+COMMIT_SECONDS = 0.5
+PAGES_KB = 16_384  # what a connection keeps of the file in memory
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Holding:
 @dataclass
 class _Job:
     rows: Sequence[Stored]
+    late: bool = False  # nobody waits for it
     done: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
 
@@ -82,6 +85,10 @@ class Store:
         self.generation = newest + 1 if fresh else newest
         self._oldest = self.generation if fresh else 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._added: list[Stored] = []
+        self._due = 0.0
+        self._lock = threading.Lock()
+        self._refused: Exception | None = None
         self._writer = self._start()
 
     def _start(self) -> threading.Thread:
@@ -96,6 +103,7 @@ class Store:
             undone.callback(connection.close)
             _use_wal(connection, wait)
             connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA cache_size=-{PAGES_KB}")
             with connection:
                 connection.execute(SCHEMA)
             # a table of someone else shows here, before anything has been paid for
@@ -153,15 +161,55 @@ class Store:
         if job.error is not None:
             raise self._unusable(job.error) from job.error
 
+    def add(self, row: Stored) -> None:
+        """Store one row within COMMIT_SECONDS, in one transaction with what else is added until then.
+
+        Raises what `write` raises, also for rows that were added before and could not be stored.
+        """
+        self._raise_refused()
+        with self._lock:
+            self._added.append(row)
+            first = len(self._added) == 1
+            if first:
+                self._due = time.monotonic() + COMMIT_SECONDS
+        if first:
+            self._jobs.put(_Job(()))  # the writer sleeps until there is a job, and then until the rows are due
+
+    def flush(self) -> None:
+        """Store what was added and return when it would survive the end of this process."""
+        self.write(self._taken())
+        self._raise_refused()
+
+    def _raise_refused(self) -> None:
+        if self._refused is not None:
+            error, self._refused = self._refused, None
+            raise self._unusable(error) from error
+
+    def _taken(self) -> Sequence[Stored]:
+        with self._lock:
+            rows, self._added = self._added, []
+        return rows
+
+    def _next_job(self) -> _Job | None:
+        """Wait for a job, or until the rows that were added are due."""
+        while True:
+            left = max(0.0, self._due - time.monotonic()) if self._added else None
+            try:
+                return self._jobs.get(timeout=left)
+            except queue.Empty:
+                return _Job(self._taken(), late=True)
+
     def _write_jobs(self) -> None:
         connection: sqlite3.Connection | None = None
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next_job()) is not None:
             try:
-                connection = connection or self._open()
-                with connection:
-                    connection.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", self._records(job.rows))
+                if job.rows:
+                    connection = connection or self._open()
+                    with connection:
+                        connection.executemany("INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?)", self._records(job.rows))
             except Exception as error:  # handed to the thread that waits for the job
                 job.error = error
+                self._refused = error if job.late else self._refused
             finally:
                 job.done.set()
         if connection is not None:
@@ -194,7 +242,8 @@ class Store:
         return deleted
 
     def close(self) -> None:
-        """Wait for what is being written and close the file."""
+        """Store what was added, wait for what is being written and close the file."""
+        self._jobs.put(_Job(self._taken()))
         self._jobs.put(None)
         self._writer.join()
         self._reading.close()

@@ -63,6 +63,10 @@ class Template:
     def _compiled(self) -> Any:
         return environment().from_string(self.text)
 
+    @cached_property
+    def _globals(self) -> dict[str, Any]:
+        return dict(self._compiled.globals)
+
     def render(self, fields: Mapping[str, Any]) -> str:
         """Return the text for the fields of one sample.
 
@@ -90,7 +94,10 @@ class Template:
 
     def _joined(self, fields: Mapping[str, Any]) -> str:
         parts, length = [], 0
-        for part in self._compiled.generate(fields):
+        compiled = self._compiled
+        # All that it sees is given, so that the globals are not put together anew for each sample.
+        context = compiled.new_context({**self._globals, **fields}, shared=True)
+        for part in compiled.root_render_func(context):
             parts.append(part)
             length += len(part)
             if length > MAX_LENGTH:

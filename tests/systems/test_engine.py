@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import evalharness as eh
-from evalharness.systems.engine import Engine, Usage, Work, from_stored, sound, to_stored
-from evalharness.systems.store import Store
+from evalharness.systems.checking import sound
+from evalharness.systems.engine import Engine, Usage, Work, from_stored, to_stored
+from evalharness.systems.store import COMMIT_SECONDS, Store
 
 ASKED: list[str] = []
 
@@ -285,7 +289,7 @@ def test_an_interrupted_service_keeps_its_answers_and_local_work_whole_chunks(
         Engine(store).fill(model, requests("abcd"))
     assert ASKED == ["a", "b", "c"]
     found = store.read([request.key("shouter") for request in requests("abcd")])
-    assert {from_stored(stored).text for stored in found.values()} == {text.upper() for text in kept}
+    assert {response.text for response in from_stored(found.values())} == {text.upper() for text in kept}
 
 
 class Local(Shouter):
@@ -312,13 +316,45 @@ def test_each_chunk_of_local_work_is_one_transaction(store: Store, monkeypatch: 
     assert written == [64, 64, 2]
 
 
-def test_service_answers_are_stored_by_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[int] = []
-    clock = iter(range(1000))
-    monkeypatch.setattr("evalharness.systems.engine.time.monotonic", lambda: next(clock) * 0.2)
-    monkeypatch.setattr(store, "write", lambda rows: written.append(len(rows)))
-    Engine(store).fill(Shouter(), requests("abcdefgh"))
-    assert written == [3, 3, 2]
+class Slow(Shouter):
+    """A service that gives one answer at once, and looks into the store until that is there before it gives the next."""
+
+    name = "slow"
+    path: str = ""
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        for number, pair in enumerate(super().answer(requests)):
+            until = time.monotonic() + 10 * COMMIT_SECONDS
+            while stored(Path(self.path)) < number:
+                assert time.monotonic() < until, "an answer was kept back until the next one came"
+                time.sleep(0.02)
+            yield pair
+
+
+def stored(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        count: int = connection.execute("SELECT count(*) FROM answers").fetchone()[0]
+    return count
+
+
+def test_a_service_answer_is_stored_within_half_a_second_whether_another_comes_or_not(store: Store) -> None:
+    Engine(store).fill(Slow(path=str(store.path)), requests("abc"))
+    assert stored(store.path) == 3
+
+
+def test_requests_are_made_twice_only_where_something_is_asked(store: Store) -> None:
+    class Made(list[eh.Request]):
+        times = 0
+
+        def __iter__(self) -> Iterator[eh.Request]:
+            self.times += 1
+            return super().__iter__()
+
+    asked, again = Made(requests("aba")), Made(requests("ba"))
+    keys = Engine(store).fill(Shouter(), asked)
+    assert keys == bytes.fromhex("".join(request.key("shouter") for request in requests("aba")))
+    Engine(store).fill(Shouter(), again)
+    assert (asked.times, again.times) == (2, 1)
 
 
 def test_a_second_answer_to_one_request_is_ignored(store: Store) -> None:
@@ -367,4 +403,4 @@ def test_every_part_of_a_response_survives_the_store() -> None:
         text="", finish="length", logprobs=(-0.1, float("-inf")), tokens=(1, 2), merged=1, embedding=(0.25, 1.5),
         contexts=(eh.Passage("p", "日本 \u0301", 0.5), eh.Passage("q", "", None)), input_tokens=3, output_tokens=4, latency=0.5,
     )  # fmt: skip
-    assert from_stored(to_stored("k", "generate", "m", response)) == response
+    assert from_stored([to_stored("k", "generate", "m", response)]) == [response]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from evalharness.errors import BusyError, DataError
-from evalharness.systems.store import Store, Stored
+from evalharness.systems.store import COMMIT_SECONDS, Store, Stored
 
 
 def entry(key: str, text: str = "x", floats: tuple[float, ...] = ()) -> Stored:
@@ -203,3 +203,33 @@ def test_processes_that_make_the_file_at_once_do_not_collide(tmp_path: Path) -> 
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
+
+
+def test_what_was_added_is_stored_within_half_a_second_and_at_once_when_flushed(tmp_path: Path) -> None:
+    rows = [Stored(key, "generate", "m", "{}") for key in "abc"]
+    with Store(tmp_path / "s.sqlite") as store:
+        store.add(rows[0])
+        store.flush()
+        assert store.known("abc") == {"a"}
+        store.add(rows[1])
+        until = time.monotonic() + 10 * COMMIT_SECONDS
+        while store.known("abc") != {"a", "b"}:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        store.add(rows[2])
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.known("abc") == {"a", "b", "c"}
+
+
+def test_what_could_not_be_stored_is_told_with_the_next_answer_or_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "s.sqlite") as store:
+        monkeypatch.setattr(store, "_records", lambda rows: 1 / 0)
+        store.add(Stored("a", "generate", "m", "{}"))
+        time.sleep(2 * COMMIT_SECONDS)
+        with pytest.raises(DataError, match=r"s\.sqlite cannot be used: division by zero"):
+            store.add(Stored("b", "generate", "m", "{}"))
+        store.add(Stored("c", "generate", "m", "{}"))
+        with pytest.raises(DataError, match=r"s\.sqlite cannot be used: division by zero"):
+            store.flush()
