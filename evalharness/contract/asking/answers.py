@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from evalharness.contract.asking.attempts import Attempts, Gone, Wanted
+from evalharness.contract.asking.attempts import Attempts, Wanted
+from evalharness.contract.asking.schedule import GivenUp
 from evalharness.contract.sample import Failure, Request, Response
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def answers(service: Service, requests: Iterable[Request]) -> Iterator[tuple[Req
         yield from _until_ended(loop, source)
     except GeneratorExit:
         raise
-    except Gone as gone:
-        yield from _given_up(service, loop, source, gone.failure)
+    except GivenUp as why:
+        yield from _without_answer(service, loop, source, why)
     except BaseException:
         loop.stop()
         while not loop.events.empty():
@@ -98,12 +99,10 @@ def _until_ended(loop: Loop, source: Iterator[Request]) -> Iterator[tuple[Reques
                 loop.exhausted()
 
 
-def _given_up(service: Service, loop: Loop, source: Iterator[Request], why: Failure) -> Iterator[tuple[Request, Response]]:
+def _without_answer(service: Service, loop: Loop, source: Iterator[Request], why: GivenUp) -> Iterator[tuple[Request, Response]]:
     """Yield a failure for everything that has no answer, which says how much that is and what to do."""
     left = [*loop.attempts.left(), *((request, 0) for request in source)]
-    message = (
-        f"{service.where} {why.message}; {len(left):,} requests have no answer. See that it runs, then run the same command "
-        "again: only these are asked"
-    )
+    several = "1 request has" if len(left) == 1 else f"{len(left):,} requests have"
+    failure = Failure(why.kind, f"{service.where} {why.did}; {several} no answer. {why.todo}")
     for request, retries in left:
-        yield request, Response(error=Failure(why.kind, message), retries=retries)
+        yield request, Response(error=failure, retries=retries)

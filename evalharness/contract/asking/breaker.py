@@ -11,37 +11,32 @@ SILENT_REQUESTS = 8
 class Breaker:
     """Tells a service that is gone from requests that fail. Times are seconds of any one clock.
 
-    After `SILENT_REQUESTS` different requests have failed in a row, with no answer between, it is `silent`: one request at a
-    time is sent to see whether it is back. Silence of `patience` seconds makes it `gone`. It is measured from the last
-    answer to a failure, so that a service that takes long is not taken for a dead one.
+    When `SILENT_REQUESTS` different requests have failed in a row, the service is `silent`: one request at a time is to find
+    out whether it is back. It is measured from the last thing heard to a failure for how long it is silent, so that
+    a service that takes its time is not taken for a dead one.
+
+    >>> breaker = Breaker()
+    >>> breaker.heard(100.0)
+    >>> breaker.failed(1, started=90.0, now=110.0), breaker.silent
+    (10.0, False)
     """
 
-    patience: float
-    answers: int = 0
-    gone: bool = False
     _heard: float = float("-inf")
-    _since: float | None = None
+    _since: float = float("inf")
     _failed: set[int] = field(default_factory=set)
 
     @property
     def silent(self) -> bool:
+        """Whether requests fail because nobody is there to answer them."""
         return len(self._failed) >= SILENT_REQUESTS
 
     def heard(self, now: float) -> None:
-        """Note that the service said something until `now`: an answer, or how long to wait."""
-        self._heard, self._since = now, None
+        """Note that the service said something: it answered, or refused one request for what it is."""
+        self._heard, self._since = now, float("inf")
         self._failed.clear()
 
-    def answered(self, now: float) -> None:
-        self.answers += 1
-        self.heard(now)
-
-    def failed(self, request: int, started: float, now: float) -> None:
-        """Note that an attempt of this request, which started then, has failed."""
+    def failed(self, request: int, started: float, now: float) -> float:
+        """Note that an attempt of this request failed; returns for how many seconds nothing was heard that was asked for."""
         self._failed.add(request)
-        self._since = max(started, self._heard) if self._since is None else self._since
-        self.gone = self.gone or now - self._since >= self.patience
-
-    def silence(self, now: float) -> float:
-        """Return for how long nothing has been heard although something was asked."""
-        return 0.0 if self._since is None else now - self._since
+        self._since = min(self._since, max(started, self._heard))
+        return now - self._since
