@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from evalharness_hf import prefix
+from evalharness_hf.packed import tree_logits
+from evalharness_hf.plain import Scored
+from evalharness_hf.tree import tree_of
 
-CLOSE = {"torch.float32": 1e-3, "torch.float16": 0.1}  # natural logarithms
-COARSE = 0.5  # in bfloat16, of 8 bits
+# How far apart log-probabilities may be that are the same but for rounding. Of SmolLM2 they are at most 6e-5, 0.07 and 0.5
+# apart in these numbers; where the mask of a tree is not heeded, 9.7.
+CLOSE = {"torch.float32": 1e-3, "torch.float16": 0.5, "torch.bfloat16": 2.0}
+WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 _REFUSED: WeakKeyDictionary[Any, dict[Callable[[Any], float], str]] = WeakKeyDictionary()
+_REMARKS: WeakKeyDictionary[Any, dict[str, None]] = WeakKeyDictionary()
 
 
 def reuses(model: Any) -> bool:
     """Whether rows may be continued from keys and values that `prefix.of` keeps."""
     return not _refusal(model, _reuse_difference)
+
+
+def takes_tree(model: Any, size: int) -> bool:
+    """Whether a tree and the prefix before it, `size` tokens together, run as they should; where not, `remarks` says why."""
+    window = _window(model)
+    if not (why := _refusal(model, _tree_difference)) and (window is None or size <= window):
+        return True
+    which = "" if why else f" that make trees of more than {window} tokens"
+    why = why or f"attention reaches back {window} tokens"
+    way = "kept prefixes" if reuses(model) else f"plain batches ({_refusal(model, _reuse_difference)})"
+    remark = f"sequences{which} were scored with {way} in place of prefix trees, which takes longer: {why}"
+    _REMARKS.setdefault(model, {})[remark] = None
+    return False
+
+
+def remarks(model: Any) -> list[str]:
+    """Return in which other way than in trees a model scored what it was asked, and why; nothing where it did not."""
+    return list(_REMARKS.get(model, ()))
+
+
+def _window(model: Any) -> int | None:
+    """Return the reach of attention that sees no further back, None where it sees all."""
+    config = model.config.get_text_config()
+    return min((size for size in (getattr(config, name, None) for name in WINDOWS) if isinstance(size, int)), default=None)
 
 
 def _refusal(model: Any, difference: Callable[[Any], float]) -> str:
@@ -27,7 +57,7 @@ def _refusal(model: Any, difference: Callable[[Any], float]) -> str:
         except Exception as error:  # models refuse in many ways
             known[difference] = f"{type(error).__name__}: {error}"
         else:
-            same = off <= CLOSE.get(str(model.dtype), COARSE)
+            same = off <= CLOSE.get(str(model.dtype), 0.0)
             known[difference] = "" if same else f"log-probabilities differed by {off:.2g}"
     return known[difference]
 
@@ -38,12 +68,37 @@ def _reuse_difference(model: Any) -> float:
 
     head, tails = _tokens(model, 0, 6), [_tokens(model, 50, 4), _tokens(model, 90, 4)]
     with torch.inference_mode():
-        whole = model(input_ids=torch.tensor([head + tail for tail in tails], device=model.device), use_cache=False).logits[:, 6:]
-        states = [prefix.extended(model, prefix.joined([]), head[:3])]
-        states.append(prefix.extended(model, prefix.joined(states), head[3:]))
-        cache = prefix.joined(states, rows=2)
+        cache = prefix.joined(_states(model, head), rows=2)
         continued = model(input_ids=torch.tensor(tails, device=model.device), past_key_values=cache, use_cache=True).logits
-        return float((whole.float().log_softmax(-1) - continued.float().log_softmax(-1)).abs().max())
+        return _apart(_whole(model, [head + tail for tail in tails])[:, 6:], continued)
+
+
+def _tree_difference(model: Any) -> float:
+    """Return how far three branches that run as a tree after a prefix are from the same rows run whole."""
+    import torch
+
+    head, stem = _tokens(model, 0, 6), _tokens(model, 30, 2)
+    tails = [[*stem, *_tokens(model, 50, 2)], [*stem, *_tokens(model, 70, 2)], _tokens(model, 90, 4)]
+    rows = sorted(head + tail for tail in tails)
+    tree = tree_of([Scored([*row, 0], 7) for row in rows], 6)
+    with torch.inference_mode():
+        nodes = tree_logits(model, tree, range(len(tree.tokens)), prefix.joined(_states(model, head)), 6)
+        return _apart(_whole(model, rows)[:, 6:], torch.stack([nodes[places] for places in tree.places]))
+
+
+def _states(model: Any, head: Sequence[int]) -> list[prefix.State]:
+    first = prefix.extended(model, prefix.joined([]), head[:3])
+    return [first, prefix.extended(model, prefix.joined([first]), head[3:])]
+
+
+def _whole(model: Any, rows: Sequence[Sequence[int]]) -> Any:
+    import torch
+
+    return model(input_ids=torch.tensor([list(row) for row in rows], device=model.device), use_cache=False).logits
+
+
+def _apart(one: Any, other: Any) -> float:
+    return float((one.float().log_softmax(-1) - other.float().log_softmax(-1)).abs().max())
 
 
 def _tokens(model: Any, first: int, count: int) -> list[int]:
