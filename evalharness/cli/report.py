@@ -24,7 +24,7 @@ def table(record: Record) -> str:
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
     lines = [_line(row, widths) for row in (titles, ["─" * width for width in widths], *rows)]
     return "\n".join(
-        [head, "", *lines, "", *_notes(record), _cost(record.usage), *_folder(Path(str(record.provenance["folder"])))]
+        [head, "", *lines, "", *_notes(record), *_taken(record.usage), *_folder(Path(str(record.provenance["folder"])))]
     )
 
 
@@ -93,8 +93,20 @@ def _wrapped(note: str) -> list[str]:
     return textwrap.wrap(note, width=78, subsequent_indent="  ")
 
 
-def _cost(usage: Any) -> str:
-    return (
+def _taken(usage: Any) -> list[str]:
+    """Return what the run took, and what that cost where prices say it."""
+    took = (
         f"{counted(usage['requests'], 'request')}, {usage['from_store']:,} from the store, "
         f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out, {usage['seconds']:.1f} s"
     )
+    return [took, *([f"cost: {_cost(usage)}"] if usage.get("costs") else [])]
+
+
+def _cost(usage: Any) -> str:
+    from evalharness.systems.budget import money
+
+    of_all = usage["responses"]
+    unknown = sorted(name for name, cost in {**usage["costs"], **of_all["costs"]}.items() if cost is None)
+    if usage["cost"] is None or of_all["cost"] is None:
+        return f"not known without prices of {', '.join(unknown)}"
+    return f"{money(usage['cost'])} US dollars in this run, {money(of_all['cost'])} for all its responses"

@@ -36,6 +36,12 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
 @click.option("--out", type=PATH, help="The run folder; default: runs/TASK/SYSTEM-DIGEST.")
 @click.option("--store", type=PATH, help="The response store's file; default: in the user's cache folder.")
 @click.option("--fresh", is_flag=True, help="Ask everything anew, whatever is stored.")
+@click.option("--max-requests", type=click.IntRange(min=1), metavar="N", help="Ask at most N requests in this run.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Read and write at most N tokens in this run.")
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="X",
+    help="Spend at most X US dollars in this run, by the system's prices.",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Stop at the first broken line of data.")
 @click.option("--offline", is_flag=True, help="Open no network connection, not even for weights or data.")
 @click.option("--show-prompt", is_flag=True, help="Print the first sample's prompt as the model will see it, and stop.")
@@ -72,6 +78,7 @@ def command(
       evalharness run tasks/rag_qa.yaml
       evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
       evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
+      evalharness run my_task.yaml --max-cost 2.00
       evalharness run my_task.yaml --until 'token_f1 ±0.05'
       evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e
       evalharness run --rescore runs/rag_qa/dense-smollm2-1f0c2d3e

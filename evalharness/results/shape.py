@@ -77,6 +77,8 @@ class _Spent:
     output_tokens: int
     latency: float
     timed: int
+    cost: float | None = None
+    costs: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -86,6 +88,8 @@ class _Usage:
     seconds: float = 0.0
     troubles: list[_Trouble] = field(default_factory=list)
     responses: _Spent | None = None
+    cost: float | None = None
+    costs: dict[str, float | None] = field(default_factory=dict)
     data_faults: list[str] = field(default_factory=list)
 
 

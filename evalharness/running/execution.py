@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,16 @@ from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import SampleWriter
 from evalharness.running.asking import Answers, fill_answers, replies
+from evalharness.running.costs import costs, untold
 from evalharness.running.goals import Goal
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import Parts
 from evalharness.running.pipeline import Pipeline
 from evalharness.running.stopping import make_stages
 from evalharness.scoring import Entry, Score, seed_of
-from evalharness.systems.engine import Engine, Work, blamed
+from evalharness.systems.budget import Budget, Limits
+from evalharness.systems.checking import blamed
+from evalharness.systems.engine import Engine, Work
 from evalharness.systems.retrieval import Searcher
 from evalharness.systems.store import Store
 from evalharness.task import Prompter, Task, is_prompted, task_yaml
@@ -45,6 +48,7 @@ class Run:
     strict: bool = False
     command: str = ""
     goal: Goal | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[], Iterable[Sample]], watch: Watch) -> Pipeline:
@@ -66,7 +70,7 @@ class Execution:
         self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log, reader: SampleReader | None = None
     ) -> None:
         self.run, self.parts, self.registry, self.watch, self.log = run, parts, registry, watch, log
-        self.engine = Engine(store, watch)
+        self.engine = Engine(store, watch, budget=Budget(run.limits, run.task.system.prices))
         self.listeners: list[str] = []
         self.reader: SampleReader = reader or read_samples(run.task, limit=run.limit, strict=run.strict)
         self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
@@ -138,8 +142,8 @@ class Execution:
         scoring.troubles.note(self.listeners, kind="listener")
         seconds = round(time.monotonic() - started, 3)
         usage = {**dataclasses.asdict(self.engine.usage), "seconds": seconds, "troubles": scoring.troubles.plain()}
-        usage["responses"] = dataclasses.asdict(scoring.spent)
-        usage["remarks"] = [*self._remarks(), *scoring.missing_fields()]
+        usage |= costs(self.engine.budget, self.parts, scoring)
+        usage["remarks"] = [*self._remarks(), *untold(self.engine.budget), *scoring.missing_fields()]
         usage["data_faults"] = [str(fault) for fault in self.reader.faults[:SHOWN_FAULTS]]
         record = Record(
             task=self._task(),

@@ -32,6 +32,7 @@ class Scoring:
     samples: int = 0
     merged: int = 0
     spent: Spent = field(default_factory=Spent)
+    replied: dict[str, Spent] = field(default_factory=dict)
     fields: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +83,9 @@ class Scoring:
         self.spent += answered.spent
         for row, failure in zip(answered.rows, answered.failures, strict=True):
             self.troubles.add(failure, row.sample.id)
-        for given in replies.values():
+        for name, given in replies.items():
+            spent = Spent.on([reply for asked in given for reply in asked])
+            self.replied[name] = self.replied.get(name, Spent()) + spent
             for row, asked in zip(answered.rows, given, strict=True):
                 for reply in asked:
                     self.troubles.add(reply.error, row.sample.id)

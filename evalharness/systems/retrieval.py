@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from evalharness.contract import Failure, Passage, Retriever, canonical, digest
 from evalharness.errors import EvalharnessError
+from evalharness.systems.checking import blamed, ranking_fault, told
 from evalharness.systems.corpus import corpus_digest
-from evalharness.systems.engine import Usage, Work, blamed, identity_of, ranking_fault, told
+from evalharness.systems.engine import Usage, Work, identity_of
 from evalharness.systems.store import Store, Stored
 
 QUERIES_A_BLOCK = 256

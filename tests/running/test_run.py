@@ -236,7 +236,7 @@ def test_what_responses_cost_is_told_whenever_they_were_asked_for(task: Write) -
     path = task()
     first, again = (eh.run(path, out=out).usage for out in ("one", "two"))
     assert (first["requests"], again["requests"], again["input_tokens"]) == (40, 0, 0)
-    spent = {"input_tokens": 200, "output_tokens": 40, "latency": 0.0, "timed": 0}
+    spent = {"input_tokens": 200, "output_tokens": 40, "latency": 0.0, "timed": 0, "cost": None, "costs": {}}
     assert first["responses"] == again["responses"] == spent
 
 
