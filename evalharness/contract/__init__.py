@@ -58,7 +58,7 @@ from evalharness.contract.sample import (
     text_of,
 )
 from evalharness.contract.services import Service, Unanswered
-from evalharness.contract.spec import Arguments, File, Plugin, Spec, canonical, digest, neutral
+from evalharness.contract.spec import Arguments, File, Plugin, Spec, Values, canonical, digest, neutral
 from evalharness.contract.systems import Dataset, Forecast, Item, Model, Retriever, Transform
 from evalharness.contract.training import Network, TrainingRule
 
@@ -66,5 +66,5 @@ __all__ = [
     "Answer", "Arguments", "Batch", "Choose", "Curve", "Dataset", "Embed", "Failure", "Figure", "File", "Forecast",
     "Generate", "Item", "Likelihood", "Loss", "Matrix", "Message", "Metric", "Model", "Network", "Parent", "Passage",
     "Plugin", "Prompt", "Request", "Response", "Retriever", "Rows", "Sample", "Service", "Spec", "TrainingRule", "Transform",
-    "Unanswered", "Unmeasured", "canonical", "digest", "loss", "metric", "neutral", "pooled_metric", "text_of",
+    "Unanswered", "Unmeasured", "Values", "canonical", "digest", "loss", "metric", "neutral", "pooled_metric", "text_of",
 ]  # fmt: skip
