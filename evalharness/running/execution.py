@@ -19,6 +19,7 @@ from evalharness.results.record import Record, provenance
 from evalharness.results.replicates import write_replicates
 from evalharness.results.samples import SampleWriter
 from evalharness.running.asking import Answers, fill_answers, replies
+from evalharness.running.collecting import collecting_rarely
 from evalharness.running.costs import costs, untold
 from evalharness.running.goals import Goal
 from evalharness.running.measuring import Scoring
@@ -84,7 +85,8 @@ class Execution:
         started = time.monotonic()
         self.log.add("run started", task=self.run.task.name, system=self.run.task.system.name, command=self.run.command)
         self._notify("evalharness_run_started", run=self.run)
-        scoring = self._score()
+        with collecting_rarely():
+            scoring = self._score()
         record = self._write(scoring, started)
         self._report(record)
         before = len(self.listeners)

@@ -18,7 +18,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from evalharness.errors import BusyError, DataError, EvalharnessError
 from evalharness.systems.environment import cache_folder
@@ -37,8 +37,7 @@ COMMIT_SECONDS = 0.5
 PAGES_KB = 16_384  # what a connection keeps of the file in memory
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """One stored value: canonical JSON text and the float arrays that belong to it."""
 
     key: str
@@ -279,4 +278,4 @@ def unpack(data: bytes) -> tuple[float, ...]:
     >>> unpack(pack((0.5, -1.0)))
     (0.5, -1.0)
     """
-    return struct.unpack(f"<{len(data) // 8}d", data)
+    return struct.unpack(f"<{len(data) // 8}d", data) if data else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from evalharness.errors import DataError, UsageError
+from evalharness.errors import DataError, EvalharnessError, UsageError
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -76,28 +76,28 @@ class Template:
         >>> Template("{{ input }}?", "task.yaml:9:3").render({"input": "Who"})
         'Who?'
         """
+        try:
+            # All that the template sees is given, so that the globals are not put together anew for each sample.
+            return self._joined({**self._globals, **fields, "range": _Range()})
+        except Exception as error:  # whatever an expression over this sample's values may raise
+            raise self._explained(error, fields) from None
+
+    def _explained(self, error: Exception, fields: Mapping[str, Any]) -> EvalharnessError:
         from jinja2.exceptions import SecurityError, TemplateError
 
-        try:
-            return self._joined({**fields, "range": _Range()})
-        except SecurityError as error:
-            raise UsageError(f"{self.where}: the template reaches for what templates may not use: {error}") from None
-        except (OverflowError, MemoryError, RecursionError) as error:
-            raise UsageError(f"{self.where}: the template computes too much: {error}") from None
-        except TemplateError as error:
-            known = ", ".join(sorted(fields))
-            raise DataError(
-                f"{self.where}: the template does not fit this sample: {error.message}. Its fields: {known}."
-            ) from None
-        except Exception as error:  # whatever an expression over this sample's values may raise
-            raise DataError(f"{self.where}: the template does not fit this sample: {type(error).__name__}: {error}") from None
+        if isinstance(error, SecurityError):
+            return UsageError(f"{self.where}: the template reaches for what templates may not use: {error}")
+        if isinstance(error, (OverflowError, MemoryError, RecursionError)):
+            return UsageError(f"{self.where}: the template computes too much: {error}")
+        unfit = f"{self.where}: the template does not fit this sample"
+        if isinstance(error, TemplateError):
+            return DataError(f"{unfit}: {error.message}. Its fields: {', '.join(sorted(fields))}.")
+        return DataError(f"{unfit}: {type(error).__name__}: {error}")
 
-    def _joined(self, fields: Mapping[str, Any]) -> str:
+    def _joined(self, fields: dict[str, Any]) -> str:
         parts, length = [], 0
         compiled = self._compiled
-        # All that it sees is given, so that the globals are not put together anew for each sample.
-        context = compiled.new_context({**self._globals, **fields}, shared=True)
-        for part in compiled.root_render_func(context):
+        for part in compiled.root_render_func(compiled.new_context(fields, shared=True)):
             parts.append(part)
             length += len(part)
             if length > MAX_LENGTH:
