@@ -99,7 +99,8 @@ def _taken(usage: Any) -> list[str]:
         f"{counted(usage['requests'], 'request')}, {usage['from_store']:,} from the store, "
         f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out, {usage['seconds']:.1f} s"
     )
-    return [took, *([f"cost: {_cost(usage)}"] if usage.get("costs") else [])]
+    priced = (usage.get("responses") or {}).get("costs")
+    return [took, *([f"cost: {_cost(usage)}"] if priced else [])]
 
 
 def _cost(usage: Any) -> str:
