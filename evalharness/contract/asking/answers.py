@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -47,17 +47,21 @@ class Loop:
 
     def add(self, request: Request) -> None:
         """Hand over a request that was wanted."""
-        self._loop.call_soon_threadsafe(self.attempts.add, request)
+        self.attempts.incoming.put(request)  # where it is found even if the loop has just ended
+        self._soon(self.attempts.take)
 
     def exhausted(self) -> None:
         """Say that there are no more requests."""
-        self._loop.call_soon_threadsafe(self.attempts.exhausted)
+        self._soon(self.attempts.exhausted)
 
     def stop(self) -> None:
         """Cancel what is open and wait until the thread has ended."""
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._soon(self._task.cancel)
         self._thread.join()
+
+    def _soon(self, step: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # the loop has ended, which is the next event
+            self._loop.call_soon_threadsafe(step)
 
 
 def answers(service: Service, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
@@ -101,6 +105,7 @@ def _until_ended(loop: Loop, source: Iterator[Request]) -> Iterator[tuple[Reques
 
 def _without_answer(service: Service, loop: Loop, source: Iterator[Request], why: GivenUp) -> Iterator[tuple[Request, Response]]:
     """Yield a failure for everything that has no answer, which says how much that is and what to do."""
+    loop.stop()
     left = [*loop.attempts.left(), *((request, 0) for request in source)]
     several = "1 request has" if len(left) == 1 else f"{len(left):,} requests have"
     failure = Failure(why.kind, f"{service.where} {why.did}; {several} no answer. {why.todo}")

@@ -1,6 +1,7 @@
 """Sends requests to one service from an event loop; all of it runs in the thread of that loop.
 
-It delivers `WANTED` when one more request may be open, and each answer; `run` returns when all is answered.
+It delivers `WANTED` when one more request may be open, which is then put into `incoming`, and each answer; `run` returns when
+all is answered.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from evalharness.contract.asking.schedule import NEVER, GivenUp, Open, Schedule
@@ -31,6 +33,7 @@ class Attempts:
     """Keeps as many requests open as the service takes: a task for each that is open, none for what waits."""
 
     def __init__(self, service: Service, deliver: Callable[[Wanted | tuple[Request, Response]], None]) -> None:
+        self.incoming: SimpleQueue[Request] = SimpleQueue()
         self._service, self._deliver = service, deliver
         self._schedule = Schedule(service.concurrency, service.retries, service.patience)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,10 +67,10 @@ class Attempts:
         if not self._done.done():
             self._done.set_exception(error)
 
-    def add(self, request: Request) -> None:
-        """Take a request that was wanted."""
+    def take(self) -> None:
+        """Take from `incoming` one request that was wanted."""
         self._wanted -= 1
-        self._schedule.add(request)
+        self._schedule.add(self.incoming.get_nowait())
         self._send()
 
     def exhausted(self) -> None:
@@ -76,8 +79,9 @@ class Attempts:
         self._send()
 
     def left(self) -> list[tuple[Request, int]]:
-        """Return what has no answer, with how often it was asked again."""
-        return [(asked.request, asked.retries) for asked in self._schedule.left()]
+        """Return what has no answer when it has ended, with how often it was asked again."""
+        not_taken = [self.incoming.get_nowait() for _ in range(self.incoming.qsize())]
+        return [*((asked.request, asked.retries) for asked in self._schedule.left()), *((request, 0) for request in not_taken)]
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long."""

@@ -37,7 +37,7 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self._most = float(most)
-        self._epoch = self._open = 0
+        self._epoch = self._open = self._peak = 0
         self.restart()
 
     def restart(self) -> None:

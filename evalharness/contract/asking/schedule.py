@@ -159,12 +159,12 @@ class Schedule:
 
     def _counts(self, asked: Open, fault: Unanswered) -> bool:
         """Return whether a failed attempt counts against its request."""
+        if self._breaker.silent and fault.after is None:
+            return False
         others_answered = self._answers > asked.answers
-        if fault.after is not None or fault.busy and fault.failure.kind != "timeout":
-            return not others_answered and (fault.after is not None or not self._breaker.silent)
-        if fault.failure.kind == "connection":
-            return others_answered
-        return not self._breaker.silent
+        if fault.after is not None or (fault.busy and fault.failure.kind != "timeout"):
+            return not others_answered
+        return others_answered or fault.failure.kind != "connection"
 
     def _note(self, asked: Open, fault: Unanswered, now: float, *, probed: bool) -> float:
         """Draw from a failed attempt what it tells of the service; return for how long it has been silent."""
@@ -175,7 +175,9 @@ class Schedule:
         if not fault.again or fault.failure.kind not in OF_A_SILENT_SERVICE:
             self._heard(now)
             return 0.0
-        silence = self._breaker.failed(asked.number, asked.started, now)
+        if fault.busy and self._running:
+            return 0.0  # it may be busy with the others
+        silence = self._breaker.failed(asked.number, asked.started, now, self._pace.limit)
         if self._breaker.silent and (probed or not self._probes):
             self._probes += 1
             self._probe_at = now + backoff(asked.request, self._probes, most=PROBE_SECONDS)
