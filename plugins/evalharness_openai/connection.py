@@ -62,7 +62,7 @@ class Connection:
 
         try:
             async with self.session.post(address, data=body, proxy=self.proxy, allow_redirects=False) as answer:
-                raw = await answer.read()
+                raw = await _read(answer)
                 text = raw.decode("utf-8", "strict" if answer.status == 200 else "replace")
                 return answer.status, answer.headers, self.secret.hide(text)
         except UnicodeDecodeError as error:
@@ -73,7 +73,7 @@ class Connection:
             raise Refused("refused", _told(error)) from None
         except TimeoutError as error:
             raise Refused("timeout", _told(error)) from None
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
+        except (aiohttp.ClientConnectionError, ConnectionError) as error:
             raise Refused("reset", _told(error)) from None
         except aiohttp.ClientError as error:
             raise Refused("malformed", _told(error)) from None
@@ -96,6 +96,19 @@ class Connection:
         for place, value in {"KEY": self.secret.name, "MODEL": f"'{self.model}'", "URL": self.url, "FIELD": name}.items():
             todo = todo.replace(place, value)
         return todo
+
+
+async def _read(answer: Any) -> bytes:
+    """Return the body of an answer that has begun."""
+    import aiohttp
+
+    try:
+        raw: bytes = await answer.read()
+    except TimeoutError:
+        raise
+    except (aiohttp.ClientError, ConnectionError) as error:
+        raise Refused("broken", _told(error)) from None
+    return raw
 
 
 def _told(error: BaseException) -> faults.Said:

@@ -33,9 +33,14 @@ FAULTS: dict[str, Fault] = {
     "refused": Fault(
         "no connection: refused, host not found, server gone", "retry", "connection", "start the server, or mend `base_url`, URL"
     ),
-    "reset": Fault("the connection breaks, in mid-body too", "retry", "connection"),
+    "reset": Fault("the connection breaks before an answer begins", "retry", "connection"),
+    "broken": Fault("the connection breaks in mid-body", "retry", "server"),
     "timeout": Fault("no answer within `timeout` seconds", "retry", "timeout", "raise `timeout`, or lower `concurrency`"),
-    "certificate": Fault("the server's certificate does not hold", "stop", todo="mend the certificate, or `base_url`, URL"),
+    "certificate": Fault(
+        "TLS fails: a certificate that does not hold, or a server without TLS",
+        "stop",
+        todo="mend the certificate, or `base_url`, URL",
+    ),
     "moved": Fault("3xx, a redirect", "stop", todo="set `base_url` to where it points"),
     "400": Fault("400 and other 4xx", "sample", "rejected"),
     "parameter": Fault(

@@ -1,0 +1,216 @@
+"""What can go wrong with a service: each row of the table, from the first request to the second run."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from evalharness_openai.faults import FAULTS, table
+from evalharness_openai.model import OpenAI
+
+import evalharness as eh
+from evalharness.cli.main import cli
+from evalharness.contract.sample import INFRASTRUCTURE_FAILURES, SYSTEM_FAILURES
+from tests.plugins.openai.scenes import ELSEWHERE, SCENES
+from tests.plugins.openai.serving import Asked, Reply, Server, chat, failed
+
+pytestmark = pytest.mark.usefixtures("_short_waits")
+DOCS = Path(__file__).parents[3] / "docs" / "models.md"
+ALL = [(key, number) for key, replies in SCENES.items() for number in range(len(replies))]
+NAMES = ("a", "b", "c")
+TASK = """
+name: letters
+dataset: {path: data.jsonl, fields: {id: id, input: question, references: answers}}
+system:
+  name: served
+  model: {openai: {model: nobody, base_url: "URL", concurrency: 2, retries: 1, timeout: 0.4, patience: 5}}
+metrics: [exact_match]
+"""
+
+
+def model(server: Server, **options: Any) -> OpenAI:
+    return OpenAI(**{"model": "nobody", "base_url": server.url, "retries": 1, "timeout": 0.4, **options})
+
+
+def ask(asked: OpenAI, prompt: str = "b") -> eh.Response:
+    ((_, response),) = asked.answer([eh.Generate(prompt=(eh.Message("user", prompt),))])
+    return response
+
+
+def wrong_for_b(reply: Reply, times: int = 99) -> Callable[[Asked], Reply]:
+    """Return a script that gives `reply` to the question b as often, and an answer to everything else."""
+    return lambda asked: reply if asked.question == "b" and asked.times < times else chat(asked.question)
+
+
+def test_every_fault_of_the_table_has_a_scene_or_a_test_of_its_own() -> None:
+    assert FAULTS.keys() == SCENES.keys() | ELSEWHERE
+
+
+def test_the_documentation_shows_the_table() -> None:
+    assert table() in DOCS.read_text("utf-8")
+
+
+def test_a_fault_has_a_kind_of_failure_unless_it_ends_the_run() -> None:
+    for fault in FAULTS.values():
+        assert (fault.outcome == "stop") == (not fault.kind)
+        assert fault.kind in {"", *INFRASTRUCTURE_FAILURES, *SYSTEM_FAILURES}
+        assert fault.todo or fault.outcome != "stop"
+
+
+@pytest.mark.parametrize(("key", "number"), ALL)
+def test_a_fault_that_stays_has_its_outcome(key: str, number: int, server: Server) -> None:
+    fault = FAULTS[key]
+    server.script = wrong_for_b(SCENES[key][number])
+    if fault.outcome == "stop":
+        with pytest.raises(eh.ServiceError, match=re.escape(fault.happens)):
+            ask(model(server))
+        assert server.questions == ["b"]
+        return
+    response = ask(model(server))
+    assert response.error is not None
+    assert response.text is None
+    assert response.error.kind == fault.kind
+    assert len(server.asked) == (2 if fault.outcome == "retry" else 1)
+
+
+@pytest.mark.parametrize(("key", "number"), [pair for pair in ALL if FAULTS[pair[0]].outcome == "retry"])
+def test_a_fault_that_passes_leaves_no_trace_but_a_retry(key: str, number: int, server: Server) -> None:
+    server.script = wrong_for_b(SCENES[key][number], times=1)
+    response = ask(model(server))
+    assert (response.error, response.text, response.retries) == (None, "b", 1)
+
+
+@pytest.fixture
+def folder(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    rows = [{"id": name, "question": name, "answers": [name]} for name in NAMES]
+    Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    Path("task.yaml").write_text(TASK.replace("URL", server.url), "utf-8")
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["run", "task.yaml", "--out", "out", *arguments])
+
+
+def score() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("out/record.json").read_text("utf-8"))["scores"]["exact_match"]
+    return found
+
+
+@pytest.mark.parametrize("key", list(SCENES))
+def test_a_run_never_scores_a_fault_and_the_next_one_asks_for_nothing_else(key: str, folder: Path, server: Server) -> None:
+    fault = FAULTS[key]
+    server.script = wrong_for_b(SCENES[key][0])
+    result = run()
+    first = Counter(server.questions)
+    if fault.outcome == "stop":
+        assert result.exit_code == 2, result.output
+        words = fault.todo.split("KEY")[0].split("MODEL")[0].split("URL")[0].split("FIELD")[0].strip(" ,;`")
+        assert words in " ".join(result.output.split())
+        assert first["b"] == 1
+        assert not Path("out/record.json").exists()
+    elif fault.kind in SYSTEM_FAILURES:  # the system's own: what it did to the sample is its score
+        assert result.exit_code == 0, result.output
+        assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, pytest.approx(2 / 3))
+    else:
+        assert result.exit_code == 3, result.output
+        assert (score()["samples"], score()["errors"], score()["value"]) == (2, 1, 1.0)
+        assert "(1 time; first: b)" in " ".join(result.output.split())
+    server.script = lambda asked: chat(asked.question)
+    again = run()
+    assert again.exit_code == 0, again.output
+    assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, 1.0)
+    asked_again = Counter(server.questions) - first
+    answered_before = {name for name in NAMES if name != "b" and first[name]}
+    assert asked_again["b"] == 1
+    if fault.outcome != "stop":  # what had been sent when the run ended may have had no answer yet
+        assert not answered_before & asked_again.keys()
+        assert (first["a"], first["c"]) == (1, 1)
+        # What is busy while it answers others is no fault of the request: it may be asked more often.
+        assert first["b"] > 1 if fault.busy else first["b"] == (2 if fault.outcome == "retry" else 1)
+
+
+def test_a_server_that_is_not_there_is_waited_for_and_then_told(server: Server) -> None:
+    server.stop()
+    response = ask(model(server, patience=0.3))
+    assert response.error is not None
+    assert response.error.kind == "connection"
+    assert "run the same command again" in response.error.message
+
+
+def test_a_server_that_dies_and_returns_loses_nothing(server: Server) -> None:
+    prompts = [f"q{number}" for number in range(40)]
+    answered = []
+    asked = model(server, retries=8, patience=20, concurrency=4)
+    for request, response in asked.answer([eh.Generate(prompt=(eh.Message("user", prompt),)) for prompt in prompts]):
+        answered.append((eh.text_of(request.prompt), response.text))  # type: ignore[attr-defined]
+        if len(answered) == 10:
+            server.stop()
+            threading.Timer(0.3, server.start).start()
+    assert sorted(answered) == sorted((f"user: {prompt}", f"answer to {prompt}") for prompt in prompts)
+
+
+def test_a_server_that_speaks_no_tls_is_told_at_once(server: Server) -> None:
+    with pytest.raises(eh.ServiceError, match="TLS"):
+        ask(model(server, base_url=server.url.replace("http:", "https:")))
+
+
+def test_without_room_for_the_answer_the_message_says_what_to_lower(server: Server) -> None:
+    server.script = wrong_for_b(SCENES["room"][0])
+    response = ask(model(server))
+    assert response.error is not None
+    assert "lower `generate.max_tokens`" in response.error.message
+
+
+@pytest.mark.parametrize("number", range(len(SCENES["parameter"])))
+def test_a_refused_field_is_named_and_can_be_left_out(number: int, server: Server) -> None:
+    server.script = lambda asked: SCENES["parameter"][number] if "temperature" in asked.body else chat("fine")
+    with pytest.raises(eh.ServiceError, match=re.escape("leave it out with `parameters: {temperature: null}`")):
+        ask(model(server))
+    assert ask(model(server, parameters=eh.Arguments({"temperature": None}))).text == "fine"
+
+
+@pytest.mark.parametrize(
+    ("headers", "low", "high"),
+    [
+        ({"Retry-After": "0.3"}, 0.3, 1.5),
+        ({"retry-after-ms": "300"}, 0.3, 1.5),
+        ({"Retry-After": "a date in an hour"}, 3590, 3600),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}, 0.3, 1.5),
+    ],
+)
+def test_what_a_server_asks_to_wait_is_waited(headers: dict[str, str], low: float, high: float, server: Server) -> None:
+    if low > 10:
+        headers = {"Retry-After": formatdate(time() + 3600, usegmt=True)}
+    server.script = wrong_for_b(failed(429, "slow down", headers), times=1)
+    started = monotonic()
+    response = ask(model(server, patience=10, timeout=5))
+    waited = monotonic() - started
+    if low > 10:  # longer than the patience: given up at once, with what the server said
+        assert response.error is not None
+        assert re.search(r"3,[56]\d\d s .*patience: 10", response.error.message)
+        return
+    assert response.text == "b"
+    assert low <= waited <= high
+
+
+def test_an_answer_that_says_that_no_more_is_allowed_holds_the_next(server: Server) -> None:
+    spent = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "400ms"}
+    server.script = lambda asked: Reply(chat("x").body, headers=spent if asked.question == "a" else {})
+    started = monotonic()
+    asked = model(server, concurrency=1, timeout=5)
+    requests = [eh.Generate(prompt=(eh.Message("user", prompt),)) for prompt in "ab"]
+    assert all(response.text == "x" for _, response in asked.answer(requests))
+    assert monotonic() - started >= 0.4
+    assert len(server.asked) == 2
