@@ -1,12 +1,21 @@
-"""Cuts requests into chunks; a pure function of the requests, the tokenizer and the token budget."""
+"""Cuts requests into chunks; a pure function of the requests, the tokenizer and the token budget.
+
+What is scored makes a tree of tokens, whose nodes count; what is generated or embedded is padded, so that lengths count.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import evalharness as eh
+from evalharness_hf.plain import Scored
+from evalharness_hf.tree import in_order, nodes_of, shared_length
+
+TOGETHER = 64  # requests that are put into tokens at once
+UNKNOWN = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -41,5 +50,61 @@ def _cut(sized: Sequence[tuple[Size, eh.Request]], budget: int) -> Iterator[list
             chunk, rows = [], 0
         chunk.append(request)
         rows += size.rows
+    if chunk:
+        yield chunk
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What a request adds to the tree of the token sequences that are scored.
+
+    It scores sequences of `tokens` tokens together, which take `nodes` nodes in a tree by themselves; `shared` of them
+    stand for the request before it too. One that cannot be put into tokens takes more nodes than any chunk has.
+    """
+
+    request: eh.Request
+    tokens: int
+    nodes: int
+    shared: int = 0
+
+
+def branches(
+    requests: Sequence[eh.Request],
+    text: Callable[[eh.Request], str],
+    rows: Callable[[Sequence[eh.Request]], list[list[Scored] | None]],
+) -> Iterator[Branch]:
+    """Yield what each request adds to the tree of all, in the order of their texts, whatever the order of `requests`.
+
+    `rows` gives what is scored for some requests, None for one that cannot be asked; only a few are held at a time.
+    """
+    order = sorted(requests, key=lambda request: (text(request), eh.digest(request.content())))
+    before: Scored | None = None
+    for start in range(0, len(order), TOGETHER):
+        some = order[start : start + TOGETHER]
+        for request, own in zip(some, rows(some), strict=True):
+            if own:
+                ordered = [own[number] for number in in_order(own)]
+                shared = 0 if before is None else shared_length(before, ordered[0])
+                yield Branch(request, sum(len(row.ids) - 1 for row in own), nodes_of(own), shared)
+                before = ordered[-1]
+            else:
+                yield Branch(request, 0, UNKNOWN if own is None else 0)
+
+
+def tree_chunks(found: Iterable[Branch], budget: int) -> Iterator[list[eh.Request]]:
+    """Yield the requests in chunks whose tree has at most `budget` nodes; a larger one is a chunk of its own.
+
+    A chunk cut again is the same chunk.
+    """
+    chunk: list[eh.Request] = []
+    nodes = 0
+    for branch in found:
+        nodes += branch.nodes - branch.shared
+        if chunk and nodes > budget:
+            yield chunk
+            chunk = []
+        if not chunk:
+            nodes = branch.nodes
+        chunk.append(branch.request)
     if chunk:
         yield chunk

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import evalharness as eh
+from evalharness_hf.kept import Kept
 
+KEPT = 2**27  # bytes
 Prompt = str | tuple[eh.Message, ...]
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
@@ -22,11 +26,13 @@ class Tokens:
       the model has none, the one that ends it.
     - `ends`: the tokens that end a generation.
     - `context`: how many tokens the model reads at most, None where the folder does not say.
+    - `kept`: requests that were put into tokens of late.
     - `causal`: whether the weights are a language model, which continues text; otherwise they are an encoder.
     """
 
     def __init__(self, folder: Path, use_template: bool = True) -> None:
         self._tokenizer = _tokenizer(folder)
+        self.kept: Kept[Any] = Kept(KEPT)
         config, generation, self._settings = (
             _json(folder / name) for name in ("config.json", "generation_config.json", "tokenizer_config.json")
         )
@@ -60,6 +66,15 @@ class Tokens:
         """Return the tokens of a text; with `special`, those that the tokenizer puts around a text as well."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special).ids
         return ids
+
+    def encode_all(self, texts: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], list[int]]:
+        """Return the tokens of each distinct text, with special ones where it says so; encoded together, which is quicker."""
+        found: dict[tuple[str, bool], list[int]] = {}
+        for special, group in groupby(sorted(set(texts), key=itemgetter(1)), key=itemgetter(1)):
+            every = [text for text, _ in group]
+            encoded = self._tokenizer.encode_batch_fast(every, add_special_tokens=special)
+            found.update(((text, special), each.ids) for text, each in zip(every, encoded, strict=True))
+        return found
 
     def prefixed(self, ids: list[int]) -> list[int]:
         """Return the tokens with the prefix token before them."""

@@ -81,7 +81,7 @@ def packs(rows: Sequence[Scored], most: int, block: int) -> list[Pack]:
     order = in_order(rows)
     sizes = [len(rows[number].ids) - 1 for number in order]
     limits = [rows[number].start - 1 for number in order]
-    shared = [0, *(_shared(rows[one], rows[other]) for one, other in pairwise(order)), 0]
+    shared = [0, *(shared_length(rows[one], rows[other]) for one, other in pairwise(order)), 0]
     found = []
     for begin, end, common, nodes in _cuts(sizes, shared, limits, most, block):
         around = _whole(min(common, max(shared[begin], shared[end])), block)
@@ -123,7 +123,7 @@ def groups(rows: Sequence[Scored], most: int, most_places: int, block: int) -> l
     that runs no more than REPEATED blocks again.
     """
     order = in_order(rows)
-    shared = [0, *(_shared(rows[one], rows[other]) for one, other in pairwise(order)), 0]
+    shared = [0, *(shared_length(rows[one], rows[other]) for one, other in pairwise(order)), 0]
     found: list[Group] = []
     members: list[int] = []
     prefix = 0
@@ -157,7 +157,13 @@ def in_order(rows: Sequence[Scored]) -> list[int]:
     return sorted(range(len(rows)), key=lambda number: (keys[number][:-4], keys[number][-4:], rows[number].ids[-1]))
 
 
-def _shared(one: Scored, other: Scored) -> int:
+def nodes_of(rows: Sequence[Scored]) -> int:
+    """Return how many nodes the tree of some rows has."""
+    order = in_order(rows)
+    return sum(len(row.ids) - 1 for row in rows) - sum(shared_length(rows[one], rows[other]) for one, other in pairwise(order))
+
+
+def shared_length(one: Scored, other: Scored) -> int:
     """Return how many tokens that run two rows begin with alike."""
     return min(common_length(one.ids, other.ids), len(one.ids) - 1, len(other.ids) - 1)
 
