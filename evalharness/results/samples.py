@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +20,7 @@ from pyarrow import parquet
 from evalharness.contract import Failure, Passage, Response, canonical
 from evalharness.contract.spec import plain
 from evalharness.errors import DataError
+from evalharness.systems.quick_json import quick_json
 
 if TYPE_CHECKING:
     from evalharness.scoring import Entry, Measured
@@ -191,9 +193,22 @@ def json_text(value: Any) -> str:
     '{"a":{"$numberDouble":"-Infinity"}}'
     """
     try:
-        return canonical(value)
+        return quick_json(value)
     except ValueError:
         return canonical(_named_floats(value))
+
+
+def json_rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[str]:
+    """Return `count` rows of some columns as JSON objects, each as `json_text` would write it.
+
+    >>> json_rows({"b": ["x", "y"], "a": [1, None]}, 2)
+    ['{"a":1,"b":"x"}', '{"a":null,"b":"y"}']
+    """
+    names = sorted(columns)
+    members = ",".join(f"{quoted(name).replace('%', '%%')}:%s" for name in names)
+    form = f"{{{members}}}"
+    rows = zip(*(map(json_text, columns[name]) for name in names), strict=True) if names else [()] * count
+    return [form % row for row in rows]
 
 
 def read_json(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from evalharness.contract import Batch, Failure, Response
 from evalharness.errors import nearest
-from evalharness.results.samples import Scored, answers_text, evidence_text, json_text
+from evalharness.results.samples import Scored, answers_text, evidence_text, json_rows, json_text
 from evalharness.running.pipeline import Answered, Row, Spent
 from evalharness.running.troubles import Troubles
 from evalharness.scoring import Chain, Entry, Finished, Measured, Tally, finish, hash_keys, measure
@@ -54,9 +54,11 @@ class Scoring:
 
     def add_measured(self, rows: Sequence[Row], measured: dict[str, Measured]) -> None:
         """Add a measured batch to the tallies; what they refuse is replaced by errors."""
-        ids = hash_keys([(row.sample.id, row.repeat) if row.repeat else row.sample.id for row in rows])
-        samples = hash_keys([row.sample.id for row in rows])
-        groups = hash_keys([row.group for row in rows])
+        ids = samples = groups = hash_keys([row.sample.id for row in rows])
+        if any(row.repeat for row in rows):
+            ids = hash_keys([(row.sample.id, row.repeat) if row.repeat else row.sample.id for row in rows])
+        if any(row.sample.group is not None for row in rows):
+            groups = hash_keys([row.group for row in rows])
         for entry in self.chain.entries:
             measured[entry.name] = self.tallies[entry.name].add(measured[entry.name], groups, ids, samples)
         self.samples += len(rows)
@@ -95,6 +97,7 @@ def _texts(answered: Answered, replies: Mapping[str, Answers], measured: Mapping
     """Return the text columns of the samples file."""
     columns, rows = answered.batch.columns, answered.rows
     fields = [name for name in columns if name not in OWN_COLUMNS]
+    evidence = {name: one for name, one in measured.items() if one.evidence}
     return {
         "id": columns["id"],
         "group": columns["group"],
@@ -103,8 +106,8 @@ def _texts(answered: Answered, replies: Mapping[str, Answers], measured: Mapping
         "failure": [_failure(failure) for failure in answered.failures],
         "contexts": [None if found is None else json_text(found) for found in columns["contexts"]],
         "answers": [answers_text({name: given[row] for name, given in replies.items()}) for row in range(len(rows))],
-        "evidence": [evidence_text(measured, row) for row in range(len(rows))],
-        "fields": [json_text({name: columns[name][row] for name in fields}) for row in range(len(rows))],
+        "evidence": [evidence_text(evidence, row) for row in range(len(rows))],
+        "fields": json_rows({name: columns[name] for name in fields}, len(rows)),
     }
 
 

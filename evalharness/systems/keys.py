@@ -10,10 +10,11 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
-from evalharness.contract import Message, Request, canonical
+from evalharness.contract import Request
+from evalharness.systems.quick_json import quick_json
 
 KEY_BYTES = 16
 VALUES = (str, int, float, bool, type(None), tuple)  # what is the same object is the same value
@@ -54,8 +55,8 @@ class _Kind:
         self._values: list[Any] = [_Kind] * len(self._names)  # no request holds this
         self._parts = [""] * len(names)
         self._places = [names.index(name) for name in self._names]
-        self._parts[names.index("kind")] = f',"kind":{encode_basestring(kind)}'
-        self._head = f"[{encode_basestring(identity)},{{"
+        self._parts[names.index("kind")] = f',"kind":{quoted(kind)}'
+        self._head = f"[{quoted(identity)},{{"
 
     @classmethod
     def of(cls, made: type[Request], identity: str) -> _Kind | None:
@@ -75,16 +76,5 @@ class _Kind:
     def _take(self, place: int, value: Any) -> None:
         name = self._names[place]
         left_out = name in self._neutral and value == self._neutral[name]
-        self._parts[self._places[place]] = "" if left_out else f",{encode_basestring(name)}:{_json(value)}"
+        self._parts[self._places[place]] = "" if left_out else f",{quoted(name)}:{quick_json(value)}"
         self._values[place] = value if type(value) in VALUES else _Kind
-
-
-def _json(value: Any) -> str:
-    """Return the canonical JSON of a value, without a JSON encoder for what requests are full of."""
-    if type(value) is str:
-        return encode_basestring(value)
-    if type(value) is tuple:
-        return f"[{','.join(map(_json, value))}]"
-    if type(value) is Message and not value.images:
-        return f'{{"content":{encode_basestring(value.content)},"role":{encode_basestring(value.role)}}}'
-    return canonical(value)

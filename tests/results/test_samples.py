@@ -23,6 +23,7 @@ from evalharness.results.samples import (
     Scored,
     answers_text,
     evidence_text,
+    json_rows,
     json_text,
     read_answers,
     read_batches,
@@ -247,3 +248,16 @@ def test_answers_come_back_whole(response: Response) -> None:
 @given(strategies.recursive(strategies.floats() | strategies.text() | strategies.none(), strategies.lists))
 def test_every_float_survives_as_json(value: Any) -> None:
     assert repr(read_json(json_text(value))) == repr(value)
+
+
+plain_values = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+) | strategies.lists(strategies.builds(Passage, strategies.text(), strategies.text(), strategies.none() | strategies.floats()))
+
+
+@given(strategies.dictionaries(strategies.text(), strategies.tuples(plain_values, plain_values)))
+def test_rows_of_columns_are_written_as_each_row_by_itself(columns: dict[str, tuple[Any, Any]]) -> None:
+    rows = [{name: column[row] for name, column in columns.items()} for row in range(2)]
+    texts = [json.dumps(samples._named_floats(row), sort_keys=True, ensure_ascii=False, separators=(",", ":")) for row in rows]
+    assert json_rows(columns, 2) == texts
