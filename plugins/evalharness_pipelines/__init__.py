@@ -7,6 +7,7 @@ import evalharness as eh
 
 @eh.hookimpl
 def evalharness_models() -> list[type[eh.Model]]:
+    from evalharness_pipelines.command import Command
     from evalharness_pipelines.function import Python
 
-    return [Python]
+    return [Python, Command]

@@ -13,7 +13,7 @@ import evalharness as eh
 from evalharness_pipelines.calling import call_all, settled
 from evalharness_pipelines.modules import importable, load
 from evalharness_pipelines.passages import Unusable
-from evalharness_pipelines.questions import not_supported, question, refuse_answers
+from evalharness_pipelines.questions import not_supported, question, refuse_answers, whole
 from evalharness_pipelines.replies import response
 from evalharness_pipelines.secrets import hidden
 from evalharness_pipelines.sources import Source, find, what_is_wrong
@@ -76,11 +76,10 @@ class Python(eh.Model):
         source = self._source()
         with importable(source):
             asking = _Asking(load(source, self.function.partition(":")[2]), self.batch)
-            refused: Pairs = []
-            whole = _whole(self, requests, refused)
-            for pairs in call_all(asking.answered, _cut(whole, self.batch or 1), self.concurrency):
+            refused: list[eh.Request] = []
+            for pairs in call_all(asking.answered, _cut(whole(requests, refused), self.batch or 1), self.concurrency):
                 yield from pairs
-            yield from refused
+            yield from ((request, not_supported(self, request)) for request in refused)
 
     def _source(self) -> Source:
         module = self.function.partition(":")[0]
@@ -88,15 +87,6 @@ class Python(eh.Model):
         if found is None:
             raise eh.UsageError(f"model 'python': {what_is_wrong(module, '', self.folder)}")
         return found
-
-
-def _whole(model: eh.Model, requests: Iterable[eh.Request], refused: Pairs) -> Iterator[eh.Answer]:
-    """Yield the requests for whole answers, and note the others as refused."""
-    for request in requests:
-        if isinstance(request, eh.Answer):
-            yield request
-        else:
-            refused.append((request, not_supported(model, request)))
 
 
 def _cut(requests: Iterator[eh.Answer], size: int) -> Iterator[list[eh.Answer]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import evalharness as eh
@@ -35,3 +35,12 @@ def not_supported(model: eh.Model, request: eh.Request) -> eh.Response:
     """Return the failure of a request that is none for a whole answer."""
     message = f"model '{model.name}' answers whole questions, not {request.kind} requests"
     return eh.Response(error=eh.Failure("not supported", message))
+
+
+def whole(requests: Iterable[eh.Request], refused: list[eh.Request]) -> Iterator[eh.Answer]:
+    """Yield the requests for whole answers, as they are taken; note the others as refused."""
+    for request in requests:
+        if isinstance(request, eh.Answer):
+            yield request
+        else:
+            refused.append(request)

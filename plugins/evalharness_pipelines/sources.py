@@ -31,15 +31,15 @@ class Source:
     @cached_property
     def files(self) -> dict[str, Path]:
         """The modules that make it, itself first: what it imports of the same folder, or of its own installed package."""
-        found: dict[str, Path] = {}
-        waiting = [self.name]
+        found = {self.name: self.file}
+        waiting = [*_parents(self.name), *_imported(self.file, self.name)]
         while waiting:
             name = waiting.pop()
             file = self._file(name)
             if name not in found and file is not None:
                 found[name] = file
                 waiting += [*_parents(name), *_imported(file, name)]
-        return {self.name: self.file, **found}
+        return found
 
     def _file(self, name: str) -> Path | None:
         own = self.beside or name.partition(".")[0] == self.name.partition(".")[0]

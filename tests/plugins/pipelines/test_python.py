@@ -116,10 +116,10 @@ def test_requests_are_taken_as_they_are_called(write: Write, folder: Path) -> No
             taken.append(number)
             yield eh.Answer(input=str(number))
 
-    answers = model(folder, "echoes:answer", concurrency=4).answer(requests())  # type: ignore[arg-type]
+    answers = model(folder, "echoes:answer", concurrency=4).answer(requests())
     next(answers)
     assert len(taken) < 10
-    answers.close()  # type: ignore[attr-defined]
+    answers.close()
 
 
 def test_batches_are_lists_in_order(write: Write, folder: Path) -> None:
