@@ -25,17 +25,18 @@ DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def read_jsonl(path: Path) -> Iterator[eh.Item]:
     """Yield the object of each line that is not blank."""
+    name = str(path)
     with path.open("rb") as stream:
         for number, raw in enumerate(stream, start=1):
             content = raw[3:] if number == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
-            if content.strip():
-                yield _parsed(content.rstrip(b"\r\n"), f"{path}:{number}")
+            if content and not content.isspace():
+                yield _parsed(content.rstrip(b"\r\n"), f"{name}:{number}")
 
 
 def _parsed(content: bytes, where: str) -> eh.Item:
     try:
         text = str(content, "utf-8")
-        value = DECODER.decode(text)
+        value = _value(text)
         if "\\ud" in text or "\\uD" in text:  # an escape may stand for half a character, which no text can hold
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -51,6 +52,15 @@ def _parsed(content: bytes, where: str) -> eh.Item:
     if not isinstance(value, dict):
         return eh.Item({}, where, 'a line must hold one object, such as {"id": "q1", "input": "..."}')
     return eh.Item(value, where)
+
+
+def _value(text: str) -> Any:
+    """Return the value of a line; the decoder looks for white space around it only where there is some."""
+    try:
+        value, end = DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        return DECODER.decode(text)
+    return value if end == len(text) else DECODER.decode(text)
 
 
 def read_csv(path: Path) -> Iterator[eh.Item]:
