@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -30,10 +31,11 @@ NOT_ASKED = Failure("server", "the request was not asked; this is a fault of the
 
 @dataclass
 class Usage:
-    """What a run cost: requests asked, answers found in the store, tokens, seconds in models and retrievers.
+    """What a run cost: requests asked, answers found in the store, tokens, seconds by phase.
 
     `input_tokens` are those of all prompts, of which `run_tokens` went through the model and `saved_tokens` did not,
-    because other requests had them run already. `retries` counts what a service was asked again.
+    because other requests had them run already. `retries` counts what a service was asked again. `phases` are in the order
+    in which they came first: `retrieval`, `model`, `questions` (what metrics ask), `scoring`, `intervals`.
     """
 
     requests: int = 0
@@ -44,7 +46,16 @@ class Usage:
     run_tokens: int = 0
     saved_tokens: int = 0
     output_tokens: int = 0
-    seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """Add the seconds that pass inside to a phase."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[phase] = round(self.phases.get(phase, 0.0) + time.monotonic() - started, 3)
 
     def count(self, response: Response) -> None:
         """Add one answer that was asked for in this run."""
@@ -131,10 +142,8 @@ class Engine:
         self.usage.from_store += work.stored - len(look.again)
         self.watch(work)
         if look.missing:
-            started = time.monotonic()
             with remembered(self.store.path, model, self.maker(model), self.budget):
                 self._ask(model, requests, look.missing, work)
-            self.usage.seconds += time.monotonic() - started
         return bytes(look.keys)
 
     def _look(self, model: Model, requests: Iterable[Request], work: Work) -> _Look:
@@ -241,10 +250,12 @@ def _planned(model: Model, asked: dict[str, Request], key_of: Callable[[Request]
 def _each_once(model: Model, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
     """Yield one response a request whatever the model does: what it repeats, leaves out or raises is put right here.
 
-    A model that is given no sequence takes its requests one by one; those that it does not take have no answer either.
+    A model that is given no sequence takes its requests one by one; those that it does not take have no answer either. It is
+    not asked what it does not heed.
     """
     waiting: dict[int, Request] = {}
-    rest = _noted(requests, waiting)
+    unheeded: list[tuple[Request, Response]] = []
+    rest = _noted(model, requests, waiting, unheeded)
     given: Any = list(rest) if isinstance(requests, Sequence) else rest
     reason = Failure("plugin", f"model '{model.name}' gave no answer to this request")
     try:
@@ -258,13 +269,25 @@ def _each_once(model: Model, requests: Iterable[Request]) -> Iterator[tuple[Requ
         reason = Failure("plugin", f"model '{model.name}' failed: {told(error)}")
     for request in chain(list(waiting.values()), rest):
         yield request, Response(error=reason)
+    yield from unheeded
 
 
-def _noted(requests: Iterable[Request], waiting: dict[int, Request]) -> Iterator[Request]:
-    """Yield the requests, each put down among those that wait for an answer."""
+def _noted(
+    model: Model, requests: Iterable[Request], waiting: dict[int, Request], unheeded: list[tuple[Request, Response]]
+) -> Iterator[Request]:
+    """Yield the requests that the model is asked, each put down among those that wait for an answer; note the others."""
     for request in requests:
+        missing = request.beside_text() - model.heeds
+        if missing:
+            unheeded.append((request, Response(error=_unheeded(model, missing))))
+            continue
         waiting[id(request)] = request
         yield request
+
+
+def _unheeded(model: Model, missing: Iterable[str]) -> Failure:
+    takes = {"images": "takes no images", "json_schema": "cannot be held to a JSON schema ('generate.json_schema')"}
+    return Failure("not supported", f"model '{model.name}' {' and '.join(takes[name] for name in sorted(missing))}")
 
 
 def _refused(model: Model, fault: str) -> Response:

@@ -404,3 +404,45 @@ def test_every_part_of_a_response_survives_the_store() -> None:
         contexts=(eh.Passage("p", "日本 \u0301", 0.5), eh.Passage("q", "", None)), input_tokens=3, output_tokens=4, latency=0.5,
     )  # fmt: skip
     assert from_stored([to_stored("k", "generate", "m", response)]) == [response]
+
+
+class Seeing(Shouter):
+    """Takes images."""
+
+    name = "seeing"
+
+    @property
+    def heeds(self) -> frozenset[str]:
+        return frozenset(["images"])
+
+    def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+        for request in requests:
+            yield request, eh.Response(text="seen")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (Shouter(), {"plain": None, "images": "takes no images", "schema": "cannot be held to a JSON schema"}),
+        (Seeing(), {"plain": None, "images": None, "schema": "cannot be held to a JSON schema"}),
+    ],
+)
+def test_a_model_is_not_asked_what_it_would_ignore(model: eh.Model, expected: dict[str, str | None], tmp_path: Path) -> None:
+    turn = eh.Message("user", "what?", ("https://example.org/a.png",))
+    asked = [
+        eh.Generate(sample="plain", prompt="a"),
+        eh.Generate(sample="images", prompt=(turn,)),
+        eh.Generate(sample="schema", prompt="a", json_schema="{}"),
+    ]
+    with closing(Store(tmp_path / "store.sqlite")) as store:
+        engine = Engine(store)
+        engine.fill(model, asked)
+        responses = engine.read(model, asked)
+    for request, response in zip(asked, responses, strict=True):
+        said = expected[request.sample]
+        if said is None:
+            assert response.error is None
+        else:
+            assert response.error is not None
+            assert response.error.kind == "not supported"
+            assert said in response.error.message
