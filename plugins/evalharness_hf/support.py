@@ -7,8 +7,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from evalharness_hf import prefix
+from evalharness_hf.cascade import Cascade, attending
+from evalharness_hf.continuation import Row
 from evalharness_hf.packed import tree_logits
 from evalharness_hf.plain import Scored
+from evalharness_hf.sharing import Branch
 from evalharness_hf.tree import tree_of
 
 # How far apart log-probabilities may be that are the same but for rounding. Of SmolLM2 they are at most 6e-5, 0.07 and 0.5
@@ -37,8 +40,22 @@ def takes_tree(model: Any, size: int) -> bool:
     return False
 
 
+def takes_cascade(model: Any, size: int) -> bool:
+    """Whether prompts of which the longest comes to `size` tokens are continued as they should in passes without padding.
+
+    Where not, `remarks` says why.
+    """
+    window = _window(model)
+    if not (why := _refusal(model, _cascade_difference)) and (window is None or size <= window):
+        return True
+    why = why or f"attention reaches back {window} tokens"
+    remark = f"prompts were continued in plain batches, without shared prefixes, which takes longer: {why}"
+    _REMARKS.setdefault(model, {})[remark] = None
+    return False
+
+
 def remarks(model: Any) -> list[str]:
-    """Return in which other way than in trees a model scored what it was asked, and why; nothing where it did not."""
+    """Return in which other way than the fastest a model answered what it was asked, and why; nothing where it did not."""
     return list(_REMARKS.get(model, ()))
 
 
@@ -84,6 +101,27 @@ def _tree_difference(model: Any) -> float:
     with torch.inference_mode():
         nodes = tree_logits(model, tree, range(len(tree.tokens)), prefix.joined(_states(model, head)), 6)
         return _apart(_whole(model, rows)[:, 6:], torch.stack([nodes[places] for places in tree.places]))
+
+
+def _cascade_difference(model: Any) -> float:
+    """Return how far rows on a branch, which go on while another enters, are from the same rows run whole."""
+    import torch
+
+    branch = Branch(None, 0, _tokens(model, 0, 6))
+    texts = [[*branch.ids, *_tokens(model, 50, 4)], [*branch.ids, *_tokens(model, 60, 2)], _tokens(model, 70, 5)]
+    rows = [Row(text[:-1], 1) for text in texts]
+    for row in rows[:2]:
+        row.branch, row.own = branch, row.own[branch.end :]
+    memory, off = Cascade(model), 0.0
+    with torch.inference_mode():
+        whole = [_whole(model, [text])[0] for text in texts]
+    with torch.inference_mode(), attending(model):
+        for branches, entering in (([branch], rows[:2]), ([], rows[2:])):
+            for row, found in zip(*memory.forward(branches, entering), strict=True):
+                off = max(off, _apart(whole[rows.index(row)][row.start + len(row.own) - 1], found))
+            for row, text in zip(rows, texts, strict=True):
+                row.own.append(text[-1])
+    return off
 
 
 def _states(model: Any, head: Sequence[int]) -> list[prefix.State]:
