@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import evalharness as eh
-from evalharness_hf.planning import Size
+from evalharness_hf.likelihood import Asked, asked
+from evalharness_hf.plain import Scored
+from evalharness_hf.planning import Branch, Size, branches, chunks, tree_chunks
+from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Tokens, tokens
+
+if TYPE_CHECKING:
+    from evalharness_hf.scoring import Found
+
+SCORED = (eh.Choose, eh.Likelihood)
 
 
 class Refused(Exception):
@@ -31,6 +39,7 @@ class Local:
     dtype: str
     device: str
     budget: int
+    rolling: Rolling
 
     def network(self) -> Any:
         """Return the language model, loaded once a process."""
@@ -44,6 +53,28 @@ class Local:
             return _size(request, self.tokens)
         except Exception:  # the same error comes up again when the request is answered, and becomes its failure
             return Size(1, self.budget + 1)
+
+    def chunks(self, requests: Sequence[eh.Request]) -> Iterator[list[eh.Request]]:
+        """Cut requests into chunks; what is scored in the order of its tree, anything else by length."""
+        yield from chunks([request for request in requests if not isinstance(request, SCORED)], self.size, self.budget)
+        for kind in SCORED:
+            yield from tree_chunks(self.branches([request for request in requests if isinstance(request, kind)]), self.budget)
+
+    def branches(self, requests: Sequence[eh.Request]) -> Iterator[Branch]:
+        """Yield what each request that is scored adds to the tree of all."""
+        return branches(requests, self._text, self._rows)
+
+    def _text(self, request: Any) -> str:
+        try:
+            text: str = self.tokens.rendered(request.prompt) if isinstance(request, eh.Choose) else request.text
+        except Exception:  # of a template that refuses the prompt: it comes up again when the request is answered
+            return ""
+        return text
+
+    def _rows(self, requests: Sequence[eh.Request]) -> list[list[Scored] | None]:
+        every = asked(requests, self.tokens, self.rolling)
+        most = self.tokens.context or sys.maxsize
+        return [None if isinstance(each, Exception) or each.longest > most else each.rows for each in every]
 
     def answer(self, chunk: Sequence[eh.Request]) -> list[eh.Response]:
         """Return the response to each request of a chunk; raises Refused, or whatever goes wrong in the network."""
@@ -63,23 +94,16 @@ class Local:
             raise Refused("cut off", f"{what} are {length} tokens, but '{self.weights}' reads {context}; nothing was asked")
 
 
-def local(weights: str, adapter: str | None, use_template: bool, dtype: str, device: str, budget: int) -> Local:
+def local(weights: str, adapter: str | None, use_template: bool, dtype: str, device: str, budget: int, rolling: Rolling) -> Local:
     """Return the weights of that name at work, as their files are now; the network is loaded when it is needed."""
-    return Local(weights, adapter, tokens(weights, use_template), dtype, device, budget)
+    found = tokens(weights, use_template)
+    return Local(weights, adapter, found, dtype, device, budget, rolling.of(found, weights))
 
 
 def _size(request: eh.Request, tokens: Tokens) -> Size:
     match request:
         case eh.Generate():
             return Size(1, min(len(tokens.of_prompt(request.prompt)) + request.max_tokens, tokens.context or sys.maxsize))
-        case eh.Choose():
-            from evalharness_hf.likelihood import choices_of
-
-            rows = choices_of(request, tokens).rows
-            return Size(len(rows), max((len(row.ids) for row in rows), default=0))
-        case eh.Likelihood():
-            length, context = len(tokens.encode(request.text)) + 1, tokens.context or sys.maxsize
-            return Size(math.ceil(length / context), min(length, context))
         case eh.Embed():
             return Size(1, len(tokens.encode(request.text, special=True)))
     return Size(1, 0)
@@ -95,32 +119,42 @@ def _generate(local: Local, chunk: Sequence[eh.Generate]) -> list[eh.Response]:
 
 
 def _choose(local: Local, chunk: Sequence[eh.Choose]) -> list[eh.Response]:
-    from evalharness_hf.likelihood import choices_of
-    from evalharness_hf.plain import token_logprobs
-
-    chosen = [choices_of(request, local.tokens) for request in chunk]
-    rows = [row for choices in chosen for row in choices.rows]
-    local.refuse_beyond_context(max((len(row.ids) - 1 for row in rows), default=0), "the prompt and its longest choice")
-    found = iter(token_logprobs(local.network(), rows, local.budget))
     return [
         eh.Response(
-            logprobs=tuple(math.fsum(next(found)) for _ in choices.rows),
-            tokens=tuple(len(row.places) for row in choices.rows),
-            merged=choices.merged,
-            input_tokens=sum(len(row.ids) for row in choices.rows),
+            logprobs=tuple(math.fsum(row.logprobs) for row in found),
+            tokens=tuple(len(row.logprobs) for row in found),
+            merged=asked.merged,
+            input_tokens=asked.tokens,
+            run_tokens=sum(row.run for row in found),
         )
-        for choices in chosen
+        for asked, found in _scored(local, chunk)
     ]
 
 
 def _likelihood(local: Local, chunk: Sequence[eh.Likelihood]) -> list[eh.Response]:
-    from evalharness_hf.plain import token_logprobs
-    from evalharness_hf.rolling import windows
+    return [
+        eh.Response(
+            logprobs=tuple(value for row in found for value in row.logprobs),
+            input_tokens=asked.tokens,
+            run_tokens=sum(row.run for row in found),
+        )
+        for asked, found in _scored(local, chunk)
+    ]
 
-    texts = [windows(local.tokens.encode(request.text), local.tokens) for request in chunk]
-    found = iter(token_logprobs(local.network(), [row for rows in texts for row in rows], local.budget))
-    scored = [tuple(value for _ in rows for value in next(found)) for rows in texts]
-    return [eh.Response(logprobs=logprobs, input_tokens=len(logprobs)) for logprobs in scored]
+
+def _scored(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[Asked, list[Found]]]:
+    """Yield what is scored for each request, and what was found, row by row."""
+    from evalharness_hf.scoring import scored
+
+    every = []
+    for each in asked(chunk, local.tokens, local.rolling):
+        if isinstance(each, Exception):
+            raise each
+        local.refuse_beyond_context(each.longest, "the prompt and its longest choice")
+        every.append(each)
+    found = iter(scored(local.network(), [row for each in every for row in each.rows], local.budget))
+    for each in every:
+        yield each, [next(found) for _ in each.rows]
 
 
 def _embed(local: Local, chunk: Sequence[eh.Embed]) -> list[eh.Response]:

@@ -8,7 +8,7 @@ from typing import Literal
 import evalharness as eh
 from evalharness_hf.adapters import adapter_digest
 from evalharness_hf.answers import Local, failure_of, local
-from evalharness_hf.planning import chunks
+from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Prompt, template_of
 
 
@@ -22,6 +22,9 @@ class HuggingFace(eh.Model):
     - `device`: `auto` is the GPU if there is one, else the CPU; or a device of torch, such as `cuda:1`.
     - `token_budget`: how many tokens, padding and answers included, go through the model at once. It decides the chunks,
       so it may change answers at near-ties; it is no part of the identity.
+    - `context`: how many tokens a window holds at most in which a text's `Likelihood` is read; None: what the model reads.
+    - `stride`: how many tokens each window after the first scores, at most `context`; None: all that it holds, but for the
+      last one, which reaches back as far as it can. A smaller stride gives tokens more context and takes more time.
 
     Language models answer `Generate`, `Choose` and `Likelihood`, encoders answer `Embed`. Nothing is cut silently: a
     prompt that is longer than the model's context is a failure of the kind `cut off`. A chunk that fails, for want of
@@ -40,10 +43,13 @@ class HuggingFace(eh.Model):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
     token_budget: int = 8192
+    context: int | None = eh.neutral(None)
+    stride: int | None = eh.neutral(None)
 
     def __post_init__(self) -> None:
         if self.token_budget < 1:
             raise ValueError(f"option 'token_budget' must be at least 1, not {self.token_budget}")
+        self._rolling()
 
     @property
     def chat(self) -> bool:
@@ -51,21 +57,27 @@ class HuggingFace(eh.Model):
 
     def identity(self) -> str:
         own = [self.name, 1, eh.weights_digest(self.weights), self.template, self.dtype]
-        return eh.digest(own if self.adapter is None else [*own, adapter_digest(self.adapter)])
+        own += [] if self.adapter is None else [adapter_digest(self.adapter)]
+        own += [] if self._rolling() == Rolling() else [{"context": self.context, "stride": self.stride}]
+        return eh.digest(own)
 
     def rendered(self, prompt: Prompt) -> str:
         return self._local().tokens.rendered(prompt)
 
     def plan(self, requests: Sequence[eh.Request]) -> Iterator[Sequence[eh.Request]]:
-        return chunks(requests, self._local().size, self.token_budget)
+        return self._local().chunks(requests)
 
     def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
         local = self._local()
-        for chunk in chunks(requests, local.size, self.token_budget):
+        for chunk in local.chunks(requests):
             yield from _answered(local, chunk)
 
     def _local(self) -> Local:
-        return local(self.weights, self.adapter, self.template == "auto", self.dtype, self.device, self.token_budget)
+        template = self.template == "auto"
+        return local(self.weights, self.adapter, template, self.dtype, self.device, self.token_budget, self._rolling())
+
+    def _rolling(self) -> Rolling:
+        return Rolling(self.context, self.stride)
 
 
 def _answered(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import evalharness as eh
 from evalharness_hf.adapters import adapter_digest, merged
@@ -62,6 +63,36 @@ def language_model(weights: str, adapter: str | None, dtype: str, device: str) -
         reason = f"{type(error).__name__}: {error}"
         what = f"weights '{weights}'" + ("" if adapter is None else f" with the adapter {adapter}")
         raise eh.WeightsError(f"{what} could not be loaded on device '{where}': {reason}") from error
+
+
+def inputs_device(model: Any) -> Any:
+    """Return the device that a model takes tokens on: that of its embeddings."""
+    return model.get_input_embeddings().weight.device
+
+
+_PLAIN_HEADS: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def has_plain_head(model: Any) -> bool:
+    """Whether logits are what the output embeddings make of the last hidden states, and nothing is done to them after.
+
+    The model itself is asked, with two tokens: some scale their logits or bound them, each in code of its own.
+    """
+    if model not in _PLAIN_HEADS:
+        _PLAIN_HEADS[model] = _applies_head_alone(model)
+    return _PLAIN_HEADS[model]
+
+
+def _applies_head_alone(model: Any) -> bool:
+    import torch
+
+    head, body = model.get_output_embeddings(), model.base_model
+    if head is None or body is model:
+        return False
+    ids = torch.tensor([[0, 1]], device=inputs_device(model))
+    with torch.inference_mode():
+        states = getattr(body(input_ids=ids, use_cache=False), "last_hidden_state", None)
+        return states is not None and torch.equal(head(states).float(), model(input_ids=ids, use_cache=False).logits.float())
 
 
 def import_torch() -> Any:
