@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 ASKED_AGAIN = ("connection", "timeout", "server", "out of memory")
 SHOWN_TROUBLES = 3
+SHOWN_SECONDS = 0.05  # less is 0.0 in the table
+WIDTH = 78
 
 
 def table(record: Record) -> str:
@@ -90,17 +93,43 @@ def _troubles(record: Record) -> list[str]:
 def _wrapped(note: str) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(note, width=78, subsequent_indent="  ")
+    return textwrap.wrap(note, width=WIDTH, subsequent_indent="  ")
 
 
 def _taken(usage: Any) -> list[str]:
     """Return what the run took, and what that cost where prices say it."""
-    took = (
-        f"{counted(usage['requests'], 'request')}, {usage['from_store']:,} from the store, "
-        f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out, {usage['seconds']:.1f} s"
-    )
     priced = (usage.get("responses") or {}).get("costs")
-    return [took, *([f"cost: {_cost(usage)}"] if priced else [])]
+    return [*_joined([_requests(usage), _tokens(usage), _time(usage)]), *([f"cost: {_cost(usage)}"] if priced else [])]
+
+
+def _requests(usage: Any) -> str:
+    again = usage.get("retries", 0)  # a record of before has none
+    retries = f", {again:,} {'retry' if again == 1 else 'retries'}" if again else ""
+    return f"{counted(usage['requests'], 'request')}, {usage['from_store']:,} from the store{retries}"
+
+
+def _tokens(usage: Any) -> str:
+    saved = f" ({usage['saved_tokens']:,} saved by sharing)" if usage.get("saved_tokens") else ""
+    return f"{usage['input_tokens']:,} tokens in{saved}, {usage['output_tokens']:,} out"
+
+
+def _time(usage: Any) -> str:
+    """Return the seconds of a run, and of the phases that took some of them, the longest first."""
+    phases = sorted(usage.get("phases", {}).items(), key=lambda item: -item[1])
+    long = ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases if seconds >= SHOWN_SECONDS)
+    return f"{usage['seconds']:.1f} s{f': {long}' if long else ''}"
+
+
+def _joined(parts: Sequence[str]) -> list[str]:
+    """Return the parts in as few lines of the table's width as they need."""
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        if lines and len(longer) <= WIDTH:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
 
 
 def _cost(usage: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from evalharness.contract import Batch, Sample
 from evalharness.data import DataFault, SampleReader, read_samples
+from evalharness.errors import DataError
 from evalharness.registry import Registry
 from evalharness.results.figures import write_figures
 from evalharness.results.folder import RECORD, REPLICATES, SAMPLES, TASK, Log, begin, whole, write_text
@@ -82,11 +83,13 @@ class Execution:
 
         Who listens to the end of the run and fails is told of: the record, which says the rest, is written by then.
         """
-        started = time.monotonic()
+        started, digest = time.monotonic(), self.reader.dataset.digest()
         self.log.add("run started", task=self.run.task.name, system=self.run.task.system.name, command=self.run.command)
         self._notify("evalharness_run_started", run=self.run)
         with collecting_rarely():
             scoring = self._score()
+        if self.reader.dataset.digest() != digest:
+            raise DataError("the data was changed while it was being evaluated. Run again: all answers so far are stored.")
         record = self._write(scoring, started)
         self._report(record)
         before = len(self.listeners)
@@ -111,14 +114,22 @@ class Execution:
             for _ in self.stages:
                 self._fill()
                 writer = writer or self._writer(opened)
-                self._measure(scoring, writer)
+                with self.engine.usage.during("scoring"):
+                    self._measure(scoring, writer)
         return scoring
 
     def _fill(self) -> None:
         """Ask what is not stored of a stage: the system first, then what metrics want to know."""
-        self.pipeline.fill()
-        asking = {entry.name: (entry.metric, model) for entry, model in self._asking()}
-        fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
+        during, asking = self.engine.usage.during, {entry.name: (entry.metric, model) for entry, model in self._asking()}
+        if self.pipeline.searcher is not None:
+            with during("retrieval"):
+                self.pipeline.fill_contexts()
+        if self.parts.model.stored:
+            with during("model"):
+                self.pipeline.fill_responses()
+        if asking:
+            with during("questions"):
+                fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
 
     def _writer(self, opened: ExitStack) -> SampleWriter:
         begin(self.run.folder)
@@ -138,7 +149,8 @@ class Execution:
 
     def _write(self, scoring: Scoring, started: float) -> Record:
         task, folder = self.run.task, self.run.folder
-        finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
+        with self.engine.usage.during("intervals"):
+            finished = scoring.finish(seed=seed_of(task.name, task.version, task.group), clustered=task.group is not None)
         scores = {name: self._signed(entry, score) for entry, one in finished for name, score in one.scores.items()}
         makers = {name: self._maker(entry) for entry, one in finished for name in one.scores}
         scoring.troubles.note(self.listeners, kind="listener")

@@ -7,7 +7,6 @@ failures are kept for this run only and never stored, so the next run searches a
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -41,10 +40,8 @@ class Searcher:
         missing = [(key, query) for key, query in keys.items() if key not in stored and key not in self._failed]
         work = Work("retriever", total=len(keys), stored=len(stored), done=len(keys) - len(missing))
         self.watch(work)
-        started = time.monotonic()
         for start in range(0, len(missing), QUERIES_A_BLOCK):
             self._search_block(missing[start : start + QUERIES_A_BLOCK], work)
-        self.usage.seconds += time.monotonic() - started
 
     def _search_block(self, block: list[tuple[str, str]], work: Work) -> None:
         found = list(zip([key for key, _ in block], self._found([query for _, query in block]), strict=True))

@@ -374,3 +374,31 @@ def test_a_metric_over_a_field_that_no_sample_has_says_what_they_have(task: Writ
         "'mae' reads the field 'prediction', which no sample has. The samples have: topic, input, references.",
         "'mae' reads the field 'topci', which no sample has. Did you mean 'topic'? The samples have: topic, input, references.",
     ]
+
+
+def test_data_that_changes_during_a_run_is_refused_and_the_answers_stay(task: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = task()
+    whole = (path.parent / "questions.jsonl").read_bytes()
+    for changed in (whole.replace(b"q07", b"q77"), whole.replace(b"What is 9 plus", b"What is 8 plus")):
+        answer = Adder.answer
+
+        def spoil(self: Adder, requests: Any, answer: Any = answer, changed: bytes = changed) -> Any:
+            (path.parent / "questions.jsonl").write_bytes(changed)
+            return answer(self, requests)
+
+        monkeypatch.setattr(Adder, "answer", spoil)
+        (path.parent / "questions.jsonl").write_bytes(whole)
+        with pytest.raises(DataError, match=r"data was changed while it was being evaluated\. Run again"):
+            eh.run(path, out="out", fresh=True)
+        assert not Path("out/record.json").exists()
+        monkeypatch.setattr(Adder, "answer", answer)
+    (path.parent / "questions.jsonl").write_bytes(whole)
+    assert eh.run(path, out="out").usage["from_store"] == 40
+
+
+def test_the_usage_tells_the_seconds_of_each_phase(task: Write) -> None:
+    path = task(TASK.replace("adder\n  prompt", "adder\n  retriever: {bm25: {corpus: corpus.jsonl}}\n  prompt"))
+    (path.parent / "corpus.jsonl").write_text('{"id": "p", "text": "What is what."}\n')
+    usage = eh.run(path).usage
+    assert list(usage["phases"]) == ["retrieval", "model", "scoring", "intervals"]
+    assert sum(usage["phases"].values()) <= usage["seconds"]
