@@ -44,6 +44,7 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Stop at the first broken line of data.")
 @click.option("--offline", is_flag=True, help="Open no network connection, not even for weights or data.")
+@click.option("--dry-run", is_flag=True, help="Ask no model: print what the run would take, and which difference it could show.")
 @click.option("--show-prompt", is_flag=True, help="Print the first sample's prompt as the model will see it, and stop.")
 @click.option(
     "--rescore", is_flag=False, flag_value="measure", metavar="RUN",
@@ -64,13 +65,15 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
 @json_option
 def command(
     task: Path | None, rescore: str | None, show_prompt: bool, offline: bool, under: tuple[str, ...], form: str | None,
-    as_json: bool, arms: tuple[str, ...], seeds: tuple[int, ...], quick: bool, jobs: int | None, **options: Any,
+    as_json: bool, arms: tuple[str, ...], seeds: tuple[int, ...], quick: bool, jobs: int | None, dry_run: bool,
+    **options: Any,
 ) -> int:  # fmt: skip
     """Run a task and print its scores with intervals.
 
     Answers are stored as they arrive: a run that was stopped goes on when it is started again, and a task with one
     more metric asks no model twice. A training task trains each of its arms with each of its seeds; what is finished
-    is not trained again, and what was interrupted goes on from its last checkpoint. Exit codes: 0 done, 1 a score is
+    is not trained again, and what was interrupted goes on from its last checkpoint. --dry-run tells beforehand what
+    the models would be asked. Exit codes: 0 done, 1 a score is
     under --fail-under, 2 wrong input, 3 errors in some samples, 130 interrupted.
 
     \b
@@ -78,6 +81,7 @@ def command(
       evalharness run tasks/rag_qa.yaml
       evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
       evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
+      evalharness run my_task.yaml --dry-run
       evalharness run my_task.yaml --max-cost 2.00
       evalharness run my_task.yaml --until 'token_f1 ±0.05'
       evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e
@@ -93,12 +97,14 @@ def command(
         raise UsageError("say which task to run, for example: evalharness run tasks/rag_qa.yaml")
     chosen = {"arms": arms, "seeds": seeds, "quick": quick, "jobs": jobs}
     if _is_training(task):
-        refused = {"show_prompt": show_prompt, "fail_under": under, "format": form, **options}
+        refused = {"show_prompt": show_prompt, "dry_run": dry_run, "fail_under": under, "format": form, **options}
         own = {**chosen, "jobs": jobs or 1, **{name: options[name] for name in FOR_TRAINING}}
         return _train(task, refused, own, as_json)
     _refuse_given(chosen, "choose what a training task (kind: training) trains, which this one is not")
     if show_prompt:
         return _show_prompt(task, options, as_json)
+    if dry_run:
+        return _dry_run(task, options, {"fail_under": under, "format": form}, as_json)
     wanted = _thresholds(task, under, options)
     _refuse_format(form)
     record = _run(task, options)
@@ -204,6 +210,21 @@ def _run(task: Path, options: dict[str, Any]) -> Record:
 def _tell(late: list[str]) -> None:
     for message in late:
         click.echo(f"note: {textwrap.shorten(message, NOTE_WIDTH, placeholder=' …')}; see log.jsonl", err=True)
+
+
+def _dry_run(task: Path, options: dict[str, Any], refused: dict[str, Any], as_json: bool) -> int:
+    """Print what the run would take."""
+    from evalharness.cli import forecast_report
+    from evalharness.systems.budget import Limits
+
+    _refuse_given(refused, "nothing is scored with --dry-run")
+    limits = Limits(requests=options["max_requests"], tokens=options["max_tokens"], cost=options["max_cost"])
+    outlook, shown = forecast_report.forecast(task, options, limits)
+    if as_json:
+        print_json(forecast_report.plain(outlook, shown, limits))
+    else:
+        click.echo(forecast_report.text(outlook, shown, limits))
+    return 0
 
 
 def _show_prompt(task: Path, options: dict[str, Any], as_json: bool) -> int:

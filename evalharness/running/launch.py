@@ -66,7 +66,7 @@ def run(
     """
     limits = Limits(requests=max_requests, tokens=max_tokens, cost=max_cost)
     loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
-    _refuse_errors(loaded)
+    refuse_errors(loaded)
     plugins = registry.installed()
     parts = build_parts(loaded, plugins)
     refuse_unpriced(limits, (parts.model, *parts.asking.values()), loaded.system.prices)
@@ -100,7 +100,7 @@ def _stored() -> Iterator[None]:
         ) from error
 
 
-def _refuse_errors(task: Task) -> None:
+def refuse_errors(task: Task) -> None:
     """Raise FaultsFound with every error that a look at the task alone finds, before anything is asked."""
     errors = [Fault(finding.message, finding.where) for finding in check_task(task) if finding.level == "error"]
     if errors:

@@ -30,7 +30,7 @@ def samples_needed(samples: int, se: float, difference: float, *, power: float =
     >>> samples_needed(200, 0.01, 0.0281), samples_needed(200, 0.01, 0.01)
     (199, 1570)
     """
-    quantiles = float(ndtri((1 + level) / 2) + ndtri(power))
+    quantiles = _quantiles(power, level)
     return max(1, math.ceil(min(samples * (quantiles * se / max(difference, TINY)) ** 2, MOST)))
 
 
@@ -42,5 +42,22 @@ def binary_samples(disagreement: float, difference: float, *, power: float = POW
     >>> binary_samples(0.2, 0.05), binary_samples(0.2, 0.02)
     (621, 3917)
     """
-    quantiles = float(ndtri((1 + level) / 2) + ndtri(power))
+    quantiles = _quantiles(power, level)
     return max(1, math.ceil(quantiles**2 * (disagreement - difference**2) / difference**2))
+
+
+def binary_detectable(disagreement: float, samples: int, *, power: float = POWER, level: float = LEVEL) -> float:
+    """Return the smallest difference of two shares that samples show, from the share on which the systems disagree.
+
+    For planning without a past run, as `binary_samples`. Of values between 0 and 1 that are no shares it is the most that
+    the difference has to be, where they differ on no more of the samples.
+
+    >>> round(binary_detectable(0.2, 621), 3), round(binary_detectable(1.0, 100), 2)
+    (0.05, 0.27)
+    """
+    quantiles = _quantiles(power, level)
+    return quantiles * math.sqrt(disagreement / (samples + quantiles**2))
+
+
+def _quantiles(power: float, level: float) -> float:
+    return float(ndtri((1 + level) / 2) + ndtri(power))
