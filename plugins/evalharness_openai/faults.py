@@ -88,7 +88,9 @@ FAULTS: dict[str, Fault] = {
             "ask it with `output_type: generate`"
         ),
     ),
-    "first token": Fault("no log-probability of a text's first token, where it is part of a choice", "sample", "not supported"),
+    "first token": Fault(
+        "no log-probability of the first token, where a choice takes it in or there is no other", "sample", "not supported"
+    ),
     "turns": Fault(
         "turns of a conversation, where choices are to be scored",
         "stop",

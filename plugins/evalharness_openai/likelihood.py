@@ -16,6 +16,7 @@ from evalharness_openai.faults import Said
 from evalharness_openai.replies import first_choice, usage
 
 WAY = "prompt log-probabilities"
+SAME = 0.1  # in natural logarithms: servers differ by less from one question to the next
 _OF_THE_WAY = re.compile(r"logprob|logits_all|\becho\b|decoder_input_details", re.I)
 _BYTES = re.compile(r"^bytes:((?:\\x[0-9a-fA-F]{2})+)$")
 
@@ -29,9 +30,18 @@ class Echo:
 
     tokens: Sequence[str]
     logprobs: Sequence[float | None]
-    offsets: Sequence[int]
     written: int | None
     used: Mapping[str, Any]
+
+    @property
+    def read(self) -> int:
+        """How many of the tokens are of the text, with what the server puts before it."""
+        return len(self.tokens) - (1 if self.written is None else self.written)
+
+    @property
+    def hides_characters(self) -> bool:
+        """Whether a token is half a character that the server could not write."""
+        return any("\ufffd" in token or not token for token in self.tokens)
 
 
 async def choose(connection: Connection, request: eh.Choose, parameters: Mapping[str, Any]) -> eh.Response:
@@ -43,11 +53,15 @@ async def choose(connection: Connection, request: eh.Choose, parameters: Mapping
     for choice in request.choices:
         text = request.prompt + request.delimiter + choice
         echo = await echoed(connection, text, parameters)
-        scored, across = continuation(echo, text, len(request.prompt.encode()))
-        totals.append(math.fsum(scored))
-        counts.append(len(scored))
-        merged += across
         spent.update({"run_tokens": echo.used["input_tokens"], **echo.used})
+        found = continuation(echo, text, len(request.prompt.encode()))
+        if found is None:  # no telling by the text: by the tokens of the prompt alone, then
+            alone = await echoed(connection, request.prompt, parameters) if request.prompt else None
+            spent.update({} if alone is None else {"run_tokens": alone.used["input_tokens"], **alone.used})
+            found = after_common_prefix(echo, alone)
+        totals.append(math.fsum(told(found.logprobs)))
+        counts.append(len(found.logprobs))
+        merged += found.merged
     used: dict[str, Any] = dict(spent)
     return eh.Response(logprobs=tuple(totals), tokens=tuple(counts), merged=merged, **used)
 
@@ -55,11 +69,14 @@ async def choose(connection: Connection, request: eh.Choose, parameters: Mapping
 async def likelihood(connection: Connection, request: eh.Likelihood, parameters: Mapping[str, Any]) -> eh.Response:
     """Return the log-probability of each token of a text; of the first one only where the server puts a token before it."""
     echo = await echoed(connection, request.text, parameters)
-    values = [echo.logprobs[place] for place, end in enumerate(ends(echo, request.text, 0)) if end > 0]
-    told = [value for place, value in enumerate(values) if place or value is not None]
-    if None in told:
+    found = ends(echo, request.text, 0)
+    if found is None:  # one of the tokens is half a character: what the server puts before a text is not told apart
+        found = list(range(1, echo.read + 1))
+    values = [echo.logprobs[place] for place, end in enumerate(found) if end > 0]
+    scored = [value for place, value in enumerate(values) if place or value is not None]
+    if None in scored:
         raise Refused("malformed", Said("log-probabilities are missing in the middle of the text"))
-    return eh.Response(logprobs=tuple(float(value) for value in told if value is not None), **echo.used)
+    return eh.Response(logprobs=tuple(told(scored)), **echo.used)
 
 
 async def echoed(connection: Connection, text: str, parameters: Mapping[str, Any]) -> Echo:
@@ -99,15 +116,14 @@ async def _by_echo(connection: Connection, text: str, parameters: Mapping[str, A
     kept = {name: value for name, value in parameters.items() if name not in bodies.OF_TEXTS}
     body = bodies.with_parameters(bodies.scored_body(text, connection.model), kept)
     reply = await connection.post("completions", body)
-    told = first_choice(reply).get("logprobs")
-    told = told if isinstance(told, Mapping) else {}
-    tokens, values = told.get("tokens"), told.get("token_logprobs")
+    given = first_choice(reply).get("logprobs")
+    given = given if isinstance(given, Mapping) else {}
+    tokens, values = given.get("tokens"), given.get("token_logprobs")
     written = (reply.get("usage") or {}).get("completion_tokens")
     # A server that knows no echo gives the one token that it wrote, if anything.
     if not tokens or not values or len(tokens) != len(values) or (len(tokens) < 2 and len(text) > len(str(tokens[0]))):
         raise Refused("no likelihood", Said("the answer holds no log-probabilities of the prompt"))
-    offsets = told.get("text_offset") or ()
-    return Echo(tokens, values, offsets, written if isinstance(written, int) else None, usage(reply))
+    return Echo(tokens, values, written if isinstance(written, int) else None, usage(reply))
 
 
 async def _by_details(connection: Connection, text: str, parameters: Mapping[str, Any]) -> Echo:
@@ -118,41 +134,69 @@ async def _by_details(connection: Connection, text: str, parameters: Mapping[str
         raise Refused("no likelihood", Said("the answer holds no details.prefill"))
     tokens = [str(token.get("text", "")) for token in prefill]
     used = {"input_tokens": len(tokens), "output_tokens": 1}
-    return Echo(tokens, [token.get("logprob") for token in prefill], (), 0, used)
+    return Echo(tokens, [token.get("logprob") for token in prefill], 0, used)
 
 
 WAYS = {"/completions with echo": _by_echo, "/generate with decoder_input_details": _by_details}
 
 
-def continuation(echo: Echo, text: str, boundary: int) -> tuple[list[float], bool]:
-    """Return the log-probabilities of the tokens that reach beyond `boundary` (in bytes), and whether one lies across it.
+@dataclass(frozen=True)
+class Continuation:
+    """The log-probabilities of a choice's tokens, and whether the first of them begins in the context."""
 
-    At least one token is scored. Raises Refused where the server tells no log-probability of one of them.
-    """
-    found = ends(echo, text, boundary)
-    first = next((place for place, end in enumerate(found) if end > boundary), len(found))
-    across = first < len(found) and (found[first - 1] if first else 0) < boundary
-    values = echo.logprobs[min(first, len(found) - 1) : len(found)]
+    logprobs: Sequence[float | None]
+    merged: bool
+
+
+def told(values: Sequence[float | None]) -> list[float]:
+    """Return log-probabilities, at least one and all of them told."""
     if not values or None in values:
-        raise Refused("first token", Said("the prompt before the choice is empty"))
-    return [float(value) for value in values if value is not None], across
+        raise Refused("first token", Said("nothing stands before it, and the server puts nothing there"))
+    return [float(value) for value in values if value is not None]
 
 
-def ends(echo: Echo, text: str, boundary: int) -> list[int]:
+def continuation(echo: Echo, text: str, boundary: int) -> Continuation | None:
+    """Return what reaches beyond `boundary` (in bytes), at least one token; None where the text does not tell."""
+    found = ends(echo, text, boundary)
+    if found is None:
+        return None
+    first = next((place for place, end in enumerate(found) if end > boundary), len(found))
+    merged = first < len(found) and (found[first - 1] if first else 0) < boundary
+    return Continuation(echo.logprobs[min(first, len(found) - 1) : len(found)], merged)
+
+
+def after_common_prefix(echo: Echo, alone: Echo | None) -> Continuation:
+    """Return what comes after the longest common prefix with the tokens of the context alone, at least one token."""
+    size = 0 if alone is None else alone.read
+    common = 0
+    while common < min(size, echo.read) and alone is not None and _is_equal(echo, alone, common):
+        common += 1
+    return Continuation(echo.logprobs[min(common, echo.read - 1) : echo.read], common < size)
+
+
+def _is_equal(one: Echo, other: Echo, place: int) -> bool:
+    """Return whether two texts have the same token at a place; what is half a character is told by its log-probability."""
+    if one.tokens[place] != other.tokens[place]:
+        return False
+    first, second = one.logprobs[place], other.logprobs[place]
+    return first is None or second is None or abs(first - second) < SAME
+
+
+def ends(echo: Echo, text: str, boundary: int) -> list[int] | None:
     """Return where each token of the text ends, in bytes, exactly from the boundary on; before it at most there.
 
     Tokens are laid along the text from its end, so that what a server puts before it (a token that begins a text) and how
-    it writes half characters earlier on do not matter. Raises Refused where they do not spell the text.
+    it writes half characters earlier on do not matter. None where half characters are in the way; raises Refused where
+    the tokens are not those of the text.
     """
     for written in dict.fromkeys((echo.written, 1, 0)):
         if written is not None and 0 <= written < len(echo.tokens):
             found = _laid(echo.tokens[: len(echo.tokens) - written], text.encode(), boundary)
             if found is not None:
                 return found
-    found = _by_offsets(echo, text)
-    if found is None:
-        raise Refused("malformed", Said("the tokens of the prompt do not spell the prompt"))
-    return found
+    if echo.hides_characters:
+        return None
+    raise Refused("malformed", Said("the tokens of the prompt do not spell the prompt"))
 
 
 def _laid(tokens: Sequence[str], text: bytes, boundary: int) -> list[int] | None:
@@ -180,16 +224,3 @@ def as_bytes(token: str) -> bytes:
     """
     written = _BYTES.match(token)
     return bytes.fromhex(written[1].replace("\\x", "")) if written else token.encode("utf-8", "surrogatepass")
-
-
-def _by_offsets(echo: Echo, text: str) -> list[int] | None:
-    """Return the ends of tokens by the offsets (in characters) that the server gives, None where they make no sense."""
-    starts = [start for start in echo.offsets if isinstance(start, int) and start < len(text)]
-    if len(echo.offsets) != len(echo.tokens) or starts != sorted(starts) or starts[:1] != [0]:
-        return None
-    marks = [*starts, len(text)]
-    spelled = all(
-        token == text[start:end] or "\ufffd" in token or token.startswith("bytes:")
-        for token, start, end in zip(echo.tokens, marks, marks[1:], strict=False)
-    )
-    return [len(text[:end].encode()) for end in marks[1:]] if spelled else None

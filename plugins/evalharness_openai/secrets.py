@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 SHORTEST = 8  # characters; what is shorter is a placeholder such as EMPTY, and may well stand in an answer
+SHOWN = 12  # characters; more of a long key's beginning than a server shows by habit
 HIDDEN = "[key]"
 _LIKE_A_KEY = re.compile(
     r"(?i:bearer|basic)\s+[\w.~+/=*-]{6,}|\b(?:sk|pk|hf|gsk|xai|r8|nvapi)[-_][\w*-]{6,}|\b[\w-]{2,12}\*{3,}[\w-]*"
@@ -45,6 +46,9 @@ class Secret:
             return text
         for written in _writings(self.value):
             text = text.replace(written, HIDDEN)
+        start = self.value[:SHOWN]
+        if len(self.value) >= 2 * SHOWN and start in text:  # cut short
+            text = re.sub(rf"{re.escape(start)}[\w*.+/=-]*", HIDDEN, text)
         return text
 
     def hide_alike(self, text: str) -> str:
