@@ -114,8 +114,8 @@ _LIMIT = re.compile(r"(?:length is|limit is|maximum of|<=)\s*(\d+)", re.I)
 _PROMPT = re.compile(r"(\d+) (?:in the (?:messages|prompt|input)|(?:prompt|input) tokens|`inputs` tokens)", re.I)
 _NO_MODEL = re.compile(
     r"model_?not_?found|invalid_model|(unknown|no such|invalid) model|server is pinned to"
-    r"|\bmodel\b.{0,120}?(not found|does not exist|not exist|is not available|no longer available)",
-    re.I | re.S,
+    r"|\bmodels?\b[\s/:'\"`]*[^\s'\"`]+['\"`]*,? (is |was )?(not found|does not exist|not available|no longer available)",
+    re.I,
 )
 _NO_MONEY = re.compile(r"insufficient[_ ](quota|credit|balance|fund)|billing_(hard_limit|not_active)", re.I)
 _FIELD = re.compile(
@@ -160,6 +160,8 @@ def said(text: str) -> Said:
 
 def of_body(body: Any) -> Said:
     """Return what a parsed error says."""
+    if isinstance(body, list) and len(body) == 1:
+        (body,) = body
     if not isinstance(body, Mapping):
         return Said(_short(str(body)))
     inner = body.get("error") or body
@@ -205,13 +207,13 @@ def fault_of(status: int, told: Said) -> str:
 
 def _by_words(status: int, told: Said) -> str:
     """Return the fault that a server's words tell where its status does not, or ""."""
+    if status in (400, 422) and field_of(told):
+        return "parameter"
     if _TOO_LONG.search(told.everything):
         return "room" if _prompt_fits(told.message) else "context"
     if _FILTERED.search(told.everything):
         return "filter"
-    if _NO_MODEL.search(told.everything):
-        return "model"
-    return "parameter" if status in (400, 422) and field_of(told) else ""
+    return "model" if _NO_MODEL.search(told.everything) else ""
 
 
 def _prompt_fits(message: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.plugins.openai.serving import Reply, chat, failed
 
 OPENAI_TOO_LONG = "This model's maximum context length is 4096 tokens. However, your messages resulted in 5000 tokens."
@@ -26,6 +28,7 @@ SCENES: dict[str, tuple[Reply, ...]] = {
     "400": (
         failed(400, "your messages are odd"),
         failed(418, "tea"),
+        failed(400, "The model could not fetch the image: not found"),
         failed(400, "'messages' holds an image of an odd kind", param="messages"),
     ),
     "parameter": (
@@ -33,6 +36,7 @@ SCENES: dict[str, tuple[Reply, ...]] = {
         failed(400, ONLY_ONE, code="unsupported_value", param="temperature"),
         Reply({"detail": [EXTRA]}, 422),
         Reply({"detail": "Unexpected fields in the request: {'temperature'}"}, 422),
+        failed(400, "Unknown parameter: 'temperature' (did you mean 'context_size'?)"),
     ),
     "context": (
         failed(400, OPENAI_TOO_LONG, code="context_length_exceeded", param="messages"),
@@ -53,6 +57,7 @@ SCENES: dict[str, tuple[Reply, ...]] = {
         Reply({"detail": "Server is pinned to 'somebody'; requested 'nobody'."}, 400),
         Reply({"error": 'model "nobody" not found, try pulling it first'}, 404),
         failed(200, "Model nobody not found"),
+        Reply(json.dumps([{"error": {"code": 404, "message": "models/nobody is not found for API version v1beta"}}]), 404),
     ),
     "401": (failed(401, "Incorrect API key provided"),),
     "402": (

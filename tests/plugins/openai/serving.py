@@ -37,13 +37,14 @@ class Asked:
 class Reply:
     """What the server sends: a body as JSON or as it is, and what goes wrong on the way.
 
-    `reset` breaks the connection in mid-body, `pause` waits before anything is sent.
+    `reset` breaks the connection in mid-body, `drop` before anything is sent, `pause` waits before that.
     """
 
     body: Body | str | bytes = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     reset: bool = False
+    drop: bool = False
     pause: float = 0.0
 
 
@@ -128,6 +129,9 @@ class Server:
 
     async def _sent(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         await asyncio.sleep(reply.pause)
+        if reply.drop:
+            assert request.transport is not None
+            request.transport.abort()
         raw = reply.body if isinstance(reply.body, bytes) else _text(reply.body).encode()
         headers = {"Content-Type": "application/json", **reply.headers}
         if not reply.reset:

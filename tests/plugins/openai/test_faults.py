@@ -149,6 +149,16 @@ def test_a_server_that_is_not_there_is_waited_for_and_then_told(server: Server) 
     assert "run the same command again" in response.error.message
 
 
+def test_a_connection_that_breaks_before_the_answer_is_made_anew(server: Server) -> None:
+    server.script = wrong_for_b(Reply(drop=True), times=2)
+    response = ask(model(server))
+    assert (response.text, response.retries) == ("b", 2)
+    server.script = wrong_for_b(Reply(drop=True))
+    lost = ask(model(server, patience=0.3))
+    assert lost.error is not None
+    assert lost.error.kind == "connection"
+
+
 def test_a_server_that_dies_and_returns_loses_nothing(server: Server) -> None:
     prompts = [f"q{number}" for number in range(40)]
     answered = []

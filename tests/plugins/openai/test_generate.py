@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,3 +205,24 @@ def test_text_in_many_scripts_and_a_lone_surrogate_get_there(server: Server) -> 
     text = "東京 é 🙂 \ud800"
     ask(model(server), eh.Generate(prompt=turns(text)))
     assert server.questions == [text]
+
+
+def test_images_and_a_schema_of_a_task_get_to_the_server(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    Path("dot.png").write_bytes(b"\x89PNG")
+    Path("data.jsonl").write_text(
+        '{"id": "a", "input": "what?", "images": ["dot.png"], "references": ["answer to what?"]}\n', "utf-8"
+    )
+    Path("task.yaml").write_text(
+        "name: seen\ndataset: {path: data.jsonl}\nmetrics: [exact_match]\nsystem:\n  name: served\n"
+        f'  model: {{openai: {{model: m, base_url: "{server.url}"}}}}\n  generate: {{json_schema: {SCHEMA}}}\n',
+        "utf-8",
+    )
+    record = eh.run("task.yaml", out="out")
+    assert (record.errors, record.scores["exact_match"].value) == (0, 1.0)
+    (sent,) = server.asked
+    assert sent.body["messages"][0]["content"][0] == {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
+    assert sent.body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    refused = eh.run("task.yaml", model="echo", out="other")
+    assert refused.errors == 1  # it takes no images, so it is not asked
