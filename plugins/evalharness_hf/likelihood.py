@@ -1,42 +1,93 @@
-"""What is scored of the choices of a question."""
+"""What is scored of the choices of a question and of a text, put into tokens for many requests at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import evalharness as eh
 from evalharness_hf.plain import Scored
+from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Tokens
+from evalharness_hf.tree import common_length
+
+BYTES = 40  # that a token takes in a list
 
 
 @dataclass(frozen=True)
-class Choices:
-    """One row for each choice, and how many choices share a token with the context."""
+class Asked:
+    """What is scored for a request: one row for each choice, and how many share a token with the context; or windows."""
 
     rows: list[Scored]
-    merged: int
+    merged: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens run where each row runs by itself."""
+        return sum(len(row.ids) - 1 for row in self.rows)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens run for the longest row."""
+        return max((len(row.ids) - 1 for row in self.rows), default=0)
 
 
-def choices_of(request: eh.Choose, tokens: Tokens) -> Choices:
-    """Return what is scored for each choice.
+def asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[Asked | Exception]:
+    """Return what is scored for each `Choose` or `Likelihood`, or what is wrong with it.
 
-    Context, delimiter and choice are encoded together; everything after the longest common prefix with the encoded
-    context is scored, at least one token. Where nothing stands before the first scored token, the prefix token does.
+    What was put into tokens for the plan is not put into tokens again for the answer that follows it.
     """
+    kept = {request: tokens.kept.get((request, rolling)) for request in requests}
+    found: dict[Any, Asked | Exception] = {request: each for request, each in kept.items() if each is not None}
+    fresh = [request for request in kept if request not in found]
+    for request, each in zip(fresh, _each_asked(fresh, tokens, rolling), strict=True):
+        found[request] = each
+        size = 0 if isinstance(each, Exception) else sum(len(row.ids) for row in each.rows) * BYTES
+        tokens.kept.put((request, rolling), each, size)
+    return [found[request] for request in requests]
+
+
+def _each_asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[Asked | Exception]:
+    try:
+        return list(_asked(requests, tokens, rolling))
+    except Exception as error:  # of one of them, which is found by halving
+        if len(requests) == 1:
+            return [error]
+    middle = len(requests) // 2
+    return [*_each_asked(requests[:middle], tokens, rolling), *_each_asked(requests[middle:], tokens, rolling)]
+
+
+def _asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[Asked]:
+    texts = [_texts(request, tokens) for request in requests]
+    encoded = tokens.encode_all(text for each in texts for text in each)
+    found = []
+    for request, each in zip(requests, texts, strict=True):
+        first, *others = (encoded[text] for text in each)
+        found.append(_choices(first, others, tokens) if isinstance(request, eh.Choose) else Asked(rolling.windows(first, tokens)))
+    return found
+
+
+def _texts(request: eh.Choose | eh.Likelihood, tokens: Tokens) -> list[tuple[str, bool]]:
+    """Return what is encoded for a request, and whether with special tokens: context and whole choices, or the text."""
+    if isinstance(request, eh.Likelihood):
+        return [(request.text, False)]
     written, special = tokens.rendered(request.prompt), not tokens.templated(request.prompt)
-    context = tokens.encode(written, special)
+    return [(written, special), *((written + request.delimiter + choice, special) for choice in request.choices)]
+
+
+def _choices(context: list[int], wholes: Sequence[list[int]], tokens: Tokens) -> Asked:
+    """Return what is scored for each choice, encoded together with the context.
+
+    Everything after the longest common prefix with the encoded context is scored, at least one token. Where nothing
+    stands before the first scored token, the prefix token does.
+    """
     rows, merged = [], 0
-    for choice in request.choices:
-        whole = tokens.encode(written + request.delimiter + choice, special)
-        common = _common_prefix(context, whole)
+    for whole in wholes:
+        common = common_length(context, whole)
         start = min(common, len(whole) - 1)
         if start < 0:
             raise ValueError("an empty choice after an empty context has no likelihood")
         rows.append(Scored(whole, start) if start else Scored(tokens.prefixed(whole), 1))
         merged += common < len(context)
-    return Choices(rows, merged)
-
-
-def _common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    return next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+    return Asked(rows, merged)

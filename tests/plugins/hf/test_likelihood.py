@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from evalharness_hf.likelihood import choices_of
+from evalharness_hf.likelihood import Asked, asked
 from evalharness_hf.model import HuggingFace
 from evalharness_hf.plain import Scored
+from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Tokens, tokens
 
 import evalharness as eh
@@ -13,6 +14,12 @@ import evalharness as eh
 
 def small() -> Tokens:
     return tokens("smollm2-135m-instruct")
+
+
+def choices_of(request: eh.Choose) -> Asked:
+    (found,) = asked([request], small(), Rolling())
+    assert isinstance(found, Asked)
+    return found
 
 
 def plain_logprobs(model: HuggingFace, ids: list[int]) -> list[float]:
@@ -56,7 +63,7 @@ def test_choices_do_not_depend_on_their_neighbours(absolute_model: HuggingFace) 
 
 
 def test_a_merged_boundary_is_scored_from_the_last_common_token_and_counted() -> None:
-    choices = choices_of(eh.Choose(prompt="Answer: ", choices=("Paris", "12"), delimiter=""), small())
+    choices = choices_of(eh.Choose(prompt="Answer: ", choices=("Paris", "12"), delimiter=""))
     joined = small().encode("Answer: Paris")
     assert small().encode("Answer: ") != joined[:3]
     assert choices.rows[0] == Scored(joined, 2)
@@ -65,7 +72,7 @@ def test_a_merged_boundary_is_scored_from_the_last_common_token_and_counted() ->
 
 
 def test_at_least_one_token_is_scored() -> None:
-    choices = choices_of(eh.Choose(prompt="The end", choices=("", "!"), delimiter=""), small())
+    choices = choices_of(eh.Choose(prompt="The end", choices=("", "!"), delimiter=""))
     assert len(choices.rows[0].places) == 1
     assert choices.merged == 0
 
