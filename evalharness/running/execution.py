@@ -177,12 +177,16 @@ class Execution:
         return record
 
     def _remarks(self) -> list[str]:
-        """Return what is to be known of rankings that existed before, of all samples that the run may take."""
+        """Return what is to be known of rankings that existed before, of all samples, and of how models answered."""
+        told: list[str] = []
         recorded = self.pipeline.recorded
-        if recorded is None:
-            return []
-        with blamed("retriever", recorded, "remarks"):
-            return list(recorded.remarks(self.reader))
+        if recorded is not None:
+            with blamed("retriever", recorded, "remarks"):
+                told += recorded.remarks(self.reader)
+        for model in (self.parts.model, *self.parts.asking.values()):
+            with blamed("model", model, "remarks"):
+                told += model.remarks()
+        return list(dict.fromkeys(told))
 
     def _task(self) -> dict[str, Any]:
         """Return what names the task, and how it asks, which is what others want to know of a result."""
@@ -205,6 +209,9 @@ class Execution:
         elif self.pipeline.recorded is not None:
             identity["retriever"] = self.pipeline.recorded.identity()
         plain: dict[str, Any] = {"name": system.name, "digest": system.digest(), "spec": system.plain(), "identity": identity}
+        with blamed("model", self.parts.model, "conventions"):
+            conventions = dict(self.parts.model.conventions())
+        plain |= {"conventions": conventions} if conventions else {}
         if self.run.task.output_type == "multiple_choice":
             plain["merged_boundaries"] = scoring.merged
         return plain

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import evalharness as eh
 from evalharness_hf.likelihood import Asked, asked
+from evalharness_hf.memory import ran_out
 from evalharness_hf.plain import Scored
 from evalharness_hf.planning import Branch, Size, branches, chunks, tree_chunks
 from evalharness_hf.rolling import Rolling
@@ -46,6 +47,13 @@ class Local:
         from evalharness_hf.network import language_model
 
         return language_model(self.weights, self.adapter, self.dtype, self.device)
+
+    def forget(self) -> None:
+        """Keep nothing of what ran before, where memory is short."""
+        from evalharness_hf import prefix
+
+        if self.tokens.causal:
+            prefix.forget(self.network())
 
     def size(self, request: eh.Request) -> Size:
         """Return what a request takes; one that cannot be put into tokens gets a chunk of its own, where it fails."""
@@ -110,11 +118,12 @@ def _size(request: eh.Request, tokens: Tokens) -> Size:
 
 
 def _generate(local: Local, chunk: Sequence[eh.Generate]) -> list[eh.Response]:
-    from evalharness_hf.generate import Continuation, continue_all
+    from evalharness_hf.continuation import Continuation
+    from evalharness_hf.generate import continue_all
 
     rows = [Continuation(request, local.tokens.of_prompt(request.prompt), local.tokens) for request in chunk]
     local.refuse_beyond_context(max(len(row.prompt) for row in rows) + 1, "the prompt and one token of the answer")
-    continue_all(local.network(), rows)
+    continue_all(local.network(), rows, local.budget)
     return [row.response() for row in rows]
 
 
@@ -175,7 +184,7 @@ def failure_of(error: Exception) -> eh.Failure:
     if isinstance(error, Refused):
         return error.failure
     message = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or "out of memory" in message.lower() or "can't allocate memory" in message:
+    if ran_out(error):
         return eh.Failure("out of memory", message)
     if type(error).__name__ == "TemplateError":
         return eh.Failure("not supported", f"the chat template refuses the prompt: {error}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import evalharness as eh
 from evalharness_hf.adapters import adapter_digest
 from evalharness_hf.answers import Local, failure_of, local
+from evalharness_hf.memory import Memory, free, memory_of
 from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Prompt, template_of
 
@@ -68,9 +70,13 @@ class HuggingFace(eh.Model):
         return self._local().chunks(requests)
 
     def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
-        local = self._local()
-        for chunk in local.chunks(requests):
-            yield from _answered(local, chunk)
+        return _within(self._local(), requests, self._memory())
+
+    def remarks(self) -> list[str]:
+        return self._memory().remarks()
+
+    def _memory(self) -> Memory:
+        return memory_of(self, self.token_budget)
 
     def _local(self) -> Local:
         template = self.template == "auto"
@@ -80,8 +86,20 @@ class HuggingFace(eh.Model):
         return Rolling(self.context, self.stride)
 
 
-def _answered(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
-    """Answer one chunk; where that fails, answer its halves, until single requests are what fails."""
+def _within(local: Local, requests: Sequence[eh.Request], memory: Memory) -> Iterator[tuple[eh.Request, eh.Response]]:
+    """Answer requests in chunks of a token budget, or of what is left of it by then."""
+    for chunk in local.chunks(requests):
+        if memory.budget < local.budget:
+            yield from _within(replace(local, budget=memory.budget), chunk, memory)
+        else:
+            yield from _answered(local, chunk, memory)
+
+
+def _answered(local: Local, chunk: Sequence[eh.Request], memory: Memory) -> Iterator[tuple[eh.Request, eh.Response]]:
+    """Answer one chunk; where that fails, answer parts of it, until single requests are what fails.
+
+    Where memory runs out, parts are cut by half the budget; at the smallest one, and for any other failure, in the middle.
+    """
     try:
         responses = local.answer(chunk)
     except eh.EvalharnessError:
@@ -89,11 +107,18 @@ def _answered(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[eh.Re
     except Exception as error:  # whatever fails is a failure of its requests, never of the run
         failure = failure_of(error)
     else:
+        memory.did(local.budget)
         yield from zip(chunk, responses, strict=True)
         return
+    if failure.kind == "out of memory":
+        local.forget()
+        free()
+        if local.budget > memory.smallest:
+            yield from _within(replace(local, budget=memory.below(local.budget)), chunk, memory)
+            return
     if len(chunk) == 1:
         yield chunk[0], eh.Response(error=failure)
         return
     middle = len(chunk) // 2
-    yield from _answered(local, chunk[:middle])
-    yield from _answered(local, chunk[middle:])
+    yield from _answered(local, chunk[:middle], memory)
+    yield from _answered(local, chunk[middle:], memory)

@@ -69,21 +69,21 @@ def test_a_prompt_beyond_the_context_is_a_failure_with_its_lengths(causal_model:
     assert responses[requests[2]].text
 
 
-def test_a_chunk_that_runs_out_of_memory_is_answered_in_halves(
+def test_a_chunk_that_fails_is_answered_in_halves(
     causal_model: HuggingFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = {request.prompt: response for request, response in causal_model.answer(REQUESTS)}
+    whole = {request.prompt: response.text for request, response in causal_model.answer(REQUESTS)}
     sizes = []
 
-    def scarce(model: object, rows: Sequence[generate.Continuation]) -> None:
+    def scarce(model: object, rows: Sequence[generate.Continuation], budget: int) -> None:
         sizes.append(len(rows))
         if len(rows) > 2:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
-        real(model, rows)
+            raise RuntimeError("a kernel failed")
+        real(model, rows, budget)
 
     real = generate.continue_all
     monkeypatch.setattr(generate, "continue_all", scarce)
-    assert {request.prompt: response for request, response in causal_model.answer(REQUESTS)} == whole
+    assert {request.prompt: response.text for request, response in causal_model.answer(REQUESTS)} == whole
     assert sizes == [5, 2, 3, 1, 2]
 
 
@@ -98,10 +98,10 @@ def test_a_chunk_that_runs_out_of_memory_is_answered_in_halves(
 def test_what_fails_alone_is_a_failure_of_that_request(
     causal_model: HuggingFace, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: str
 ) -> None:
-    def broken(model: object, rows: Sequence[generate.Continuation]) -> None:
+    def broken(model: object, rows: Sequence[generate.Continuation], budget: int) -> None:
         if any(row.request.prompt == "Two," for row in rows):
             raise error
-        real(model, rows)
+        real(model, rows, budget)
 
     real = generate.continue_all
     monkeypatch.setattr(generate, "continue_all", broken)
