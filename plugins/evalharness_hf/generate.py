@@ -1,106 +1,111 @@
-"""Continues prompts token by token: a batch shares one cache, and rows leave it when they are done."""
+"""Continues prompts token by token, many at once.
+
+What prompts begin with runs once: whole blocks that all of a chunk share are kept for other chunks too (`prefix`), and what
+only some share is a branch (`sharing`). Rows leave when they are done and waiting ones enter (`batching`); all tokens of a
+pass stand in one row without padding, and attention looks at a branch once for all rows on it (`cascade`). Equal greedy
+requests are decoded once. A model that does not take such passes gets plain batches, padded at the left.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import evalharness as eh
+from evalharness_hf import prefix, support
+from evalharness_hf.batching import Admission
+from evalharness_hf.cascade import Cascade, attending
+from evalharness_hf.continuation import Continuation, Row, in_branches, rows_of
 from evalharness_hf.network import padded_left
-from evalharness_hf.tokens import Tokens
+from evalharness_hf.sampling import next_tokens
+from evalharness_hf.sharing import Branch, common_length
+
+# What a pass is told of the tokens before it: those of attention, and the state of a state-space model, which holds no padding.
+CACHES: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "past_key_values": lambda mask: {"attention_mask": mask, "position_ids": mask.sum(1, keepdim=True) - 1},
+    "cache_params": lambda mask: {},
+}
 
 
-class Continuation:
-    """One prompt and what has been generated for it so far."""
+def continue_all(model: Any, continuations: Sequence[Continuation], budget: int) -> None:
+    """Generate until all is done, with at most `budget` tokens in memory at once, those to come included.
 
-    def __init__(self, request: eh.Generate, prompt: list[int], tokens: Tokens) -> None:
-        self.request, self.prompt, self.tokens = request, prompt, tokens
-        room = request.max_tokens if tokens.context is None else min(request.max_tokens, tokens.context - len(prompt))
-        self.room = max(0, room)
-        self.made: list[int] = []
-        self.stopped = False
-        self.draws = random.Random(int(eh.digest(request.content()), 16))
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more is to be generated."""
-        return self.stopped or len(self.made) >= self.room
-
-    def take(self, token: int) -> None:
-        """Add the next token, unless it ends the text."""
-        if token in self.tokens.ends:
-            self.stopped = True
-            return
-        self.made.append(token)
-        if self.request.stop:
-            self.stopped = self._stop_at(self.tokens.decode(self.made)) is not None
-
-    def _stop_at(self, text: str) -> int | None:
-        found = [text.find(stop) for stop in self.request.stop if stop]
-        return min((place for place in found if place >= 0), default=None)
-
-    def response(self) -> eh.Response:
-        """Return the text up to the first stop string."""
-        text = self.tokens.decode(self.made)
-        return eh.Response(
-            text=text[: self._stop_at(text)],
-            finish="stop" if self.stopped else "length",
-            input_tokens=len(self.prompt),
-            output_tokens=len(self.made),
-        )
-
-
-def continue_all(model: Any, rows: Sequence[Continuation]) -> None:
-    """Generate until every row is done; what one row gets does not depend on the others."""
+    What one request gets depends on the others at near-ties only.
+    """
     import torch
 
-    live = [row for row in rows if not row.done]
-    if not live:
+    rows = rows_of(continuations)
+    if not rows:
         return
-    batch = padded_left([row.prompt for row in live], model.device)
-    mask = batch.mask
     with torch.inference_mode():
-        out = model(
-            input_ids=batch.ids, attention_mask=mask, position_ids=batch.positions, use_cache=True, logits_to_keep=1
-        )  # fmt: skip
-        while True:
-            chosen = next_tokens(out.logits[:, -1], live)
-            for row, token in zip(live, chosen, strict=True):
-                row.take(token)
-            kept = [index for index, row in enumerate(live) if not row.done]
-            if not kept:
-                return
-            cache = out.past_key_values
-            if len(kept) < len(live):
-                chosen, live = [chosen[index] for index in kept], [live[index] for index in kept]
-                mask = mask[kept]
-                cache.batch_select_indices(torch.tensor(kept, device=model.device))
-            mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-            out = model(
-                input_ids=torch.tensor(chosen, device=model.device)[:, None],
-                attention_mask=mask,
-                position_ids=mask.sum(1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            )
+        if support.takes_cascade(model, max(row.most for row in rows)):
+            _run_cascade(model, rows, budget)
+        else:
+            for batch in _batches(rows, budget):
+                _run_padded(model, batch)
 
 
-def next_tokens(logits: Any, rows: Sequence[Continuation]) -> list[int]:
-    """Return the next token of each row: the likeliest, or at a temperature above 0 one drawn with the row's own seed."""
-    likeliest: list[int] = logits.argmax(-1).tolist()
-    return [
-        token if row.request.temperature == 0 else _drawn(logits[index], row.request, row.draws.random())
-        for index, (token, row) in enumerate(zip(likeliest, rows, strict=True))
-    ]
+def _run_cascade(model: Any, rows: Sequence[Row], budget: int) -> None:
+    memory = Cascade(model)
+    trunk = _trunk(model, memory, rows)
+    admission = Admission(in_branches(rows, trunk), budget, [trunk] if trunk else [])
+    with attending(model):
+        while not admission.done:
+            live, logits = memory.forward(*admission.enter())
+            _take(live, logits)
+            memory.drop(admission.leave(), [row for row in live if row.done])
 
 
-def _drawn(logits: Any, request: eh.Generate, uniform: float) -> int:
-    """Return the token at the place `uniform` (0 to 1) of the distribution, likeliest first, cut to the mass `top_p`."""
+def _trunk(model: Any, memory: Cascade, rows: Sequence[Row]) -> Branch | None:
+    """Return what all prompts begin with, as far as it is kept for other chunks too; None where that is nothing."""
+    if len(rows) == 1:
+        return None
+    first, last = min(row.own for row in rows), max(row.own for row in rows)
+    known = prefix.of(model, first[: min(common_length(first, last), *(len(row.own) - 1 for row in rows))])
+    if not known.length:
+        return None
+    trunk = Branch(None, 0, first[: known.length])
+    memory.put(trunk, known.cache)
+    rows[0].ran(known.run)
+    return trunk
+
+
+def _take(rows: Sequence[Row], logits: Any) -> None:
+    """Give each row the token that comes next."""
+    for row, token, logprob in zip(rows, *next_tokens(logits, [row.readers[0] for row in rows]), strict=True):
+        row.take(token, logprob)
+
+
+def _batches(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
+    """Yield rows of like length in batches that hold `budget` tokens at most, padding and room included."""
+    batch: list[Row] = []
+    for row in sorted(rows, key=lambda row: (row.most, row.own)):
+        if batch and (len(batch) + 1) * row.most > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _run_padded(model: Any, live: list[Row]) -> None:
+    """Generate in a plain batch, which rows leave when they are done."""
     import torch
 
-    ranked, order = torch.sort(logits.double() / request.temperature, descending=True, stable=True)
-    mass = torch.softmax(ranked, dim=-1).cumsum(-1)
-    size = min(int((mass < request.top_p).sum()) + 1, len(mass))
-    place = torch.searchsorted(mass[:size], torch.tensor(uniform * float(mass[size - 1]), device=mass.device), right=True)
-    return int(order[min(int(place), size - 1)])
+    batch = padded_left([row.own for row in live], model.device)
+    mask = batch.mask
+    inputs = {"input_ids": batch.ids, "attention_mask": mask, "position_ids": batch.positions}
+    for row in live:
+        row.ran(len(row.own))
+    while True:
+        out = model(**inputs, use_cache=True, logits_to_keep=1)
+        _take(live, out.logits[:, -1])
+        kept = [index for index, row in enumerate(live) if not row.done]
+        if not kept:
+            return
+        name = next(name for name in CACHES if name in out)
+        if len(kept) < len(live):
+            out[name].reorder_cache(torch.tensor(kept, device=model.device))
+            live, mask = [live[index] for index in kept], mask[kept]
+        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
+        ids = torch.tensor([row.own[-1:] for row in live], device=model.device)
+        inputs = {name: out[name], "input_ids": ids, **CACHES[name](mask)}
