@@ -81,7 +81,7 @@ def plain(outlook: Outlook, shown: Sequence[Detectable], limits: Limits) -> dict
 
 def _model(one: ModelOutlook) -> dict[str, Any]:
     return {
-        "model": one.model, "kind": one.kind, "asked_by": list(one.asked_by),
+        "model": one.model, "sold": one.sold, "kind": one.kind, "asked_by": list(one.asked_by),
         "requests": one.requests, "stored": one.stored, "to_ask": one.requests - one.stored,
         "input_tokens": one.forecast.input_tokens, "counted": one.forecast.counted,
         "most_input_tokens": one.most.input_tokens, "shared_tokens": one.forecast.shared_tokens,

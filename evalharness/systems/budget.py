@@ -204,8 +204,8 @@ class Budget:
 
     def _at_most(self, model: Model, requests: Sequence[Request]) -> Taken:
         """Return what requests may take of what is limited."""
-        counted_only = self.limits.tokens is None and self.limits.cost is None
-        return Taken(len(requests)) if counted_only else self.worst(model, requests)
+        sold = self.limits.cost is not None and model.sold_as
+        return self.worst(model, requests) if sold or self.limits.tokens is not None else Taken(len(requests))
 
     def worst(self, model: Model, requests: Sequence[Request]) -> Taken:
         """Return what requests may take at most."""

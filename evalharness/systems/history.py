@@ -72,6 +72,7 @@ def _since(now: Count, before: Count) -> Count:
 def _write(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as connection, connection:
+            connection.execute("PRAGMA synchronous=NORMAL")  # nothing is lost that an answer needs
             connection.execute(TABLE)
             connection.executemany("INSERT INTO history VALUES (?,?,?,?,?,?,?,?)", rows)
 

@@ -14,6 +14,7 @@ import evalharness as eh
 from evalharness.cli.main import cli
 from evalharness.errors import UsageError
 from evalharness.registry import Registry
+from evalharness.results import read_record
 from tests.running.conftest import QUESTIONS
 from tests.running.paid import JUDGED, PAID, Bought, register
 from tests.running.test_run import content
@@ -115,6 +116,7 @@ def test_without_a_price_the_cost_is_not_known_and_never_nothing(task: Write) ->
     without = PAID[: PAID.index("  prices:")] + PAID[PAID.index("metrics:") :]
     none = eh.run(task(without), limit=3)
     assert (none.usage["cost"], none.usage["costs"], none.usage["responses"]["cost"]) == (None, {}, None)
+    assert read_record(Path(none.provenance["folder"])).usage["cost"] is None
     told = run(str(task(PAID.replace("sum-1: {", "sum-2: {"))), "--limit", "3").stdout
     assert "cost: not known without prices of sum-1" in told
     assert "cost:" not in run(str(task(without)), "--limit", "3").stdout

@@ -285,6 +285,20 @@ def test_a_forecast_that_counts_is_believed_and_one_that_fails_is_blamed(store: 
         outcome(Engine(store, budget=Budget(Limits(tokens=5))), Wrong(), asked)
 
 
+def test_only_what_is_limited_is_forecast(store: Store) -> None:
+    """Counting the tokens of local work takes time, which a limit on requests or on money does not need."""
+
+    class Slow(Local):
+        name = "slow"
+
+        def forecast(self, requests: Sequence[eh.Request]) -> eh.Forecast:
+            raise AssertionError("not needed")
+
+    asked = requests(*["3 read 2 written"] * 4)
+    engine = Engine(store, budget=Budget(Limits(requests=9, cost=1.0), {"meter-1": PRICE}))
+    assert outcome(engine, Slow(), asked) == ["fine"] * 4
+
+
 @pytest.mark.parametrize("limits", [{"requests": 0}, {"tokens": -5}, {"cost": 0.0}, {"cost": math.nan}, {"cost": math.inf}])
 def test_what_is_no_limit_is_refused(limits: dict[str, Any]) -> None:
     ((name, value),) = limits.items()
