@@ -9,5 +9,6 @@ import evalharness as eh
 def evalharness_models() -> list[type[eh.Model]]:
     from evalharness_pipelines.command import Command
     from evalharness_pipelines.function import Python
+    from evalharness_pipelines.http import Http
 
-    return [Python, Command]
+    return [Python, Http, Command]

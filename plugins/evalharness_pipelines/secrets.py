@@ -1,23 +1,31 @@
-"""Keeps what is secret in the environment out of messages: a system's own words may hold its keys."""
+"""Keeps what is secret in the environment out of texts: a system's own words may hold its keys."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 NAMED = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 SHORTEST = 8  # characters; what is shorter guards nothing and may well stand in a text
 
 
-def hidden(text: str, also: Mapping[str, str] = {}) -> str:
-    """Return a text without the values of environment variables that are called like a secret, nor those given by name.
+def hidden(text: str) -> str:
+    """Return a text without the values of environment variables that are called like a secret."""
+    return without(text, {name: value for name, value in os.environ.items() if NAMED.search(name)})
 
-    >>> hidden("401: bad key sk-123456", {"MY_KEY": "sk-123456"})
+
+def without(text: str, secrets: Mapping[str, str]) -> str:
+    """Return a text without these values, as they are, in JSON or in a URL; their names stand in their place.
+
+    >>> without("401: bad key sk-123456", {"MY_KEY": "sk-123456"})
     '401: bad key [MY_KEY]'
     """
-    secrets = {name: value for name, value in os.environ.items() if NAMED.search(name)} | dict(also)
     for name, value in sorted(secrets.items(), key=lambda item: -len(item[1])):
         if len(value) >= SHORTEST:
-            text = text.replace(value, f"[{name}]")
+            escaped = json.dumps(value)[1:-1]
+            for written in dict.fromkeys([value, escaped, escaped.replace("/", "\\/"), quote(value, safe="")]):
+                text = text.replace(written, f"[{name}]")
     return text
