@@ -55,6 +55,12 @@ class Local:
         if self.tokens.causal:
             prefix.forget(self.network())
 
+    def remarks(self) -> list[str]:
+        """Return in which other way than the fastest the network answered, and why."""
+        from evalharness_hf import support
+
+        return support.remarks(self.network()) if self.tokens.causal else []
+
     def size(self, request: eh.Request) -> Size:
         """Return what a request takes; one that cannot be put into tokens gets a chunk of its own, where it fails."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SMALLEST = 64  # tokens; below, passes are so small that a request which does not fit will not fit either
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
@@ -13,10 +13,14 @@ SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_f
 
 @dataclass
 class Memory:
-    """How many tokens go through a model at once: its `declared` token budget, halved until what failed went through."""
+    """How many tokens go through a model at once: its `declared` token budget, halved until what failed went through.
+
+    `notes` are what else is to be told of how the model answered in this process.
+    """
 
     declared: int
     budget: int
+    notes: dict[str, None] = field(default_factory=dict)
 
     @property
     def smallest(self) -> int:

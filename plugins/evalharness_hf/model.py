@@ -9,6 +9,7 @@ from typing import Literal
 import evalharness as eh
 from evalharness_hf.adapters import adapter_digest
 from evalharness_hf.answers import Local, failure_of, local
+from evalharness_hf.conventions import chat_template, first_token, special_tokens, windows
 from evalharness_hf.memory import Memory, free, memory_of
 from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Prompt, template_of
@@ -72,8 +73,22 @@ class HuggingFace(eh.Model):
     def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
         return _within(self._local(), requests, self._memory())
 
+    def conventions(self) -> dict[str, str]:
+        local = self._local()
+        if not local.tokens.causal:
+            return {"special tokens": special_tokens(local.tokens), "dtype": "float32"}
+        folder = eh.resolve_weights(self.weights)
+        return {
+            "first token": first_token(local.tokens),
+            "special tokens": special_tokens(local.tokens),
+            "chat template": chat_template(local.tokens, folder, wanted=self.template == "auto"),
+            "windows": windows(local.rolling),
+            "dtype": f"{self.dtype}; log-likelihoods from a float32 softmax",
+        }
+
     def remarks(self) -> list[str]:
-        return self._memory().remarks()
+        memory = self._memory()
+        return [*memory.remarks(), *memory.notes]
 
     def _memory(self) -> Memory:
         return memory_of(self, self.token_budget)
@@ -108,6 +123,7 @@ def _answered(local: Local, chunk: Sequence[eh.Request], memory: Memory) -> Iter
         failure = failure_of(error)
     else:
         memory.did(local.budget)
+        memory.notes |= dict.fromkeys(local.remarks())
         yield from zip(chunk, responses, strict=True)
         return
     if failure.kind == "out of memory":

@@ -15,6 +15,7 @@ from evalharness_hf.kept import Kept
 
 KEPT = 2**27  # bytes
 Prompt = str | tuple[eh.Message, ...]
+TEMPLATE_FILE = "chat_template.jinja"
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 
@@ -82,6 +83,10 @@ class Tokens:
             raise ValueError("the tokenizer names neither a first nor a last token, so nothing can stand before a text")
         return [self.prefix, *ids]
 
+    def named(self, token: int) -> str:
+        """Return a token as a reader knows it: its text and its number."""
+        return f"{self._tokenizer.id_to_token(token)!r} ({token})"
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of tokens, without special ones."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -118,7 +123,7 @@ def tokens(weights: str, use_template: bool = True) -> Tokens:
 
 def template_of(folder: Path) -> str | None:
     """Return the chat template of a weights folder, or None."""
-    alone = folder / "chat_template.jinja"
+    alone = folder / TEMPLATE_FILE
     if alone.is_file():
         return alone.read_text("utf-8")
     template = _json(folder / "tokenizer_config.json").get("chat_template")

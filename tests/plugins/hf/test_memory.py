@@ -128,6 +128,7 @@ def test_a_run_goes_on_says_so_and_has_the_scores_of_an_undisturbed_one(
         assert max(seen) > 100
     assert records[0]["scores"] == records[1]["scores"]
     assert records[0]["usage"]["remarks"] == []
+    assert records[1]["system"]["conventions"] == HuggingFace(weights=absolute_model.weights, template="none").conventions()
     (remark,) = records[1]["usage"]["remarks"]
     assert "halved to" in remark
     assert remark[:60] in " ".join(done.output.split())
