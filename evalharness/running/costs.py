@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evalharness.contract import Model
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import Parts
 from evalharness.systems.budget import Budget
@@ -23,11 +22,9 @@ def costs(budget: Budget, parts: Parts, scoring: Scoring) -> dict[str, Any]:
 
 def _of_responses(budget: Budget, parts: Parts, scoring: Scoring) -> dict[str, Any]:
     """Return the cost of what the system answered and of what metrics were answered, each as often as it was used."""
-    tokens: dict[Model, tuple[int, int]] = {parts.model: (scoring.spent.input_tokens, scoring.spent.output_tokens)}
-    for name, spent in scoring.replied.items():
-        read, written = tokens.get(parts.asking[name], (0, 0))
-        tokens[parts.asking[name]] = (read + spent.input_tokens, written + spent.output_tokens)
-    return _section(budget, budget.by_model(tokens))
+    spent = [(parts.model, scoring.spent), *((parts.asking[name], each) for name, each in scoring.replied.items())]
+    costs = ((model, budget.cost(model, each.input_tokens, each.output_tokens)) for model, each in spent)
+    return _section(budget, budget.by_name(costs))
 
 
 def _section(budget: Budget, by_model: Mapping[str, float | None]) -> dict[str, Any]:

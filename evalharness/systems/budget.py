@@ -188,7 +188,8 @@ class Budget:
         """Count an answer, and free what was held back for it and not taken."""
         count = self._count(model, request.kind)
         count.add(response)
-        took = self.priced(model, Taken(1, response.input_tokens, response.output_tokens))
+        run = response.input_tokens if response.run_tokens is None else response.run_tokens
+        took = self.priced(model, Taken(1, response.input_tokens, response.output_tokens), max(0, response.input_tokens - run))
         untold = not took.tokens and (response.error is None or response.error.kind == "timeout")
         if untold and (self.limits or self.prices):
             took = self.worst(model, [request])
@@ -214,27 +215,33 @@ class Budget:
         written = max(forecast.most_output_tokens, sum(map(_most_written, requests)))
         return self.priced(model, Taken(len(requests), read, written))
 
-    def priced(self, model: Model, taken: Taken) -> Taken:
+    def priced(self, model: Model, taken: Taken, cached_tokens: int = 0) -> Taken:
         """Return the same with what it costs, 0 where no price is known."""
-        return replace(taken, cost=self.cost(model, taken.input_tokens, taken.output_tokens) or 0.0)
+        return replace(taken, cost=self.cost(model, taken.input_tokens, taken.output_tokens, cached_tokens) or 0.0)
 
-    def cost(self, model: Model, input_tokens: int, output_tokens: int) -> float | None:
+    def cost(self, model: Model, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float | None:
         """Return what so many tokens of a model cost, None where its price is not known."""
         price = self.prices.get(model.sold_as)
         if price is not None:
-            return price.of(input_tokens, output_tokens)
+            return price.of(input_tokens, output_tokens, cached_tokens)
         return 0.0 if self.prices and model.stored and not model.sold_as else None
 
     def costs(self) -> dict[str, float | None]:
-        """Return what was asked in this run cost, by model; None where a price is not known, nothing without any price."""
-        taken = {model: sum((count.charged for count in kinds.values()), Taken()) for model, kinds in self.counts.items()}
-        return self.by_model({model: (one.input_tokens, one.output_tokens) for model, one in taken.items()})
+        """Return what was asked in this run cost, by model."""
+        return self.by_name(
+            (model, None if self.cost(model, 0, 0) is None else count.charged.cost)
+            for model, kinds in self.counts.items()
+            for count in kinds.values()
+        )
 
-    def by_model(self, tokens: Mapping[Model, tuple[int, int]]) -> dict[str, float | None]:
-        """Return the costs of tokens read and written, by the name that a model is sold under, or its plugin's."""
+    def by_name(self, costs: Iterable[tuple[Model, float | None]]) -> dict[str, float | None]:
+        """Return costs by the name that a model is sold under, or its plugin's; nothing without any price.
+
+        None is the cost of what has no price.
+        """
         found: dict[str, float | None] = {}
-        for model, (read, written) in tokens.items() if self.prices else ():
-            name, cost = model.sold_as or model.name, self.cost(model, read, written)
+        for model, cost in costs if self.prices else ():
+            name = model.sold_as or model.name
             before = found.get(name, 0.0)
             found[name] = None if cost is None or before is None else before + cost
         return found
@@ -265,7 +272,9 @@ def counted(requests: int) -> str:
 
 
 def most_read(request: Request) -> int:
-    """Return how many tokens a request may be read as at most: its bytes, as often as it has choices, and its images.
+    """Return how many tokens a request may be read as at most: its bytes, twice for each of its choices, and its images.
+
+    Twice, since a service may have to read the context once more by itself to tell a choice from it.
 
     The names of its parts stand in its canonical form as well: enough for what a chat template adds.
 
@@ -275,7 +284,7 @@ def most_read(request: Request) -> int:
     """
     images = [url for turn in getattr(request, "prompt", ()) if isinstance(turn, Message) for url in turn.images]
     sent = _bytes(request.content()) - sum(map(_bytes, images))
-    return sent * max(1, len(getattr(request, "choices", ()))) + IMAGE_TOKENS * len(images)
+    return sent * max(1, 2 * len(getattr(request, "choices", ()))) + IMAGE_TOKENS * len(images)
 
 
 def _bytes(value: object) -> int:
@@ -290,7 +299,7 @@ def forecast_of(model: Model, requests: Sequence[Request]) -> Forecast:
 
 def _most_written(request: Request) -> int:
     """Return how many tokens a service may count as written: it may have to write one to tell likelihoods."""
-    return request.max_tokens if isinstance(request, Generate) else max(1, len(getattr(request, "choices", ())))
+    return request.max_tokens if isinstance(request, Generate) else max(1, 2 * len(getattr(request, "choices", ())))
 
 
 def refuse_unpriced(limits: Limits, models: Iterable[Model], prices: Mapping[str, Price]) -> None:

@@ -13,23 +13,24 @@ PER = 1_000_000  # tokens
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """US dollars for a million tokens read and for a million written.
+    """US dollars for a million tokens read, for a million written, and for those read that a service had cached.
 
-    `cached_input`, for those that a service had read before, stands in the record; no response tells how many they
-    were, so all that is read counts at `input`, and no cost is understated.
+    Without `cached_input`, what was cached counts as all that is read.
     """
 
     input: float = field(metadata={"at_least": 0})
     output: float = field(metadata={"at_least": 0})
     cached_input: float | None = field(default=None, metadata={"at_least": 0})
 
-    def of(self, input_tokens: int, output_tokens: int) -> float:
-        """Return what so many tokens cost.
+    def of(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
+        """Return what so many tokens cost; of those read, `cached_tokens` were cached.
 
-        >>> round(Price(input=0.15, output=0.6).of(2_000_000, 1_000_000), 9)
-        0.9
+        >>> price = Price(input=0.15, output=0.6, cached_input=0.075)
+        >>> round(price.of(2_000_000, 1_000_000), 9), round(price.of(2_000_000, 1_000_000, 2_000_000), 9)
+        (0.9, 0.75)
         """
-        return (input_tokens * self.input + output_tokens * self.output) / PER
+        cached = self.input if self.cached_input is None else self.cached_input
+        return ((input_tokens - cached_tokens) * self.input + cached_tokens * cached + output_tokens * self.output) / PER
 
 
 def read_prices(node: Node | None, faults: list[Fault]) -> dict[str, Price]:

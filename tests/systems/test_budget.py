@@ -334,6 +334,21 @@ def test_costs_are_by_model_and_unknown_without_a_price(store: Store) -> None:
         assert budget.costs() == costs
 
 
+def test_what_a_service_had_cached_is_cheaper_where_the_price_says_so(store: Store) -> None:
+    class Caching(Meter):
+        name = "caching"
+
+        def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
+            for request in requests:
+                yield request, eh.Response(text="fine", input_tokens=100, run_tokens=40, output_tokens=1)
+
+    for cached, cost in ((None, 110e-6), (0.5, 80e-6)):
+        budget = Budget(prices={"meter-1": Price(input=1.0, output=10.0, cached_input=cached)})
+        with Store(store.path, fresh=True) as fresh:
+            Engine(fresh, budget=budget).fill(Caching(), requests("a"))
+        assert budget.costs() == {"meter-1": pytest.approx(cost)}
+
+
 def test_images_count_for_themselves_not_for_their_bytes() -> None:
     url = "data:image/png;base64," + "A" * 1_000_000
     seen = eh.Generate(prompt=(eh.Message("user", "What is this?", images=(url,)),))
