@@ -26,8 +26,8 @@ from evalharness_openai.model import OpenAI
 import evalharness as eh
 
 SECONDS_TO_START = 120
-PROMPTS = ("The capital of France is", "Water boils at a temperature of", "one, two, three, four,")
-QUESTIONS = ("What is the capital of France?", "Name a colour.")
+PROMPTS = ("The capital of France is", "one, two, three, four,")
+QUESTIONS = ("What is the capital of France?",)
 
 
 @dataclass
@@ -110,16 +110,16 @@ def greedy_text_is_that_of_the_same_weights_in_this_process(served: Served, caus
 
 def a_stop_string_ends_the_answer_before_it(served: Served, api: str) -> None:
     prompt: Any = "The days of the week are Monday," if api == "completions" else ["List the days of the week."]
-    ((_, whole),) = model(served, api=api).answer([generate(prompt, max_tokens=12)])
+    ((_, whole),) = model(served, api=api).answer([generate(prompt, max_tokens=6)])
     assert whole.text is not None
     stop = whole.text.strip()[4:6]  # in the middle of a token: the server's own stop leaves it in
-    ((_, cut),) = model(served, api=api).answer([generate(prompt, max_tokens=12, stop=("never", stop))])
+    ((_, cut),) = model(served, api=api).answer([generate(prompt, max_tokens=6, stop=("never", stop))])
     assert (cut.text, cut.finish) == (whole.text[: whole.text.index(stop)], "stop")
 
 
 def many_at_once_are_answered_as_one_by_one(served: Served) -> None:
-    requests = [generate(f"{number} plus one is", max_tokens=2) for number in range(4)]
-    together = answers(model(served, api="completions", concurrency=4), requests)
+    requests = [generate(f"{number} plus one is", max_tokens=2) for number in range(3)]
+    together = answers(model(served, api="completions", concurrency=3), requests)
     alone = answers(model(served, api="completions", concurrency=1), requests)
     assert [response.text for response in together] == [response.text for response in alone]
 
@@ -140,28 +140,28 @@ def a_server_killed_in_mid_run_and_started_again_loses_nothing(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("EVALHARNESS_CACHE", str(folder / "cache"))
-    rows = [{"id": f"s{number:02}", "input": f"{number} plus one is", "references": [str(number + 1)]} for number in range(8)]
+    rows = [{"id": f"s{number:02}", "input": f"{number} plus one is", "references": [str(number + 1)]} for number in range(6)]
     Path("data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     options = f'model: "{served.weights}", base_url: "{served.url}", api: completions, concurrency: 2, patience: 100, timeout: 30'
     Path("task.yaml").write_text(
         "name: sums\ndataset: {path: data.jsonl}\nmetrics: [exact_match]\n"
-        f"system: {{name: served, model: {{openai: {{{options}}}}}, generate: {{max_tokens: 2}}}}\n",
+        f"system: {{name: served, model: {{openai: {{{options}}}}}, generate: {{max_tokens: 1}}}}\n",
         "utf-8",
     )
     killed = []
 
     def watch(work: Any) -> None:
-        if work.done == 3 and not killed:
+        if work.done == 2 and not killed:
             killed.append(served.process)
             served.kill()
             served.start()
 
     record = eh.run("task.yaml", out="first", watch=watch)
     assert len(killed) == 1
-    assert (record.errors, record.usage["requests"]) == (0, 8)
+    assert (record.errors, record.usage["requests"]) == (0, 6)
     assert record.usage["retries"] >= 1
     again = eh.run("task.yaml", out="second")
-    assert (again.usage["requests"], again.usage["from_store"]) == (0, 8)
+    assert (again.usage["requests"], again.usage["from_store"]) == (0, 6)
     assert again.scores["exact_match"].value == record.scores["exact_match"].value
 
 
