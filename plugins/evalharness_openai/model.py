@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from evalharness_openai.secrets import Secret
 
 _CONNECTION: ContextVar[Connection] = ContextVar("connection")
 SECONDS_TO_CONNECT = 30.0
+UNLIMITED = 1_000_000  # tokens: more than any service writes that is told no limit
 
 
 class OpenAI(eh.Service):
@@ -88,6 +90,15 @@ class OpenAI(eh.Service):
     def conventions(self) -> Mapping[str, str]:
         template = "the service's own" if self.chat else "none"
         return {"template": template, "first token": "the service's own", "tokens": "as the service counts them"}
+
+    def forecast(self, requests: Sequence[eh.Request]) -> eh.Forecast:
+        """Return what requests are expected to take; `parameters` may allow more to be written than they ask for."""
+        expected = super().forecast(requests)
+        most = self._parameters.get(bodies.COMPLETION_TOKENS)
+        if most is None and bodies.TOKENS not in self._parameters:
+            return expected
+        each = most if isinstance(most, int) else UNLIMITED
+        return replace(expected, most_output_tokens=each * sum(isinstance(request, eh.Generate) for request in requests))
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:

@@ -55,6 +55,16 @@ def test_identity_is_of_all_that_can_change_an_answer_and_of_nothing_else() -> N
     assert len({plain, *(OpenAI(**{"model": "m", "base_url": URL, **options}).identity() for options in other)}) == 6
 
 
+@pytest.mark.parametrize(
+    ("parameters", "most"),
+    [({}, 20), ({"top_k": 1}, 20), ({"max_completion_tokens": 500}, 1_000), ({"max_tokens": None}, 2_000_000)],
+)
+def test_what_may_be_written_at_most_is_what_is_sent(parameters: dict[str, Any], most: int) -> None:
+    requests = [eh.Generate(prompt="a", max_tokens=10), eh.Generate(prompt="b", max_tokens=10), eh.Embed(text="c")]
+    model = OpenAI(model="m", base_url=URL, parameters=eh.Arguments(parameters))
+    assert model.forecast(requests).most_output_tokens == most
+
+
 def test_a_model_is_sold_under_its_name_and_says_how_it_asks() -> None:
     assert OpenAI(model="gpt").sold_as == "gpt"
     assert OpenAI(model="m").chat
