@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import evalharness as eh
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from evalharness_hf.scoring import Found
 
 SCORED = (eh.Choose, eh.Likelihood)
+IN_TREES = (*SCORED, eh.Generate)
+ROUNDS = 2  # how often a chunk that is generated fills the budget: as rows leave, others take their place
 
 
 class Refused(Exception):
@@ -69,8 +71,9 @@ class Local:
             return Size(1, self.budget + 1)
 
     def chunks(self, requests: Sequence[eh.Request]) -> Iterator[list[eh.Request]]:
-        """Cut requests into chunks; what is scored in the order of its tree, anything else by length."""
-        yield from chunks([request for request in requests if not isinstance(request, SCORED)], self.size, self.budget)
+        """Cut requests into chunks; what is generated or scored in the order of its tree, anything else by length."""
+        yield from chunks([request for request in requests if not isinstance(request, IN_TREES)], self.size, self.budget)
+        yield from tree_chunks(self.continued([each for each in requests if isinstance(each, eh.Generate)]), ROUNDS * self.budget)
         for kind in SCORED:
             yield from tree_chunks(self.branches([request for request in requests if isinstance(request, kind)]), self.budget)
 
@@ -78,9 +81,26 @@ class Local:
         """Yield what each request that is scored adds to the tree of all."""
         return branches(requests, self._text, self._rows)
 
+    def continued(self, requests: Sequence[eh.Generate]) -> Iterator[Branch]:
+        """Yield what each prompt and its answer add to the tree of all prompts."""
+        context = self.tokens.context or sys.maxsize
+        for branch in branches(requests, self._text, self._prompts):
+            room = min(getattr(branch.request, "max_tokens", 0), max(0, context - branch.tokens))
+            yield replace(branch, nodes=branch.nodes + room)
+
+    def _prompts(self, requests: Sequence[Any]) -> list[list[Scored] | None]:
+        return [self._prompt(request) for request in requests]
+
+    def _prompt(self, request: eh.Generate) -> list[Scored] | None:
+        try:
+            ids = self.tokens.of_prompt(request.prompt)
+        except Exception:  # it comes up again when the request is answered
+            return None
+        return [Scored([*ids, 0], len(ids))] if len(ids) < (self.tokens.context or sys.maxsize) else None
+
     def _text(self, request: Any) -> str:
         try:
-            text: str = self.tokens.rendered(request.prompt) if isinstance(request, eh.Choose) else request.text
+            text: str = request.text if isinstance(request, eh.Likelihood) else self.tokens.rendered(request.prompt)
         except Exception:  # of a template that refuses the prompt: it comes up again when the request is answered
             return ""
         return text
@@ -115,12 +135,7 @@ def local(weights: str, adapter: str | None, use_template: bool, dtype: str, dev
 
 
 def _size(request: eh.Request, tokens: Tokens) -> Size:
-    match request:
-        case eh.Generate():
-            return Size(1, min(len(tokens.of_prompt(request.prompt)) + request.max_tokens, tokens.context or sys.maxsize))
-        case eh.Embed():
-            return Size(1, len(tokens.encode(request.text, special=True)))
-    return Size(1, 0)
+    return Size(1, len(tokens.encode(request.text, special=True)) if isinstance(request, eh.Embed) else 0)
 
 
 def _generate(local: Local, chunk: Sequence[eh.Generate]) -> list[eh.Response]:

@@ -1,6 +1,6 @@
 """Cuts requests into chunks; a pure function of the requests, the tokenizer and the token budget.
 
-What is scored makes a tree of tokens, whose nodes count; what is generated or embedded is padded, so that lengths count.
+What is scored or generated makes a tree of tokens, whose nodes count; what is embedded is padded, so that lengths count.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def chunks(requests: Sequence[eh.Request], size: Callable[[eh.Request], Size], b
     Requests that are longer than the budget get a chunk of their own. Equal lengths are ordered by content, so the
     order of `requests` does not matter; a chunk cut again is the same chunk.
     """
-    groups: dict[tuple[str, int], list[eh.Request]] = defaultdict(list)
+    groups: dict[str, list[eh.Request]] = defaultdict(list)
     for request in requests:
-        groups[request.kind, getattr(request, "max_tokens", 0)].append(request)
+        groups[request.kind].append(request)
     for _, group in sorted(groups.items()):
         sized = [(size(request), eh.digest(request.content()), request) for request in group]
         sized.sort(key=lambda each: (each[0].length, each[1]))
@@ -56,9 +56,9 @@ def _cut(sized: Sequence[tuple[Size, eh.Request]], budget: int) -> Iterator[list
 
 @dataclass(frozen=True)
 class Branch:
-    """What a request adds to the tree of the token sequences that are scored.
+    """What a request adds to the tree of the token sequences that run.
 
-    It scores sequences of `tokens` tokens together, which take `nodes` nodes in a tree by themselves; `shared` of them
+    It has sequences of `tokens` tokens together, which take `nodes` nodes in a tree by themselves; `shared` of them
     stand for the request before it too. One that cannot be put into tokens takes more nodes than any chunk has.
     """
 
