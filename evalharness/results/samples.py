@@ -20,6 +20,7 @@ from pyarrow import parquet
 from evalharness.contract import Failure, Passage, Response, canonical
 from evalharness.contract.spec import plain
 from evalharness.errors import DataError
+from evalharness.results import arrow
 from evalharness.systems.quick_json import quick_json
 
 if TYPE_CHECKING:
@@ -146,26 +147,17 @@ def _value_type(values: numpy.ndarray[Any, Any]) -> pyarrow.DataType:
 
 
 def _table(scored: Scored, entries: Sequence[Entry], types: Mapping[str, pyarrow.DataType]) -> pyarrow.Table:
-    texts = {name: pyarrow.array(scored.texts[name], type=_text_type(name)) for name in TEXTS}
+    columns = {name: (arrow.whole_numbers if name == "repeat" else arrow.texts)(scored.texts[name]) for name in TEXTS}
     measured = [scored.measured[entry.name] for entry in entries]
-    scores = {name: _floats(values) for one in measured for name, values in one.values.items()}
+    scores = {name: arrow.floats(values) for one in measured for name, values in one.values.items()}
     statistics = {entry.name: _statistics(one, types[entry.name]) for entry, one in zip(entries, measured, strict=True)}
-    statuses = {entry.name: pyarrow.array(one.statuses, pyarrow.string()) for entry, one in zip(entries, measured, strict=True)}
+    statuses = {entry.name: arrow.texts(one.statuses) for entry, one in zip(entries, measured, strict=True)}
     structs = {"scores": scores, "statistics": statistics, "statuses": statuses}
-    return pyarrow.table({**texts, **{name: _struct(parts) for name, parts in structs.items()}})
-
-
-def _text_type(name: str) -> pyarrow.DataType:
-    return pyarrow.int32() if name == "repeat" else pyarrow.string()
+    return pyarrow.table({**columns, **{name: _struct(parts) for name, parts in structs.items()}})
 
 
 def _struct(parts: Mapping[str, pyarrow.Array]) -> pyarrow.StructArray:
     return pyarrow.StructArray.from_arrays(list(parts.values()), names=list(parts))
-
-
-def _floats(values: numpy.ndarray[Any, Any]) -> pyarrow.Array:
-    flat = numpy.ascontiguousarray(values, dtype=numpy.float64)
-    return pyarrow.array(flat, from_pandas=True)
 
 
 def _statistics(measured: Measured, kind: pyarrow.DataType) -> pyarrow.Array:
@@ -174,16 +166,16 @@ def _statistics(measured: Measured, kind: pyarrow.DataType) -> pyarrow.Array:
     if not measured.statistics or pyarrow.types.is_null(kind):
         return pyarrow.nulls(rows, kind)
     parts = [_column(numpy.asarray(measured.statistics[item.name]), item.type) for item in kind]
-    return pyarrow.StructArray.from_arrays(parts, fields=list(kind), mask=pyarrow.array(~numpy.asarray(measured.kept)))
+    return pyarrow.StructArray.from_arrays(parts, fields=list(kind), mask=arrow.flags(~numpy.asarray(measured.kept)))
 
 
 def _column(values: numpy.ndarray[Any, Any], kind: pyarrow.DataType) -> pyarrow.Array:
     if pyarrow.types.is_fixed_size_list(kind):
-        return pyarrow.FixedSizeListArray.from_arrays(_floats(values.reshape(-1)), kind.list_size)
+        return pyarrow.FixedSizeListArray.from_arrays(arrow.floats(values.reshape(-1)), kind.list_size)
     if pyarrow.types.is_floating(kind):
-        return _floats(values)
+        return arrow.floats(values)
     # Rows that were not measured hold a number in place of a text.
-    return pyarrow.array([value if isinstance(value, str) else None for value in values.tolist()], kind)
+    return arrow.texts([value if isinstance(value, str) else None for value in values.tolist()])
 
 
 def json_text(value: Any) -> str:
