@@ -71,6 +71,17 @@ def model_outcomes(model: Model | type[Model], requests: Sequence[Request] | Non
     )
 
 
+def unasked_outcomes(model: Model) -> list[Outcome]:
+    """Return the outcome of every check of a service that asks it nothing; those that would are skipped.
+
+    Its example names no service that is there, and waiting for one would take all its patience.
+    """
+    name, reason = title(model), "a service is not asked by its example; check an instance in a test of your own"
+    found = run_checks(name, (*EVERY, has_a_stable_identity), model) + run_checks(name, UNASKED, ModelSubject(model))
+    asking = [check.__name__.replace("_", " ") for check in CHECKS if check not in UNASKED]
+    return found + [Outcome(name, check, "skipped", reason) for check in asking]
+
+
 def default_requests(model: Model) -> list[Request]:
     """Return a few short requests of each kind that the model supports."""
     texts = [text for text in QUERIES if text][::2]
@@ -174,8 +185,8 @@ def answers_the_same_alone(subject: ModelSubject) -> None:
         raise Broken("a request asked alone has the same answer", f"{subject.answers[first.key('')]}, alone {alone}", mend)
 
 
+UNASKED = (names_the_requests_that_it_supports, plans_every_request_once)
 CHECKS = (
-    names_the_requests_that_it_supports, plans_every_request_once, answers_each_request_once,
-    answers_nothing_when_nothing_is_asked, fills_the_fields_of_each_kind, answers_something, answers_the_same_in_any_order,
-    answers_the_same_alone, turns_failures_into_responses,
+    *UNASKED, answers_each_request_once, answers_nothing_when_nothing_is_asked, fills_the_fields_of_each_kind,
+    answers_something, answers_the_same_in_any_order, answers_the_same_alone, turns_failures_into_responses,
 )  # fmt: skip

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from evalharness import registry
+from evalharness.contract import Service
 from evalharness.errors import DataError, EvalharnessError, UnknownName, WeightsError, nearest
 from evalharness.testing.every import kind_of, made
 from evalharness.testing.losses import loss_outcomes
 from evalharness.testing.metrics import metric_outcomes
-from evalharness.testing.models import model_outcomes
+from evalharness.testing.models import model_outcomes, unasked_outcomes
 from evalharness.testing.outcomes import Broken, Outcome, raise_failed
 from evalharness.testing.retrievers import retriever_outcomes
 from evalharness.testing.texts import dataset_outcomes, transform_outcomes
@@ -62,8 +63,8 @@ def installed_outcomes(name: str | None = None) -> list[Outcome]:
 def class_outcomes(cls: type[Any]) -> list[Outcome]:
     """Return the outcome of every check of a class, built with the options of its `example`.
 
-    A check for which the example's data or weights are not here is skipped, since an example is no promise of a file; what
-    a loss says of its tensors is a finding.
+    A check for which the example's data, weights or service are not here is skipped, since an example is no promise of a
+    file; what a loss says of its tensors is a finding.
     """
     kind = kind_of(cls)
     try:
@@ -72,6 +73,8 @@ def class_outcomes(cls: type[Any]) -> list[Outcome]:
         mend = f"give its options defaults, or write example = {{...}} in class {cls.__name__}"
         told = str(Broken("it can be built with its defaults or its example", str(error), mend))
         return [Outcome(f"{kind} '{cls.name}'", "can be built", "failed", told)]
+    if isinstance(plugin, Service):
+        return unasked_outcomes(plugin)
     absent = ABSENT if kind != "loss" else ()
     return [_skipped(outcome) if outcome.raised in absent else outcome for outcome in OUTCOMES[kind](plugin)]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from evalharness import DataError, Dataset, File, Item, Metric, registry
+from evalharness import Answer, DataError, Dataset, File, Item, Metric, Request, Response, Service, registry
 from evalharness.errors import UnknownName
 from evalharness.registry import Registry, Source
 from evalharness.testing import ConformanceError, check, check_plugin
@@ -51,6 +51,25 @@ class Lines(Dataset):
         self.find()
         with open(self.path, encoding="utf-8") as file:
             return file.read()
+
+
+class Silent(Service):
+    """Stands for a model behind a network."""
+
+    name, supports = "silent", (Answer,)
+
+    def identity(self) -> str:
+        return "silent"
+
+    async def ask_one(self, request: Request) -> Response:
+        raise AssertionError("it was asked")
+
+
+def test_a_service_is_not_asked_by_its_example() -> None:
+    found = {outcome.check: outcome.status for outcome in class_outcomes(Silent)}
+    assert set(found.values()) == {"passed", "skipped"}
+    assert found["plans every request once"] == "passed"
+    assert found["answers something"] == "skipped"
 
 
 def test_a_required_option_without_example_is_asked_for() -> None:
