@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalharness.results.folder import PICTURES
-from evalharness.results.wording import ARROWS, counted, notes, number, stopped
+from evalharness.results.wording import ARROWS, compared, counted, notes, number, stopped
 
 if TYPE_CHECKING:
     from evalharness.results import Record
@@ -62,6 +62,7 @@ def _notes(record: Record) -> list[str]:
         told.append(f"data: {faults:,} could not be read; the run's log.jsonl has file and line of each")
         told += [f"data: {fault}" for fault in record.usage.get("data_faults", ())]
     told += record.usage.get("remarks", ())
+    told += [] if record.precision is None else compared(record.precision)
     return [part for note in [*_stopping(record), *told, *_troubles(record)] for part in _wrapped(note)]
 
 

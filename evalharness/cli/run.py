@@ -42,6 +42,7 @@ FOR_TRAINING = ("overrides", "out", "store", "fresh")
     "--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="X",
     help="Spend at most X US dollars in this run, by the system's prices.",
 )  # fmt: skip
+@click.option("--compare-dtype", is_flag=True, help="Answer in float32 too, and say what the model's dtype changed.")
 @click.option("--strict", is_flag=True, help="Stop at the first broken line of data.")
 @click.option("--offline", is_flag=True, help="Open no network connection, not even for weights or data.")
 @click.option("--dry-run", is_flag=True, help="Ask no model: print what the run would take, and which difference it could show.")
@@ -82,6 +83,7 @@ def command(
       evalharness run tasks/rag_qa.yaml --system tasks/systems/bm25.yaml --limit 20
       evalharness run tasks/rag_qa.yaml --responses outputs.jsonl
       evalharness run my_task.yaml --dry-run
+      evalharness run my_task.yaml --set system.model.hf.dtype=bfloat16 --compare-dtype
       evalharness run my_task.yaml --max-cost 2.00
       evalharness run my_task.yaml --until 'token_f1 ±0.05'
       evalharness run my_task.yaml --until-decided runs/my_task/bm25-1f0c2d3e

@@ -45,6 +45,7 @@ class Record:
     """One run's result. `scores` maps a score name to its `Score`, `makers` to the plugin that made it.
 
     `stopping` says what a run was to stop for, whether that was reached and what it saved; None where it had no goal.
+    `precision` says what the number format of the system's model changed against float32; None where it was not compared.
     `seeds`, of an arm of a training task: the numbers of its seeds, and by score name the value of each of them.
     Equal inputs give equal bytes but for `usage` and `provenance`.
     """
@@ -55,6 +56,7 @@ class Record:
     scores: Mapping[str, Score]
     makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     stopping: Mapping[str, Any] | None = None
+    precision: Mapping[str, Any] | None = None
     seeds: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Record:
         scores = {name: {**dataclasses.asdict(score), **self.makers.get(name, {})} for name, score in self.scores.items()}
         parts = {"task": self.task, "dataset": self.dataset, "system": self.system, "scores": scores}
         parts |= {} if self.stopping is None else {"stopping": self.stopping}
+        parts |= {} if self.precision is None else {"precision": self.precision}
         parts |= {} if self.seeds is None else {"seeds": self.seeds}
         return {"schema": SCHEMA, **parts, "usage": self.usage, "provenance": self.provenance}
 

@@ -60,6 +60,32 @@ class _Stopping:
 
 
 @dataclass
+class _Differing:
+    compared: int
+    different: int
+    first: list[str]
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass
+class _Apart:
+    sample: str
+    largest_difference: float | None = None
+
+
+@dataclass
+class _Precision:
+    dtype: str
+    against: str
+    not_compared: int = 0
+    choices: _Differing | None = None
+    texts: _Differing | None = None
+    logprobs: _Apart | None = None
+
+
+@dataclass
 class _Seeds:
     seeds: list[int]
     scores: dict[str, list[float | None]]
@@ -111,6 +137,7 @@ class _Record:
     system: _System
     scores: dict[str, Score]
     stopping: _Stopping | None = None
+    precision: _Precision | None = None
     seeds: _Seeds | None = None
     usage: _Usage = field(default_factory=_Usage)
     provenance: _Provenance = field(default_factory=_Provenance)

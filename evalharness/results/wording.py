@@ -68,6 +68,36 @@ def stopped(stopping: Mapping[str, Any]) -> str:
     return f"{_taken(stopping)}: {_outcome(stopping)}{saved}"
 
 
+def compared(precision: Mapping[str, Any]) -> list[str]:
+    """Return in words what a number format changed.
+
+    >>> share = {"compared": 40, "different": 3, "value": 0.075, "low": 0.026, "high": 0.199, "first": ["q3", "q9", "q12"]}
+    >>> compared({"dtype": "bfloat16", "against": "float32", "choices": share, "not_compared": 0,
+    ...           "logprobs": {"largest_difference": 0.31, "sample": "q9"}})
+    ['bfloat16 against float32: 3 of 40 choices flipped (0.075, 0.026 to 0.199); first: q3, q9, q12', \
+'bfloat16 against float32: log-probabilities at most 0.310 apart (q9)']
+    """
+    told = []
+    for name, verb in (("choices", "flipped"), ("texts", "differ")):
+        found = precision.get(name)
+        if found:
+            first = f"; first: {', '.join(found['first'])}" if found["first"] else ""
+            told.append(f"{found['different']:,} of {found['compared']:,} {name} {verb} ({_share(found)}){first}")
+    apart = precision.get("logprobs")
+    if apart:
+        largest = apart["largest_difference"]
+        far = "infinitely" if largest is None else f"at most {number(largest)}"
+        told.append(f"log-probabilities {far} apart ({apart['sample']})")
+    if precision["not_compared"]:
+        told.append(f"{counted(precision['not_compared'], 'answer')} not compared, since asking failed")
+    return [f"{precision['dtype']} against {precision['against']}: {each}" for each in told or ["nothing was asked"]]
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    low, high = found.get("low"), found.get("high")
+    return number(found["value"]) + ("" if low is None or high is None else f", {number(low)} to {number(high)}")
+
+
 def _taken(stopping: Mapping[str, Any]) -> str:
     every, taken, against = stopping["of_samples"], stopping["samples"], stopping.get("against") or {}
     shared = against.get("shared_samples", every)

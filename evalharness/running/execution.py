@@ -26,6 +26,7 @@ from evalharness.running.goals import Goal
 from evalharness.running.measuring import Scoring
 from evalharness.running.parts import Parts
 from evalharness.running.pipeline import Pipeline
+from evalharness.running.precision import Precision
 from evalharness.running.stopping import make_stages
 from evalharness.scoring import Entry, Score, seed_of
 from evalharness.systems.budget import Budget, Limits
@@ -66,14 +67,19 @@ def make_pipeline(task: Task, parts: Parts, engine: Engine, samples: Callable[[]
 
 
 class Execution:
-    """One run; `record` does everything. `reader` gives the samples where they hold more than the task's data."""
+    """One run; `record` does everything.
+
+    `reader` gives the samples where they hold more than the task's data; `precision` holds responses against float32.
+    """
 
     def __init__(
-        self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log, reader: SampleReader | None = None
-    ) -> None:
+        self, run: Run, parts: Parts, registry: Registry, store: Store, watch: Watch, log: Log,
+        reader: SampleReader | None = None, precision: Precision | None = None,
+    ) -> None:  # fmt: skip
         self.run, self.parts, self.registry, self.watch, self.log = run, parts, registry, watch, log
         self.engine = Engine(store, watch, budget=Budget(run.limits, run.task.system.prices))
         self.listeners: list[str] = []
+        self.precision = precision
         self.reader: SampleReader = reader or read_samples(run.task, limit=run.limit, strict=run.strict)
         self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
         self.pipeline = make_pipeline(run.task, parts, self.engine, self.stages.samples, watch)
@@ -130,6 +136,9 @@ class Execution:
         if asking:
             with during("questions"):
                 fill_answers(asking, lambda: (answered.batch for answered in self.pipeline.answered()), self.engine)
+        if self.precision is not None:
+            with during("float32"):
+                self.precision.add(self.pipeline)
 
     def _writer(self, opened: ExitStack) -> SampleWriter:
         begin(self.run.folder)
@@ -165,6 +174,7 @@ class Execution:
             system=self._system(scoring),
             scores=self.stages.applied(scores),
             stopping=self.stages.section(),
+            precision=None if self.precision is None else self.precision.section(),
             makers=makers,
             usage=usage,
             provenance=provenance(self.run.command, folder, task.path),

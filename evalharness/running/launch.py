@@ -17,6 +17,7 @@ from evalharness.results.record import Record
 from evalharness.running.execution import Execution, Run, Tell, Watch, make_pipeline
 from evalharness.running.goals import Goal, read_goal
 from evalharness.running.parts import build_parts
+from evalharness.running.precision import Precision
 from evalharness.systems.budget import Limits, refuse_unpriced
 from evalharness.systems.engine import Engine, Work
 from evalharness.systems.store import Store
@@ -47,6 +48,7 @@ def run(
     max_requests: int | None = None,
     max_tokens: int | None = None,
     max_cost: float | None = None,
+    compare_dtype: bool = False,
     strict: bool = False,
     watch: Watch = unwatched,
     tell: Tell = untold,
@@ -57,12 +59,13 @@ def run(
     With `until` ("token_f1 ±0.02") or `until_decided` (a run folder, or "FOLDER on SCORE") it takes samples in the task's
     order until that is reached. `max_requests`, `max_tokens` (read and written) and `max_cost` (US dollars, by the system's
     prices) limit what is asked in this run of all models; samples for which they do not allow it are excluded and counted,
-    and the next run asks for them.
+    and the next run asks for them. With `compare_dtype` the requests are answered in float32 too, and the record's section
+    `precision` says what the model's own number format changed.
 
-    Raises FaultsFound for a task that is not valid, UsageError for a limit that is none or lacks a price, BusyError where
-    the folder or the store is held by another process, DataError where data cannot be read or the folder cannot be
-    written. Faults of single samples, plugins or servers are counted in the record instead. `watch` is shown work as it
-    advances, `tell` hears what failed after the record was written.
+    Raises FaultsFound for a task that is not valid, UsageError for a limit that is none or lacks a price and for a model
+    whose dtype cannot be compared, BusyError where the folder or the store is held by another process, DataError where data
+    cannot be read or the folder cannot be written. Faults of single samples, plugins or servers are counted in the record
+    instead. `watch` is shown work as it advances, `tell` hears what failed after the record was written.
     """
     limits = Limits(requests=max_requests, tokens=max_tokens, cost=max_cost)
     loaded = load_task(task, overrides=overrides, system=system, model=model, responses=responses)
@@ -70,6 +73,7 @@ def run(
     plugins = registry.installed()
     parts = build_parts(loaded, plugins)
     refuse_unpriced(limits, (parts.model, *parts.asking.values()), loaded.system.prices)
+    precision = Precision.of(parts.model) if compare_dtype else None
     goal = read_goal(until, until_decided, parts.chain)
     folder = Path(out) if out is not None else default_folder(loaded, limit, goal)
     refuse_foreign(folder)
@@ -78,7 +82,7 @@ def run(
         stack.enter_context(locked(started.folder))
         log = stack.enter_context(closing(Log(started.folder)))
         opened = stack.enter_context(Store(None if store is None else Path(store), fresh=fresh))
-        record = Execution(started, parts, plugins, opened, watch, log).record(tell)
+        record = Execution(started, parts, plugins, opened, watch, log, precision=precision).record(tell)
 
         def told(message: str) -> None:
             log.add("not drawn", message=message)
