@@ -81,7 +81,9 @@ class Execution:
         self.listeners: list[str] = []
         self.precision = precision
         self.reader: SampleReader = reader or read_samples(run.task, limit=run.limit, strict=run.strict)
-        self.stages = make_stages(run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored)
+        self.stages = make_stages(
+            run.goal, run.task, parts.chain, self.reader, asked=parts.model.stored, ended=lambda: self.engine.budget.stopped
+        )
         self.pipeline = make_pipeline(run.task, parts, self.engine, self.stages.samples, watch)
 
     def record(self, tell: Tell) -> Record:

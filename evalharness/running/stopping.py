@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from evalharness.contract import Sample
@@ -73,11 +73,12 @@ class Stopping:
     """Whole groups in the task's order, in stages, with a look after each; the last is the one that reaches the goal.
 
     In memory are a number for each sample and each group, never the samples. `asked`: whether the system's model is
-    asked for its responses, which makes a sample that is not taken save requests.
+    asked for its responses, which makes a sample that is not taken save requests. Where `ended` says that nothing more
+    may be asked, no more is taken.
     """
 
-    def __init__(self, watch: Watch, task: Task, reader: SampleReader, *, asked: bool) -> None:
-        self.watch, self.task, self.reader, self.asked = watch, task, reader, asked
+    def __init__(self, watch: Watch, task: Task, reader: SampleReader, *, asked: bool, ended: Callable[[], bool]) -> None:
+        self.watch, self.task, self.reader, self.asked, self.ended = watch, task, reader, asked, ended
         self.reached, self.looks, self.stage = False, 0, range(0)
 
     def __iter__(self) -> Iterator[Any]:
@@ -88,7 +89,7 @@ class Stopping:
             yield stage
             self.looks += 1
             self.reached = self.watch.look()
-            if self.reached:
+            if self.reached or self.ended():
                 return
 
     def samples(self) -> Iterable[Sample]:
@@ -118,11 +119,13 @@ class Stopping:
             **self.watch.plain(), "reached": self.reached, "looks": self.looks,
             "samples": self.taken, "of_samples": self.order.of_samples,
             "groups": self.stage.stop, "of_groups": self.order.of_groups,
-            "requests_saved": (self.order.samples - self.taken) * self.task.repeats if self.asked else 0,
+            "requests_saved": (self.order.samples - self.taken) * self.task.repeats if self.asked and not self.ended() else 0,
         }  # fmt: skip
 
 
-def make_stages(goal: Goal | None, task: Task, chain: Chain, reader: SampleReader, *, asked: bool) -> Stages:
+def make_stages(
+    goal: Goal | None, task: Task, chain: Chain, reader: SampleReader, *, asked: bool, ended: Callable[[], bool]
+) -> Stages:
     """Return the stages of a run: one without a goal, otherwise as many as it takes.
 
     Raises DataError or UsageError where the run that a decision is against does not fit.
@@ -134,4 +137,4 @@ def make_stages(goal: Goal | None, task: Task, chain: Chain, reader: SampleReade
         watch: Watch = DecisionWatch(goal, entry, task, reader.dataset.digest(), seed)
     else:
         watch = WidthWatch(goal, entry, seed)
-    return Stopping(watch, task, reader, asked=asked)
+    return Stopping(watch, task, reader, asked=asked, ended=ended)

@@ -129,11 +129,13 @@ class Budget:
     """Asks within limits, and counts what was asked, by model and kind of request.
 
     `prices` are US dollars by the name that a model is sold under; without any, nothing is known to cost something.
+    `stopped` says whether a limit was reached.
     """
 
     limits: Limits = field(default_factory=Limits)
     prices: Mapping[str, Price] = field(default_factory=dict)
     counts: dict[Model, dict[str, Count]] = field(default_factory=dict)
+    stopped: bool = False
     _spent: Taken = Taken()
     _held: Taken = Taken()
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -248,6 +250,7 @@ class Budget:
 
     def _refused(self, requests: Sequence[Request], following: Taken) -> Answers:
         """Yield NotAsked for each of these, of which the first may take what `following` says, and did not fit."""
+        self.stopped = True
         error = NotAsked("budget", f"not asked: {self._reason(following)} to go on")
         yield from ((request, Response(error=error)) for request in requests)
 

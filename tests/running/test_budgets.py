@@ -156,7 +156,13 @@ def test_a_training_task_takes_no_limits(task: Write) -> None:
 
 
 def test_a_run_that_may_stop_early_ends_at_its_limit_too(task: Write) -> None:
-    record = eh.run(task(PAID), until="exact_match ±0.001", max_requests=35)
-    assert (record.usage["requests"], record.errors) == (35, 5)
+    rows = [{**QUESTIONS[0], "id": f"s{number}", "question": f"{number} plus 0?"} for number in range(120)]
+    path = task(PAID, rows)
+    record = eh.run(path, out="out", until="exact_match ±0.001", max_requests=45)
+    assert (record.usage["requests"], record.errors) == (45, 19)
     assert record.stopping is not None
-    assert not record.stopping["reached"]
+    told = {name: record.stopping[name] for name in ("reached", "samples", "of_samples", "looks", "requests_saved")}
+    assert told == {"reached": False, "samples": 64, "of_samples": 120, "looks": 2, "requests_saved": 0}
+    assert run("--rescore", "out").exit_code == 0
+    again = eh.run(path, out="out", until="exact_match ±0.001")
+    assert (again.usage["requests"], again.usage["from_store"], again.errors) == (75, 45, 0)
