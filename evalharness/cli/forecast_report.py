@@ -163,7 +163,7 @@ def _of_model(one: ModelOutlook) -> Iterator[str]:
 def _read(one: ModelOutlook) -> str:
     expected = one.forecast
     how = "tokens, counted by its tokenizer" if expected.counted else "tokens, estimated at four characters each"
-    shared = f"; {expected.shared_tokens:,} need not run, since prompts share them" if expected.shared_tokens else ""
+    shared = f"; up to {expected.shared_tokens:,} need not run, since prompts share them" if expected.shared_tokens else ""
     return f"{expected.input_tokens:,} {how}{shared}"
 
 

@@ -10,6 +10,7 @@ import evalharness as eh
 from evalharness_hf.adapters import adapter_digest
 from evalharness_hf.answers import Local, failure_of, local
 from evalharness_hf.conventions import chat_template, first_token, special_tokens, windows
+from evalharness_hf.forecasting import forecast
 from evalharness_hf.memory import Memory, free, memory_of
 from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Prompt, template_of
@@ -69,6 +70,9 @@ class HuggingFace(eh.Model):
 
     def plan(self, requests: Sequence[eh.Request]) -> Iterator[Sequence[eh.Request]]:
         return self._local().chunks(requests)
+
+    def forecast(self, requests: Sequence[eh.Request]) -> eh.Forecast:
+        return forecast(self._local(), requests)
 
     def answer(self, requests: Sequence[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
         return _within(self._local(), requests, self._memory())
