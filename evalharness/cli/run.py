@@ -106,7 +106,8 @@ def command(
     if show_prompt:
         return _show_prompt(task, options, as_json)
     if dry_run:
-        return _dry_run(task, options, {"fail_under": under, "format": form}, as_json)
+        refused = {"fail_under": under, "format": form, "compare_dtype": options["compare_dtype"]}
+        return _dry_run(task, options, refused, as_json)
     wanted = _thresholds(task, under, options)
     _refuse_format(form)
     record = _run(task, options)
