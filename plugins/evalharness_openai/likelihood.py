@@ -48,22 +48,29 @@ async def choose(connection: Connection, request: eh.Choose, parameters: Mapping
     """Return the log-likelihood of each choice given the prompt; one question each. A prompt is plain text."""
     if not isinstance(request.prompt, str):
         raise Refused("turns", Said("log-likelihoods are those of plain text, which no chat template makes of turns here"))
-    totals, counts, merged = [], [], 0
+    found, alone = [], None
     spent: Counter[str] = Counter()
     for choice in request.choices:
         text = request.prompt + request.delimiter + choice
-        echo = await echoed(connection, text, parameters)
-        spent.update({"run_tokens": echo.used["input_tokens"], **echo.used})
-        found = continuation(echo, text, len(request.prompt.encode()))
-        if found is None:  # no telling by the text: by the tokens of the prompt alone, then
-            alone = await echoed(connection, request.prompt, parameters) if request.prompt else None
-            spent.update({} if alone is None else {"run_tokens": alone.used["input_tokens"], **alone.used})
-            found = after_common_prefix(echo, alone)
-        totals.append(math.fsum(told(found.logprobs)))
-        counts.append(len(found.logprobs))
-        merged += found.merged
+        echo = _counted(await echoed(connection, text, parameters), spent)
+        scored = continuation(echo, text, len(_bytes(request.prompt)))
+        if scored is None:  # no telling by the text: by the tokens of the prompt alone, then
+            if alone is None and request.prompt:
+                alone = _counted(await echoed(connection, request.prompt, parameters), spent)
+            scored = after_common_prefix(echo, alone)
+        found.append(scored)
     used: dict[str, Any] = dict(spent)
-    return eh.Response(logprobs=tuple(totals), tokens=tuple(counts), merged=merged, **used)
+    return eh.Response(
+        logprobs=tuple(math.fsum(told(scored.logprobs)) for scored in found),
+        tokens=tuple(len(scored.logprobs) for scored in found),
+        merged=sum(scored.merged for scored in found),
+        **used,
+    )
+
+
+def _counted(echo: Echo, spent: Counter[str]) -> Echo:
+    spent.update({"run_tokens": echo.used["input_tokens"], **echo.used})
+    return echo
 
 
 async def likelihood(connection: Connection, request: eh.Likelihood, parameters: Mapping[str, Any]) -> eh.Response:
@@ -191,7 +198,7 @@ def ends(echo: Echo, text: str, boundary: int) -> list[int] | None:
     """
     for written in dict.fromkeys((echo.written, 1, 0)):
         if written is not None and 0 <= written < len(echo.tokens):
-            found = _laid(echo.tokens[: len(echo.tokens) - written], text.encode(), boundary)
+            found = _laid(echo.tokens[: len(echo.tokens) - written], _bytes(text), boundary)
             if found is not None:
                 return found
     if echo.hides_characters:
@@ -223,4 +230,8 @@ def as_bytes(token: str) -> bytes:
     (b'\xe6\x9d', b' a')
     """
     written = _BYTES.match(token)
-    return bytes.fromhex(written[1].replace("\\x", "")) if written else token.encode("utf-8", "surrogatepass")
+    return bytes.fromhex(written[1].replace("\\x", "")) if written else _bytes(token)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

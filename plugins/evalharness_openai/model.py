@@ -132,6 +132,9 @@ class OpenAI(eh.Service):
             return await self._answered(connection, request)
         except Refused as refused:
             raise connection.outcome(refused) from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # a value of another kind than the interface has there
+            malformed = Refused("malformed", Said(f"{type(error).__name__}: {error}"))
+            raise connection.outcome(malformed) from None
 
     async def _answered(self, connection: Connection, request: eh.Request) -> eh.Response:
         if isinstance(request, eh.Generate):

@@ -10,6 +10,8 @@ import evalharness as eh
 from evalharness_openai.connection import Refused
 from evalharness_openai.faults import Said
 
+CUT = ("length", "max_tokens", "model_length")  # OpenAI's word, and those of servers before others' interfaces
+
 
 def generated(reply: Mapping[str, Any], request: eh.Generate) -> eh.Response:
     """Return the response that an answer of /chat/completions or /completions holds; raises Refused where there is none."""
@@ -19,12 +21,12 @@ def generated(reply: Mapping[str, Any], request: eh.Generate) -> eh.Response:
         raise Refused("filter", Said("the answer was held back"))
     text, pieces = _text(choice)
     if text is None:
-        if finish not in ("length", "tool_calls", "function_call"):
+        if finish not in (*CUT, "tool_calls", "function_call"):
             raise Refused("no content", Said(f"finish_reason {finish!r}"))
         text = ""  # all tokens went into thinking, or into a call: the system's own empty answer
     cut = first_stop(text, request.stop)
     logprobs = _logprobs(pieces, len(text) if cut is None else cut)
-    stopped = cut is not None or finish != "length"
+    stopped = cut is not None or finish not in CUT
     return eh.Response(text=text[:cut], finish="stop" if stopped else "length", logprobs=logprobs, **usage(reply))
 
 

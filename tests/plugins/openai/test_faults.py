@@ -224,3 +224,47 @@ def test_an_answer_that_says_that_no_more_is_allowed_holds_the_next(server: Serv
     assert all(response.text == "x" for _, response in asked.answer(requests))
     assert monotonic() - started >= 0.4
     assert len(server.asked) == 2
+
+
+def broken(node: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return JSON with another value at a path."""
+    if not path:
+        return value
+    first, *rest = path
+    items = dict(node) if isinstance(node, dict) else list(node)
+    items[first] = broken(node[first], tuple(rest), value)
+    return items
+
+
+def paths(node: Any, start: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path to every value of JSON."""
+    keys = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    return [start, *(path for key in keys for path in paths(node[key], (*start, key)))]
+
+
+GOOD = {
+    "generate": chat("b", logprobs=1).body,
+    "embed": {"data": [{"embedding": [0.5, 1.0]}], "usage": {"prompt_tokens": 1}},
+    "likelihood": {
+        "choices": [{"text": "b!", "logprobs": {"tokens": ["<s>", "b", "!"], "token_logprobs": [None, -1.0, -2.0]}}],
+        "usage": {"prompt_tokens": 2, "completion_tokens": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_no_shape_of_an_answer_is_more_than_a_fault_of_the_server(kind: str, server: Server) -> None:
+    """Each value of a good answer is replaced by each of many others: what comes is an answer, or no fault of ours."""
+    asked: dict[str, eh.Request] = {
+        "generate": eh.Generate(prompt="b"), "embed": eh.Embed(text="b"), "likelihood": eh.Likelihood(text="b"),
+    }  # fmt: skip
+    odd = [(path, value) for path in paths(GOOD[kind]) for value in (None, True, -3, "x", [], {}, [None], [{}], "\ud800")]
+    for path, value in odd:
+        body = broken(GOOD[kind], path, value)
+        server.script = lambda asked, body=body: Reply(json.dumps(body))  # type: ignore[misc]
+        try:
+            ((_, response),) = model(server, retries=0).answer([asked[kind]])
+        except eh.ServiceError as error:
+            assert "error" in body or "no log-probabilities" in str(error)  # noqa: PT017
+            continue
+        assert response.error is None or response.error.kind in ("server", "not supported"), (path, value, response.error)

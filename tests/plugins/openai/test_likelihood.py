@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -269,3 +271,26 @@ def test_chat_answers_are_no_scores(server: Server) -> None:
     server.script = lambda asked: chat("yes")
     with pytest.raises(eh.ServiceError, match="no log-probabilities of the prompt"):
         list(model(server).answer([eh.Likelihood(text="one two")]))
+
+
+def test_multiple_choice_and_likelihood_tasks_run_against_a_server(
+    server: Server, scoring: Scoring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVALHARNESS_CACHE", str(tmp_path / "cache"))
+    server.script = by_echo(scoring, openai_tokens)
+    rows = [
+        {"id": f"q{number}", "input": f"{number} is", "choices": ["odd", "even"], "target": 1 - number % 2} for number in range(6)
+    ]
+    Path("data.jsonl").write_text("".join(eh.canonical(row) + "\n" for row in rows), "utf-8")
+    system = f'system: {{name: served, model: {{openai: {{model: m, base_url: "{server.url}", api: completions}}}}}}\n'
+    head = "dataset: {path: data.jsonl}\n" + system
+    Path("choices.yaml").write_text(f"name: choices\noutput_type: multiple_choice\nmetrics: [choice_accuracy]\n{head}", "utf-8")
+    Path("texts.yaml").write_text(f"name: texts\noutput_type: likelihood\nmetrics: [{{perplexity: {{of: text, level: token}}}}]\n{head}", "utf-8")
+    chosen = []
+    for row in rows:
+        totals = [scoring.expected(str(row["input"]), f"{row['input']} {choice}")[0] for choice in ("odd", "even")]
+        chosen.append(totals.index(max(totals)) == row["target"])
+    assert eh.run("choices.yaml", out="a").scores["choice_accuracy"].value == pytest.approx(sum(chosen) / 6)
+    values = [value for row in rows for value in scoring.logprobs(scoring.ids(str(row["input"])))[1:]]
+    assert eh.run("texts.yaml", out="b").scores["perplexity"].value == pytest.approx(math.exp(-sum(values) / len(values)))
