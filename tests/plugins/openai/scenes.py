@@ -23,7 +23,7 @@ SCENES: dict[str, tuple[Reply, ...]] = {
         Reply({"choices": [{"message": {"content": "half of it"}}]}, reset=True),
         Reply("x" * 9999, status=500, reset=True),
     ),
-    "timeout": (Reply(chat("late").body, pause=1.0),),
+    "timeout": (Reply(chat("late").body, pause=1.5),),
     "moved": (Reply("", 308, {"Location": "https://elsewhere.example/v1"}),),
     "400": (
         failed(400, "your messages are odd"),

@@ -32,18 +32,23 @@ name: letters
 dataset: {path: data.jsonl, fields: {id: id, input: question, references: answers}}
 system:
   name: served
-  model: {openai: {model: nobody, base_url: "URL", concurrency: 2, retries: 1, timeout: 0.4, patience: 5}}
+  model: {openai: {model: nobody, base_url: "URL", concurrency: 2, retries: 1, timeout: 10.0, patience: 5}}
 metrics: [exact_match]
 """
 
 
 def model(server: Server, **options: Any) -> OpenAI:
-    return OpenAI(**{"model": "nobody", "base_url": server.url, "retries": 1, "timeout": 0.4, **options})
+    return OpenAI(**{"model": "nobody", "base_url": server.url, "retries": 1, "timeout": 10.0, **options})
 
 
 def ask(asked: OpenAI, prompt: str = "b") -> eh.Response:
     ((_, response),) = asked.answer([eh.Generate(prompt=(eh.Message("user", prompt),))])
     return response
+
+
+def patience_with(key: str) -> float:
+    """Return the seconds that an answer may take: few only where that is what a scene is about."""
+    return 0.6 if key == "timeout" else 10.0
 
 
 def wrong_for_b(reply: Reply, times: int = 99) -> Callable[[Asked], Reply]:
@@ -75,7 +80,7 @@ def test_a_fault_that_stays_has_its_outcome(key: str, number: int, server: Serve
             ask(model(server))
         assert server.questions == ["b"]
         return
-    response = ask(model(server))
+    response = ask(model(server, timeout=patience_with(key)))
     assert response.error is not None
     assert response.text is None
     assert response.error.kind == fault.kind
@@ -85,7 +90,7 @@ def test_a_fault_that_stays_has_its_outcome(key: str, number: int, server: Serve
 @pytest.mark.parametrize(("key", "number"), [pair for pair in ALL if FAULTS[pair[0]].outcome == "retry"])
 def test_a_fault_that_passes_leaves_no_trace_but_a_retry(key: str, number: int, server: Server) -> None:
     server.script = wrong_for_b(SCENES[key][number], times=1)
-    response = ask(model(server))
+    response = ask(model(server, timeout=patience_with(key)))
     assert (response.error, response.text, response.retries) == (None, "b", 1)
 
 
@@ -112,7 +117,7 @@ def score() -> dict[str, Any]:
 def test_a_run_never_scores_a_fault_and_the_next_one_asks_for_nothing_else(key: str, folder: Path, server: Server) -> None:
     fault = FAULTS[key]
     server.script = wrong_for_b(SCENES[key][0])
-    result = run()
+    result = run("--set", f"system.model.openai.timeout={patience_with(key)}")
     first = Counter(server.questions)
     if fault.outcome == "stop":
         assert result.exit_code == 2, result.output
@@ -147,6 +152,19 @@ def test_a_server_that_is_not_there_is_waited_for_and_then_told(server: Server) 
     assert response.error is not None
     assert response.error.kind == "connection"
     assert "run the same command again" in response.error.message
+
+
+def test_a_run_without_a_server_measures_nothing_and_the_next_one_everything(folder: Path, server: Server) -> None:
+    server.stop()
+    result = run("--set", "system.model.openai.patience=0.3")
+    assert result.exit_code == 3, result.output
+    assert (score()["value"], score()["samples"], score()["errors"]) == (None, 0, 3)
+    assert "connection" in result.output
+    server.start()
+    server.script = lambda asked: chat(asked.question)
+    again = run()
+    assert again.exit_code == 0, again.output
+    assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, 1.0)
 
 
 def test_a_connection_that_breaks_before_the_answer_is_made_anew(server: Server) -> None:
@@ -194,10 +212,10 @@ def test_a_refused_field_is_named_and_can_be_left_out(number: int, server: Serve
 @pytest.mark.parametrize(
     ("headers", "low", "high"),
     [
-        ({"Retry-After": "0.3"}, 0.3, 1.5),
-        ({"retry-after-ms": "300"}, 0.3, 1.5),
+        ({"Retry-After": "0.3"}, 0.3, 8.0),
+        ({"retry-after-ms": "300"}, 0.3, 8.0),
         ({"Retry-After": "a date in an hour"}, 3590, 3600),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}, 0.3, 1.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "300ms"}, 0.3, 8.0),
     ],
 )
 def test_what_a_server_asks_to_wait_is_waited(headers: dict[str, str], low: float, high: float, server: Server) -> None:
@@ -205,7 +223,7 @@ def test_what_a_server_asks_to_wait_is_waited(headers: dict[str, str], low: floa
         headers = {"Retry-After": formatdate(time() + 3600, usegmt=True)}
     server.script = wrong_for_b(failed(429, "slow down", headers), times=1)
     started = monotonic()
-    response = ask(model(server, patience=10, timeout=5))
+    response = ask(model(server, patience=10))
     waited = monotonic() - started
     if low > 10:  # longer than the patience: given up at once, with what the server said
         assert response.error is not None

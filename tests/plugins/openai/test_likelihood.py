@@ -286,7 +286,9 @@ def test_multiple_choice_and_likelihood_tasks_run_against_a_server(
     system = f'system: {{name: served, model: {{openai: {{model: m, base_url: "{server.url}", api: completions}}}}}}\n'
     head = "dataset: {path: data.jsonl}\n" + system
     Path("choices.yaml").write_text(f"name: choices\noutput_type: multiple_choice\nmetrics: [choice_accuracy]\n{head}", "utf-8")
-    Path("texts.yaml").write_text(f"name: texts\noutput_type: likelihood\nmetrics: [{{perplexity: {{of: text, level: token}}}}]\n{head}", "utf-8")
+    Path("texts.yaml").write_text(
+        f"name: texts\noutput_type: likelihood\nmetrics: [{{perplexity: {{of: text, level: token}}}}]\n{head}", "utf-8"
+    )
     chosen = []
     for row in rows:
         totals = [scoring.expected(str(row["input"]), f"{row['input']} {choice}")[0] for choice in ("odd", "even")]
