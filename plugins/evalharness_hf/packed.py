@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from evalharness_hf.network import inputs_device
 from evalharness_hf.plain import Scored
 from evalharness_hf.tree import Tree
 
@@ -21,10 +22,11 @@ def tree_logprobs(model: Any, tree: Tree, targets: Sequence[Sequence[int]], cach
 
     needed = sorted(set().union(*tree.places))
     index = {node: number for number, node in enumerate(needed)}
-    at = torch.tensor([index[node] for places in tree.places for node in places], device=model.device)
-    wanted = torch.tensor([token for row in targets for token in row], device=model.device)
+    at = torch.tensor([index[node] for places in tree.places for node in places])
+    wanted = torch.tensor([token for row in targets for token in row])
     with torch.inference_mode():
         logits = tree_logits(model, tree, needed, cache, length).float()
+        at, wanted = at.to(logits.device), wanted.to(logits.device)
         values = iter((logits[at, wanted] - logits.logsumexp(-1)[at]).tolist())
     return [[next(values) for _ in row] for row in targets]
 
@@ -33,9 +35,9 @@ def tree_logits(model: Any, tree: Tree, needed: Sequence[int], cache: Any, lengt
     """Return the logits after each of the needed nodes, (nodes, vocabulary)."""
     import torch
 
-    positions = torch.tensor([tree.depths], device=model.device) + length
+    positions = torch.tensor([tree.depths], device=inputs_device(model)) + length
     options = {"position_ids": positions} if "position_ids" in inspect.signature(model.forward).parameters else {}
-    inputs = {"input_ids": torch.tensor([tree.tokens], device=model.device), "past_key_values": cache, **options}
+    inputs = {"input_ids": torch.tensor([tree.tokens], device=inputs_device(model)), "past_key_values": cache, **options}
     with _biased_by(model, positions[0], length):
         return logits_at(model, needed, attention_mask=_mask(tree, length, model), **inputs)[0]
 
@@ -47,11 +49,11 @@ def continued_logprobs(model: Any, rows: Sequence[Scored], cache: Any, length: i
     width, first = max(len(row.ids) for row in rows) - 1, min(row.start for row in rows) - 1
     inputs = [row.ids[length:-1] + [0] * (width + 1 - len(row.ids)) for row in rows]
     at = [(number, place - first) for number, row in enumerate(rows) for place in row.places]
-    lines, places = torch.tensor(at, device=model.device).T
-    wanted = torch.tensor([token for row in rows for token in row.ids[row.start :]], device=model.device)
     with torch.inference_mode():
-        ids = torch.tensor(inputs, device=model.device)
+        ids = torch.tensor(inputs, device=inputs_device(model))
         logits = logits_at(model, range(first - length, width - length), input_ids=ids, past_key_values=cache).float()
+        lines, places = torch.tensor(at, device=logits.device).T
+        wanted = torch.tensor([token for row in rows for token in row.ids[row.start :]], device=logits.device)
         values = iter((logits[lines, places, wanted] - logits.logsumexp(-1)[lines, places]).tolist())
     return [[next(values) for _ in row.places] for row in rows]
 
@@ -60,7 +62,7 @@ def logits_at(model: Any, places: Sequence[int], **inputs: Any) -> Any:
     """Return the logits at some places of each row, (rows, places, vocabulary); no others where the model can tell them apart."""
     import torch
 
-    keep = torch.tensor(places, device=model.device)
+    keep = torch.tensor(places, device=inputs_device(model))
     if "logits_to_keep" in inspect.signature(model.forward).parameters:
         return model(**inputs, use_cache=True, logits_to_keep=keep).logits
     return model(**inputs, use_cache=True).logits[:, keep]
@@ -78,8 +80,8 @@ def _mask(tree: Tree, length: int, model: Any) -> Any:
         if parent >= 0:
             seen[node] = seen[parent]
         seen[node, length + node] = True
-    hidden = ~torch.from_numpy(seen).to(model.device)
-    mask = torch.zeros(hidden.shape, dtype=model.dtype, device=model.device)
+    hidden = ~torch.from_numpy(seen).to(inputs_device(model))
+    mask = torch.zeros(hidden.shape, dtype=model.dtype, device=inputs_device(model))
     return mask.masked_fill_(hidden, torch.finfo(model.dtype).min)[None, None]
 
 

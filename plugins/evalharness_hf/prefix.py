@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from evalharness_hf.kept import Kept
+from evalharness_hf.network import inputs_device
 
 BLOCK = 64  # tokens
 MOST = 2**30  # bytes, for each model
@@ -63,7 +64,7 @@ def extended(model: Any, cache: Any, ids: Sequence[int]) -> State:
     import torch
 
     with torch.inference_mode():
-        model.base_model(input_ids=torch.tensor([list(ids)], device=model.device), past_key_values=cache, use_cache=True)
+        model.base_model(input_ids=torch.tensor([list(ids)], device=inputs_device(model)), past_key_values=cache, use_cache=True)
     return [tuple(part[:, :, -len(ids) :].clone() for part in (layer.keys, layer.values)) for layer in cache.layers]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,17 +58,18 @@ def _in_batches(model: Any, rows: Sequence[Scored], budget: int, at_once: int) -
     found: dict[int, Found] = {}
     alone: list[int] = []
     for group in groups(rows, budget, at_once, prefix.BLOCK):
-        if group.prefix and support.reuses(model):
-            members = [rows[number] for number in group.rows]
+        members = [rows[number] for number in group.rows]
+        if group.prefix and support.reuses(model, max(len(row.ids) for row in members)):
             head = prefix.of(model, members[0].ids[: group.prefix], len(members))
             values = continued_logprobs(model, members, head.cache, head.length)
             run = _with_first(head.run, [len(row.ids) - 1 - head.length for row in members])
             found.update(zip(group.rows, map(Found, values, run), strict=True))
         else:
             alone += group.rows
-    alone.sort(key=lambda number: len(rows[number].ids))
-    apart = plain.token_logprobs(model, [rows[number] for number in alone], budget)
-    found.update((number, Found(values, len(rows[number].ids) - 1)) for number, values in zip(alone, apart, strict=True))
+    limit = support.steady(model) or sys.maxsize
+    for part in ([n for n in alone if len(rows[n].ids) <= limit], [n for n in alone if len(rows[n].ids) > limit]):
+        apart = plain.token_logprobs(model, [rows[number] for number in part], budget)
+        found.update((number, Found(values, len(rows[number].ids) - 1)) for number, values in zip(part, apart, strict=True))
     return [found[number] for number in range(len(rows))]
 
 

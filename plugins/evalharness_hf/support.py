@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 from evalharness_hf import prefix
 from evalharness_hf.cascade import Cascade, attending
 from evalharness_hf.continuation import Row
+from evalharness_hf.memory import ran_out
+from evalharness_hf.network import inputs_device
 from evalharness_hf.packed import tree_logits
 from evalharness_hf.plain import Scored
 from evalharness_hf.sharing import Branch
@@ -22,22 +24,26 @@ _REFUSED: WeakKeyDictionary[Any, dict[Callable[[Any], float], str]] = WeakKeyDic
 _REMARKS: WeakKeyDictionary[Any, dict[str, None]] = WeakKeyDictionary()
 
 
-def reuses(model: Any) -> bool:
-    """Whether rows may be continued from keys and values that `prefix.of` keeps."""
-    return not _refusal(model, _reuse_difference)
+def reuses(model: Any, size: int) -> bool:
+    """Whether rows of up to `size` tokens may be continued from keys and values that `prefix.of` keeps."""
+    limit = steady(model)
+    return not _refusal(model, _reuse_difference) and (limit is None or size <= limit)
 
 
 def takes_tree(model: Any, size: int) -> bool:
     """Whether a tree and the prefix before it, `size` tokens together, run as they should; where not, `remarks` says why."""
-    window = _window(model)
-    if not (why := _refusal(model, _tree_difference)) and (window is None or size <= window):
-        return True
-    which = "" if why else f" that make trees of more than {window} tokens"
-    why = why or f"attention reaches back {window} tokens"
-    way = "kept prefixes" if reuses(model) else f"plain batches ({_refusal(model, _reuse_difference)})"
-    remark = f"sequences{which} were scored with {way} in place of prefix trees, which takes longer: {why}"
-    _REMARKS.setdefault(model, {})[remark] = None
-    return False
+    reaches = {"attention reaches back": _window(model), "positions are scaled otherwise beyond": steady(model)}
+    limits = [(limit, why) for why, limit in reaches.items() if limit is not None and limit < size]
+    why, which = _refusal(model, _tree_difference), ""
+    if not why and limits:
+        limit, reason = min(limits)
+        why, which = f"{reason} {limit} tokens", f" that make trees of more than {limit} tokens"
+    if why:
+        way = "kept prefixes" if reuses(model, size) else "plain batches"
+        more = f"; continuing kept prefixes: {refused}" if (refused := _refusal(model, _reuse_difference)) else ""
+        remark = f"sequences{which} were scored with {way} in place of prefix trees, which takes longer: {why}{more}"
+        _REMARKS.setdefault(model, {})[remark] = None
+    return not why
 
 
 def takes_cascade(model: Any, size: int) -> bool:
@@ -65,6 +71,19 @@ def _window(model: Any) -> int | None:
     return min((size for size in (getattr(config, name, None) for name in WINDOWS) if isinstance(size, int)), default=None)
 
 
+def steady(model: Any) -> int | None:
+    """Return up to which length a token's rotary position is the same in every sequence, None where it always is."""
+    config = model.config.get_text_config()
+    scaling = getattr(config, "rope_parameters", None) or {}
+    kinds = [each for each in scaling.values() if isinstance(each, dict)] or [scaling]
+    lengths = [
+        each.get("original_max_position_embeddings") or config.max_position_embeddings
+        for each in kinds
+        if each.get("rope_type") in ("dynamic", "longrope")
+    ]
+    return min(lengths, default=None)
+
+
 def _refusal(model: Any, difference: Callable[[Any], float]) -> str:
     """Return why a model cannot run in a way, "" where it can; tried once for each loaded model."""
     known = _REFUSED.setdefault(model, {})
@@ -72,6 +91,8 @@ def _refusal(model: Any, difference: Callable[[Any], float]) -> str:
         try:
             off = difference(model)
         except Exception as error:  # models refuse in many ways
+            if ran_out(error):
+                raise
             known[difference] = f"{type(error).__name__}: {error}"
         else:
             same = off <= CLOSE.get(str(model.dtype), 0.0)
@@ -86,7 +107,9 @@ def _reuse_difference(model: Any) -> float:
     head, tails = _tokens(model, 0, 6), [_tokens(model, 50, 4), _tokens(model, 90, 4)]
     with torch.inference_mode():
         cache = prefix.joined(_states(model, head), rows=2)
-        continued = model(input_ids=torch.tensor(tails, device=model.device), past_key_values=cache, use_cache=True).logits
+        continued = model(
+            input_ids=torch.tensor(tails, device=inputs_device(model)), past_key_values=cache, use_cache=True
+        ).logits
         return _apart(_whole(model, [head + tail for tail in tails])[:, 6:], continued)
 
 
@@ -132,7 +155,7 @@ def _states(model: Any, head: Sequence[int]) -> list[prefix.State]:
 def _whole(model: Any, rows: Sequence[Sequence[int]]) -> Any:
     import torch
 
-    return model(input_ids=torch.tensor([list(row) for row in rows], device=model.device), use_cache=False).logits
+    return model(input_ids=torch.tensor([list(row) for row in rows], device=inputs_device(model)), use_cache=False).logits
 
 
 def _apart(one: Any, other: Any) -> float:

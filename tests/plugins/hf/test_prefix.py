@@ -21,7 +21,7 @@ def test_a_prefix_is_run_once_and_continues_as_if_the_row_ran_whole(absolute_mod
     import torch
 
     model, ids = absolute_model._local().network(), [(7919 * place) % 49152 for place in range(BLOCK + 9)]
-    assert support.reuses(model)
+    assert support.reuses(model, 100)
     prefix.forget(model)
     first = prefix.of(model, ids)
     assert (first.length, first.run) == (BLOCK, BLOCK)

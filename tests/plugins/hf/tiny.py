@@ -13,6 +13,10 @@ _SIZES: dict[str, Any] = {
     "initializer_range": 0.5, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 _GROUPED = {**_SIZES, "num_key_value_heads": 2}
+_LONG_ROPE = {
+    "rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [1.0, 2.0, 4.0, 8.0],
+    "original_max_position_embeddings": WINDOW, "rope_theta": 10_000.0,
+}  # fmt: skip
 _MIXED = {"num_experts_per_tok": 2, "head_dim": 8}
 _GPT2 = {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256, "initializer_range": 0.5}
 
@@ -28,6 +32,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixtral": ("MixtralConfig", {**_GROUPED, **_MIXED, "num_local_experts": 4}),
     "gpt_oss": ("GptOssConfig", {**_GROUPED, **_MIXED, "num_local_experts": 4, "sliding_window": WINDOW}),
     "bloom": ("BloomConfig", {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.5}),
+    "phi3": ("Phi3Config", {**_GROUPED, "original_max_position_embeddings": WINDOW, "rope_parameters": _LONG_ROPE}),
     "mpt": ("MptConfig", {"vocab_size": VOCABULARY, "d_model": 32, "n_layers": 2, "n_heads": 4, "initializer_range": 0.5}),
     "mamba": ("MambaConfig", {**_SIZES, "state_size": 8}),
 }  # fmt: skip
