@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -208,7 +209,7 @@ def test_an_error_that_ends_the_run_comes_after_the_answers_that_arrived() -> No
     texts = []
     with pytest.raises(eh.ServiceError, match="the key was refused"):
         texts.extend(response.text for _, response in Scripted(script=script).answer(iter(requests(1000))))
-    assert sorted(map(int, filter(None, texts))) == list(range(20))
+    assert sorted(map(str, texts)) == sorted(map(str, range(20)))
 
 
 def test_an_error_before_anything_is_asked_ends_the_run() -> None:
@@ -285,7 +286,7 @@ def test_an_interrupt_comes_after_the_answers_that_arrived() -> None:
     texts = []
     with pytest.raises(KeyboardInterrupt):
         texts.extend(response.text for _, response in Scripted(script=script).answer(iter(requests(1000))))
-    assert sorted(map(int, filter(None, texts))) == list(range(50))
+    assert sorted(map(str, texts)) == sorted(map(str, range(50)))
 
 
 def test_an_error_of_the_requests_comes_after_the_answers_that_arrived() -> None:
@@ -354,13 +355,13 @@ def test_a_service_that_is_silent_for_too_long_fails_what_is_left_and_says_so() 
 
     found = answers(Dying(script=echo, patience=0.3), 1000)
     assert [response.text for response in found[:10]] == [str(number) for number in range(10)]
-    assert {error_of(response) for response in found[10:]} == {
-        eh.Failure(
-            "connection",
-            "http://127.0.0.1:8000/v1 has answered nothing for 0 s (last: connection refused); 990 requests have no answer. "
-            "See that it runs, then run the same command again",
-        )
-    }
+    (failure,) = {error_of(response) for response in found[10:]}
+    assert failure.kind == "connection"
+    assert re.fullmatch(
+        r"http://127.0.0.1:8000/v1 has answered nothing for \d s \(last: connection refused\); 990 requests have no answer. "
+        "See that it runs, then run the same command again",
+        failure.message,
+    )
     assert max(response.retries for response in found[10:]) > 0
 
 
