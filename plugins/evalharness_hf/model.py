@@ -23,7 +23,8 @@ class HuggingFace(eh.Model):
     - `adapter`: a folder of adapters that the peft library or a training task wrote for these weights; it is merged in.
     - `template`: `auto` applies the chat template that comes with the weights, `none` refuses it: prompts are plain text.
     - `dtype`: the numbers that the network computes in; log-likelihoods are float32 at the end in any case.
-    - `device`: `auto` is the GPU if there is one, else the CPU; or a device of torch, such as `cuda:1`.
+    - `device`: `auto` is the GPU if there is one, else the CPU; or a device of torch, such as `cuda:1`; `balanced`,
+      `balanced_low_0` and `sequential` put the layers of a language model on several GPUs, as transformers' `device_map` does.
     - `token_budget`: how many tokens, padding and answers included, go through the model at once. It decides the chunks,
       so it may change answers at near-ties; it is no part of the identity.
     - `context`: how many tokens a window holds at most in which a text's `Likelihood` is read; None: what the model reads.

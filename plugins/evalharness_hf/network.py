@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 import evalharness as eh
 from evalharness_hf.adapters import adapter_digest, merged
 
+# How layers are put on several GPUs, in the words of transformers' device_map.
+SPREAD = ("balanced", "balanced_low_0", "sequential")
 INSTALL = "Install with: pip install 'evalharness[hf]'"
 
 
@@ -41,11 +43,12 @@ def _language_model(folder: Path, adapter: str | None, digest: str, dtype: str, 
     torch = import_torch()
     from transformers import AutoModelForCausalLM
 
+    spread = {"device_map": device} if device in SPREAD else {}
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True, **spread)
         if adapter is not None:
             model = merged(model, adapter)
-    return model.to(device).eval()
+    return (model if spread else model.to(device)).eval()
 
 
 def language_model(weights: str, adapter: str | None, dtype: str, device: str) -> Any:
@@ -53,7 +56,7 @@ def language_model(weights: str, adapter: str | None, dtype: str, device: str) -
 
     Raises WeightsError where it cannot be loaded or placed there.
     """
-    folder, where = eh.resolve_weights(weights), place(device)
+    folder, where = eh.resolve_weights(weights), device if device in SPREAD else place(device)
     try:
         content = eh.digest([eh.weights_digest(weights), None if adapter is None else adapter_digest(adapter)])
         return _language_model(folder, adapter, content, dtype, where)
@@ -86,13 +89,14 @@ def has_plain_head(model: Any) -> bool:
 def _applies_head_alone(model: Any) -> bool:
     import torch
 
-    head, body = model.get_output_embeddings(), model.base_model
-    if head is None or body is model:
-        return False
     ids = torch.tensor([[0, 1]], device=inputs_device(model))
     with torch.inference_mode():
-        states = getattr(body(input_ids=ids, use_cache=False), "last_hidden_state", None)
-        return states is not None and torch.equal(head(states).float(), model(input_ids=ids, use_cache=False).logits.float())
+        logits = model(input_ids=ids, use_cache=False).logits
+        try:
+            states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            return torch.equal(model.get_output_embeddings()(states).float().to(logits.device), logits.float())
+        except Exception:  # models of other people's code have other parts, and need not be called by them
+            return False
 
 
 def import_torch() -> Any:
@@ -105,8 +109,8 @@ def import_torch() -> Any:
 
 
 def place(device: str) -> str:
-    """Return the device to run on: the named one, or for `auto` the GPU if there is one."""
-    if device != "auto":
+    """Return the one device to run on: the named one, or for `auto` and what spreads layers the GPU if there is one."""
+    if device not in ("auto", *SPREAD):
         return device
     return "cuda" if import_torch().cuda.is_available() else "cpu"
 
