@@ -45,7 +45,8 @@ def _text(choice: Mapping[str, Any]) -> tuple[str | None, list[tuple[str, Any]]]
         return _as_text(choice.get("text")), list(zip(told.get("tokens") or (), told.get("token_logprobs") or (), strict=False))
     message = choice["message"] or {}
     pieces = [(str(piece.get("token")), piece.get("logprob")) for piece in told.get("content") or ()]
-    return _as_text(message.get("content") or message.get("refusal") or message.get("content")), pieces
+    content, refusal = message.get("content"), message.get("refusal")
+    return _as_text(content or refusal or content), pieces  # what a model says in refusing is its answer
 
 
 def _as_text(content: Any) -> str | None:
@@ -72,7 +73,7 @@ def _logprobs(pieces: Sequence[tuple[str, Any]], length: int) -> tuple[float, ..
     if not pieces or not all(isinstance(value, int | float) for value in values):
         return None
     starts = itertools.accumulate((len(token) for token, _ in pieces), initial=0)
-    return tuple(float(value) for value, start in zip(values, starts, strict=False) if start < max(length, 1))
+    return tuple(float(value) for value, start in zip(values, starts, strict=False) if start < length)
 
 
 def usage(reply: Mapping[str, Any]) -> dict[str, Any]:

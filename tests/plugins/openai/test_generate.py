@@ -166,6 +166,8 @@ def test_log_probabilities_of_a_chat_are_those_of_the_tokens_that_are_kept(serve
     assert server.asked[0].body["logprobs"] is True
     assert response.text == "Paris"
     assert response.logprobs == (-0.5, -0.25)
+    ((_, empty),) = model(server, logprobs=True).answer([eh.Generate(prompt=turns("x"), stop=("P",))])
+    assert (empty.text, empty.logprobs) == ("", ())
 
 
 def test_log_probabilities_of_plain_text(server: Server) -> None:
