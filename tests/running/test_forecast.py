@@ -104,6 +104,24 @@ def test_local_models_are_planned_by_tokens_and_cost_nothing(task: Write) -> Non
     assert not Adder.asked
 
 
+def test_the_tokens_of_local_weights_are_counted_and_what_they_share_is_told(
+    task: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = "Question: what is two plus two? Answer: four. " * 8
+    local = PAID[: PAID.index("  prices:")] + "metrics: [exact_match]\n"
+    path = task(local.replace("{bought: {product: sum-1}}", "hf").replace("{{ input }}", shots + "{{ input }}"))
+    monkeypatch.delenv("EVALHARNESS_CACHE")  # where the weights are
+    (model,) = planned(path, "--store", "store.sqlite")["models"]
+    assert (model["model"], model["sold"], model["counted"], model["to_ask"]) == ("hf", False, True, 40)
+    assert model["input_tokens"] == model["most_input_tokens"]
+    assert model["input_tokens"] / 2 < model["shared_tokens"] < model["input_tokens"]
+    told = words(path, "--store", "store.sqlite")
+    assert (
+        f"read {model['input_tokens']:,} tokens, counted by its tokenizer; up to {model['shared_tokens']:,} need not run" in told
+    )
+    assert "cost none" in told
+
+
 def test_what_a_metric_asks_of_responses_depends_on_them(task: Write) -> None:
     path = task(JUDGED)
     found = planned(path)
