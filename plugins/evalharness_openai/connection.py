@@ -38,6 +38,7 @@ class Connection:
     proxy: str | None
     hold: Callable[[float], None]
     session: Any = None
+    has_answered: bool = False
     learned: dict[str, str] = field(default_factory=dict)
     learning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -54,7 +55,9 @@ class Connection:
         wait = waiting.used_up(headers)
         if wait:
             self.hold(wait)
-        return _parsed(text)
+        parsed = _parsed(text)
+        self.has_answered = True
+        return parsed
 
     async def _sent(self, address: str, body: bytes) -> tuple[int, Mapping[str, str], str]:
         """Return status, headers and text of an answer, without the key wherever the server put it."""
@@ -80,7 +83,8 @@ class Connection:
 
     def outcome(self, refused: Refused) -> eh.Unanswered | eh.ServiceError:
         """Return what is raised for a fault: Unanswered for one request, ServiceError where none can be answered."""
-        fault = faults.FAULTS[refused.key]
+        alone = refused.key in faults.OF_ONE_REQUEST and self.has_answered
+        fault = faults.FAULTS["alone" if alone else refused.key]
         said = self.secret.hide_alike(refused.said.message)
         what = f"HTTP {refused.status}: {said}" if refused.status else said
         todo = self._filled(fault.todo, faults.field_of(refused.said))

@@ -61,6 +61,7 @@ FAULTS: dict[str, Fault] = {
         todo="add to the account's credit, then run again: it asks only for what is missing",
     ),
     "403": Fault("403", "stop", todo="the key in KEY may not use MODEL: allow it, or name another variable with `key`"),
+    "alone": Fault("403 or a refused field, after others were answered", "sample", "rejected"),
     "404": Fault("404 and 405, no such address", "stop", todo="mend `base_url`, URL: most servers want it to end in /v1"),
     "408": Fault("408", "retry", "timeout", busy=True),
     "409": Fault("409", "retry", "server"),
@@ -103,6 +104,8 @@ FAULTS: dict[str, Fault] = {
     ),
 }
 
+# What ends a run where nothing has been answered yet: afterwards it is of one request, a firewall that dislikes its words say.
+OF_ONE_REQUEST = ("403", "parameter")
 _BY_STATUS = {405: "404", **{code: str(code) for code in (401, 402, 403, 404, 408, 409, 413, 422, 429, 502, 503, 504, 529)}}
 _FILTERED = re.compile(r"content[_ -]?(filter|policy|management)|responsible\s?ai|moderation|was flagged", re.I)
 _TOO_LONG = re.compile(

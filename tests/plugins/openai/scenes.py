@@ -95,4 +95,4 @@ SCENES: dict[str, tuple[Reply, ...]] = {
     "no choices": (Reply({"choices": []}), Reply({"object": "chat.completion"}), Reply({"choices": None})),
     "no content": (chat(None), Reply({"choices": [{"message": None, "finish_reason": "stop"}]})),
 }
-ELSEWHERE = {"refused", "reset", "certificate", "no likelihood", "first token", "turns", "offline"}
+ELSEWHERE = {"refused", "reset", "certificate", "no likelihood", "alone", "first token", "turns", "offline"}

@@ -113,19 +113,50 @@ def score() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("key", list(SCENES))
+@pytest.mark.parametrize("key", [key for key in SCENES if FAULTS[key].outcome == "stop"])
+def test_a_run_that_stops_says_what_to_do_and_the_next_one_asks_for_everything(key: str, folder: Path, server: Server) -> None:
+    server.script = lambda asked: SCENES[key][0]
+    result = run()
+    assert result.exit_code == 2, result.output
+    todo = FAULTS[key].todo
+    words = todo.split("KEY")[0].split("MODEL")[0].split("URL")[0].split("FIELD")[0].strip(" ,;`")
+    assert words in " ".join(result.output.split())
+    assert max(Counter(server.questions).values()) == 1
+    assert not Path("out/record.json").exists()
+    server.asked.clear()
+    server.script = lambda asked: chat(asked.question)
+    assert run().exit_code == 0
+    assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, 1.0)
+    assert sorted(server.questions) == list(NAMES)
+
+
+def test_a_run_that_stops_keeps_what_was_answered(folder: Path, server: Server) -> None:
+    server.script = lambda asked: failed(401) if len(server.asked) > 2 else chat(asked.question)
+    assert run("--set", "system.model.openai.concurrency=1").exit_code == 2
+    kept = server.questions[:2]
+    server.asked.clear()
+    server.script = lambda asked: chat(asked.question)
+    assert run().exit_code == 0
+    assert server.questions == [name for name in NAMES if name not in kept]
+
+
+@pytest.mark.parametrize("key", ["403", "parameter"])
+def test_what_would_end_a_run_fails_alone_where_others_were_answered(key: str, server: Server) -> None:
+    server.script = wrong_for_b(SCENES[key][0])
+    requests = [eh.Generate(prompt=(eh.Message("user", prompt),)) for prompt in "abc"]
+    answers = [response for _, response in model(server, concurrency=1).answer(requests)]
+    assert [response.text for response in answers] == ["a", None, "c"]
+    assert answers[1].error is not None
+    assert answers[1].error.kind == "rejected"
+
+
+@pytest.mark.parametrize("key", [key for key in SCENES if FAULTS[key].outcome != "stop"])
 def test_a_run_never_scores_a_fault_and_the_next_one_asks_for_nothing_else(key: str, folder: Path, server: Server) -> None:
     fault = FAULTS[key]
     server.script = wrong_for_b(SCENES[key][0])
     result = run("--set", f"system.model.openai.timeout={patience_with(key)}")
     first = Counter(server.questions)
-    if fault.outcome == "stop":
-        assert result.exit_code == 2, result.output
-        words = fault.todo.split("KEY")[0].split("MODEL")[0].split("URL")[0].split("FIELD")[0].strip(" ,;`")
-        assert words in " ".join(result.output.split())
-        assert first["b"] == 1
-        assert not Path("out/record.json").exists()
-    elif fault.kind in SYSTEM_FAILURES:  # the system's own: what it did to the sample is its score
+    if fault.kind in SYSTEM_FAILURES:  # the system's own: what it did to the sample is its score
         assert result.exit_code == 0, result.output
         assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, pytest.approx(2 / 3))
     else:
@@ -137,13 +168,10 @@ def test_a_run_never_scores_a_fault_and_the_next_one_asks_for_nothing_else(key: 
     assert again.exit_code == 0, again.output
     assert (score()["samples"], score()["errors"], score()["value"]) == (3, 0, 1.0)
     asked_again = Counter(server.questions) - first
-    answered_before = {name for name in NAMES if name != "b" and first[name]}
-    assert asked_again["b"] == 1
-    if fault.outcome != "stop":  # what had been sent when the run ended may have had no answer yet
-        assert not answered_before & asked_again.keys()
-        assert (first["a"], first["c"]) == (1, 1)
-        # What is busy while it answers others is no fault of the request: it may be asked more often.
-        assert first["b"] > 1 if fault.busy else first["b"] == (2 if fault.outcome == "retry" else 1)
+    assert asked_again == {"b": 1}
+    assert (first["a"], first["c"]) == (1, 1)
+    # What is busy while it answers others is no fault of the request: it may be asked more often.
+    assert first["b"] > 1 if fault.busy else first["b"] == (2 if fault.outcome == "retry" else 1)
 
 
 def test_a_server_that_is_not_there_is_waited_for_and_then_told(server: Server) -> None:
