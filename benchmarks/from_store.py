@@ -1,4 +1,4 @@
-"""The same run again from the store: 40,000 stored answers of the model `hf`, without importing torch or transformers.
+"""The same run again from the store: 40,000 stored answers of the model `hf`, without torch, transformers or pandas.
 
     python -m benchmarks.from_store
 
@@ -20,11 +20,11 @@ from benchmarks.responses import write_task
 SAMPLES, FEW = 40_000, 200
 WANTED = 20_000  # answers a second
 ROUNDS = 3
-HEAVY = ("torch", "transformers")
-COMMAND = """
+HEAVY = ("torch", "transformers", "pandas")
+COMMAND = f"""
 import atexit, sys
 from evalharness.cli.main import cli
-atexit.register(lambda: print("imported:", *({"torch", "transformers"} & sys.modules.keys())))
+atexit.register(lambda: print("imported:", *({set(HEAVY)} & sys.modules.keys())))
 cli.main(sys.argv[1:])
 """
 FILL = """
