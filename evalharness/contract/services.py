@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -36,8 +36,10 @@ class Service(Model):
 
     - `concurrency`: how many requests may be open at once, at most; how many really are is found on the way.
     - `timeout`: seconds within which one request must be answered.
-    - `retries`: how often a request is asked again before its failure stands.
-    - `patience`: seconds without an answer to any request after which the service is given up for this run.
+    - `retries`: how often a request is asked again before its failure stands. What is no fault of its own does not count:
+      that nobody is there to answer anything, or that it is refused for load while others are answered.
+    - `patience`: seconds without an answer to any request after which the service is given up for this run; requests that
+      are left fail and say so.
 
     None of these changes an answer, so they are no part of the identity. Raises ValueError where one of them is not above 0
     (`retries`: below 0); a subclass with checks of its own calls `super().__post_init__()`.
@@ -86,8 +88,11 @@ class Service(Model):
         if attempts is not None:
             attempts.hold(seconds)
 
-    def answer(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
-        """Yield each request with its response, as they come; see `Model.answer`. A request is taken when it can be sent."""
+    def answer(self, requests: Iterable[Request]) -> Generator[tuple[Request, Response], None, None]:
+        """Yield each request with its response, as they come; see `Model.answer`.
+
+        A request is taken when it can be sent. Closing the generator cancels what is open.
+        """
         from evalharness.contract.asking.answers import answers
 
         return answers(self, requests)

@@ -206,7 +206,7 @@ def test_an_error_that_ends_the_run_comes_after_the_answers_that_arrived() -> No
             raise eh.ServiceError("the key was refused")
         return await (echo if int(str(request.prompt)) < 20 else never)(request)
 
-    texts = []
+    texts = list[str | None]()
     with pytest.raises(eh.ServiceError, match="the key was refused"):
         texts.extend(response.text for _, response in Scripted(script=script).answer(iter(requests(1000))))
     assert sorted(map(str, texts)) == sorted(map(str, range(20)))
@@ -283,7 +283,7 @@ def test_an_interrupt_comes_after_the_answers_that_arrived() -> None:
             signal.pthread_kill(main, signal.SIGINT)
         return await (echo if int(str(request.prompt)) < 50 else never)(request)
 
-    texts = []
+    texts = list[str | None]()
     with pytest.raises(KeyboardInterrupt):
         texts.extend(response.text for _, response in Scripted(script=script).answer(iter(requests(1000))))
     assert sorted(map(str, texts)) == sorted(map(str, range(50)))
@@ -295,7 +295,7 @@ def test_an_error_of_the_requests_comes_after_the_answers_that_arrived() -> None
         time.sleep(0.05)
         raise eh.DataError("the data ends here")
 
-    texts = []
+    texts = list[str | None]()
     with pytest.raises(eh.DataError, match="the data ends here"):
         texts.extend(response.text for _, response in Scripted(script=echo).answer(failing()))
     assert len(texts) == 20

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -72,7 +72,7 @@ class Loop:
             self._loop.call_soon_threadsafe(step)
 
 
-def answers(service: Service, requests: Iterable[Request]) -> Iterator[tuple[Request, Response]]:
+def answers(service: Service, requests: Iterable[Request]) -> Generator[tuple[Request, Response], None, None]:
     """Yield each request with its response as they come; whatever ends it, what has arrived by then is yielded first."""
     loop, source = Loop(service), iter(requests)
     try:

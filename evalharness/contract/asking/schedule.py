@@ -6,7 +6,7 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
-from evalharness.contract.asking.backoff import backoff
+from evalharness.contract.asking.backoff import FIRST_SECONDS, backoff
 from evalharness.contract.asking.breaker import SILENT_REQUESTS, Breaker
 from evalharness.contract.asking.pacing import Pace
 from evalharness.contract.sample import Failure, Request
@@ -145,7 +145,8 @@ class Schedule:
         if not fault.again or asked.faults > self._retries:
             del self._open[asked.number]
             return False
-        asked.due = now if fault.after is not None else now + backoff(asked.request, asked.attempts)
+        held = fault.after is not None and fault.after >= FIRST_SECONDS  # less is what it would wait anyway
+        asked.due = now if held else now + backoff(asked.request, asked.attempts)
         heapq.heappush(self._failed, asked)
         if silence >= self._patience:
             did = f"has answered nothing for {silence:,.0f} s (last: {fault.failure.message})"

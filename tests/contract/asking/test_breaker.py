@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from evalharness.contract.asking.breaker import SILENT_REQUESTS, Breaker
 
 
@@ -30,14 +32,30 @@ def test_whatever_is_heard_ends_the_silence() -> None:
     failing(breaker, [*range(SILENT_REQUESTS)])
     breaker.heard(11.0)
     assert not breaker.silent
-    assert failing(breaker, [1], now=20.0) == [1.0]
+    assert failing(breaker, [1, 1], now=20.0) == [0.0, 0.0]
+    assert failing(breaker, [1], now=30.0) == [11.0]
 
 
-def test_silence_is_measured_from_what_was_heard_or_from_when_it_was_asked() -> None:
+@pytest.mark.parametrize(
+    ("heard", "started", "silence"),
+    [
+        pytest.param(None, 500.0, 500.0, id="never heard: from when it was asked"),
+        pytest.param(600.0, 500.0, 400.0, id="heard since it was asked"),
+        pytest.param(100.0, 500.0, 500.0, id="nothing was asked for a long time"),
+    ],
+)
+def test_silence_is_measured_from_what_was_heard_or_from_when_it_was_asked(
+    heard: float | None, started: float, silence: float
+) -> None:
     breaker = Breaker()
-    assert breaker.failed(1, started=5.0, now=6.0, at_once=4) == 1.0
-    assert breaker.failed(2, started=8.0, now=9.0, at_once=4) == 4.0
-    breaker.heard(100.0)
-    assert breaker.failed(3, started=50.0, now=170.0, at_once=4) == 70.0, "it was asked before, and heard since"
-    breaker.heard(200.0)
-    assert breaker.failed(4, started=900.0, now=901.0, at_once=4) == 1.0, "nothing was asked for a long time"
+    if heard is not None:
+        breaker.heard(heard)
+    breaker.failed(1, started=started, now=700.0, at_once=4)
+    assert breaker.failed(2, started=999.0, now=1000.0, at_once=4) == silence
+
+
+def test_what_was_sent_before_a_first_failure_may_have_hung_while_it_came_back() -> None:
+    breaker = Breaker()
+    waits = [breaker.failed(number, started=number, now=number + 100.0, at_once=64) for number in range(64)]
+    assert waits == [0.0] * 64
+    assert breaker.failed(1, started=170.0, now=171.0, at_once=64) == 171.0

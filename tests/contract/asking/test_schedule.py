@@ -44,6 +44,7 @@ def test_what_can_have_no_answer_is_not_asked_again() -> None:
 def test_a_service_that_refuses_every_request_for_what_it_is_is_there(fault: Unanswered) -> None:
     run = Virtual(lambda number, now, inside: (200.0, fault), 100, patience=10).until_done()
     assert run.given_up is None
+    assert run.seconds == 100 / 4 * 200, "four at a time, as it began"
     assert len(run.failures) == 100
 
 
@@ -94,8 +95,9 @@ def test_what_is_refused_for_load_while_others_are_answered_is_asked_again_witho
     assert alone.failures == {0: "server"}
 
 
-def test_nothing_hangs_where_all_retries_of_all_requests_are_over_at_once() -> None:
-    run = Virtual(lambda number, now, inside: (0.01, BROKEN), 100, concurrency=8, retries=0, patience=20).until_done()
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_nothing_hangs_where_all_retries_of_all_requests_are_over_at_once(concurrency: int) -> None:
+    run = Virtual(lambda number, now, inside: (0.01, BROKEN), 100, concurrency=concurrency, retries=0, patience=20).until_done()
     assert len(run.failures) >= 8
     assert run.given_up is not None
 
@@ -104,6 +106,20 @@ def test_a_service_that_hangs_for_a_while_loses_nothing() -> None:
     run = Virtual(dead_between(2.0, 60.0, SLOW, seconds=30.0), 1000).until_done()
     assert run.given_up is None
     assert not run.failures
+
+
+def test_requests_that_hang_while_a_service_comes_back_do_not_end_the_run() -> None:
+    """Those that were open when its host lost them time out long after it is back, and with them the patience."""
+    run = Virtual(dead_between(2.0, 10.0, SLOW, seconds=120.0), 1000, patience=120, retries=1).until_done()
+    assert run.given_up is None
+    assert not run.failures
+
+
+def test_a_wait_of_no_time_is_no_reason_to_ask_without_a_pause() -> None:
+    server: Server = lambda number, now, inside: (0.001, wait(0.0)) if number == 3 and now < 20 else (0.2, None)  # noqa: E731
+    run = Virtual(server, 500, concurrency=4, retries=2).until_done()
+    assert not run.failures
+    assert len(times_of(run, 3)) < 15
 
 
 @pytest.mark.parametrize("fault", [REFUSED, BROKEN, BUSY])
