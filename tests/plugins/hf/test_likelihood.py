@@ -106,3 +106,53 @@ def test_a_text_is_scored_token_by_token_after_the_prefix(causal_model: HuggingF
     assert long.logprobs == pytest.approx(plain_logprobs(causal_model, [1, *small().encode(text)]), abs=1e-4)
     assert len(short.logprobs) == short.input_tokens == 1
     assert empty.logprobs == ()
+
+
+SHOTS = "".join(f"What is {one} and {one}?\nIt is {2 * one}.\n\n" for one in range(10, 15))
+MANY = [eh.Choose(prompt=f"{SHOTS}What is {one} and nine?\nIt is", choices=(f"{one + 9}.", "less.", "one")) for one in range(12)]
+MANY += [eh.Likelihood(text=f"{SHOTS[:40]}What is {one}?") for one in range(6)]
+
+
+def test_a_run_that_was_killed_ends_in_the_same_bytes(absolute_model: HuggingFace) -> None:
+    """Whatever was run or kept before, and whatever chunk is the first after a new start."""
+    from evalharness_hf import prefix
+
+    model = HuggingFace(weights=absolute_model.weights, template="none", token_budget=180)
+    network = model._local().network()
+    chunks = [list(chunk) for chunk in model.plan(MANY)]
+    assert len(chunks) > 2
+    prefix.forget(network)
+    whole = [answer(model, *chunk) for chunk in chunks]
+    assert all(response.logprobs for responses in whole for response in responses)
+    for chunk, before in zip(chunks[::-1], whole[::-1], strict=True):
+        prefix.forget(network)
+        model._local().tokens.kept.clear()
+        assert [response.logprobs for response in answer(model, *chunk)] == [response.logprobs for response in before]
+    assert [list(chunk) for chunk in model.plan(MANY[::-1])] == chunks
+
+
+def test_tokens_that_ran_for_another_request_are_told_from_those_that_ran_for_this_one(absolute_model: HuggingFace) -> None:
+    from evalharness_hf import prefix
+
+    model = HuggingFace(weights=absolute_model.weights, template="none")
+    prefix.forget(model._local().network())
+    found = answer(model, *MANY)
+    assert all(response.run_tokens is not None and response.run_tokens <= response.input_tokens for response in found)
+    chosen = found[:12]
+    whole = [small().encode(f"{MANY[0].prompt} {choice}") for choice in MANY[0].choices]
+    assert chosen[0].input_tokens == sum(len(ids) - 1 for ids in whole)
+    assert sum(response.run_tokens for response in chosen) < sum(response.input_tokens for response in chosen) / 10
+
+
+def test_a_plan_and_its_answers_put_each_request_into_tokens_once(
+    absolute_model: HuggingFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = HuggingFace(weights=absolute_model.weights, template="none")
+    reader = model._local().tokens
+    reader.kept.clear()
+    encoded: list[object] = []
+    real = reader.encode_all
+    monkeypatch.setattr(reader, "encode_all", lambda texts: real(encoded.extend(each := list(texts)) or each))
+    for chunk in model.plan(MANY):
+        answer(model, *chunk)
+    assert len(encoded) == sum(len(getattr(request, "choices", ())) + 1 for request in MANY)
