@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import difflib
 import hashlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -62,9 +60,9 @@ def find(name: str, folder: str) -> Source | None:
 
 def _installed(name: str) -> Source | None:
     top, *rest = name.split(".")
-    spec = None
-    with contextlib.suppress(ImportError, ValueError):  # ValueError: a module without a spec, such as __main__
-        spec = importlib.util.find_spec(top)
+    # Not importlib.util.find_spec, which takes what is loaded, such as a module of the same name from beside another task.
+    found = (finder.find_spec(top, None) for finder in sys.meta_path)
+    spec = next(filter(None, found), None)
     root = None if spec is None or not spec.has_location else Path(str(spec.origin)).parent
     if root is not None and spec is not None and spec.submodule_search_locations is not None:
         root = root.parent

@@ -79,6 +79,7 @@ def server() -> Iterator[Server]:
 
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     running.daemon_threads = True
+    running.handle_error = lambda request, address: None  # clients go when their time is over
     given.url = f"http://127.0.0.1:{running.server_address[1]}/ask"
     thread = threading.Thread(target=lambda: running.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()

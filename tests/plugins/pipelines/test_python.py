@@ -292,6 +292,13 @@ def test_modules_of_one_name_in_two_folders_are_told_apart(write: Write, folder:
         assert texts(asked(model(folder / name, "same_name:answer"), "q")) == [name]
 
 
+def test_a_module_of_another_task_is_no_installed_one(write: Write, folder: Path) -> None:
+    write("a/same_word.py", "def answer(sample):\n    return 'a'\n")
+    write("b/same_word.py", "def answer(sample):\n    return 'b'\n")
+    asked(model(folder / "a", "same_word:answer"), "q")
+    assert model(folder / "b", "same_word:answer").faults() == []
+
+
 def test_a_module_that_another_part_of_the_process_uses_is_not_replaced(write: Write, folder: Path) -> None:
     path = write("taken_name.py", "def answer(sample):\n    return 'a'\n")
     sys.modules["taken_name"] = type(sys)("taken_name")
