@@ -88,9 +88,9 @@ class Connection:
         said = self.secret.hide_alike(refused.said.message)
         what = f"HTTP {refused.status}: {said}" if refused.status else said
         todo = self._filled(fault.todo, faults.field_of(refused.said))
-        message = f"{fault.happens}: {what}" + (f". What to do: {todo}." if todo else "")
+        message = f"{fault.happens}: {what}" + (f". What to do: {todo}" if todo else "")
         if fault.outcome == "stop":
-            return eh.ServiceError(f"model '{self.model}' at {self.url}: {message} Answers so far are kept.")
+            return eh.ServiceError(f"model '{self.model}' at {self.url}: {message}. Answers so far are kept")
         retry = fault.outcome == "retry"
         return eh.Unanswered(eh.Failure(fault.kind, message), again=retry, after=refused.after, busy=fault.busy)
 
