@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from evalharness.task.task import DatasetSpec, FewShot, Task
 from evalharness.task.template import DEFAULT_PROMPT, Template
 
 FIRST_TARGET = "{{ choices[target if target is number else target[0]] }}"
+Solved = tuple[str, str]
 DEFAULT_ANSWERS = {"generate": "{{ references[0] }}", "multiple_choice": FIRST_TARGET}
 
 
@@ -90,11 +91,13 @@ class Templates:
             data_folder(task.dataset.source),
         )
 
+    def solved(self, fields: Mapping[str, Any]) -> Solved:
+        """Return a shot: the prompt of a solved sample and its answer."""
+        return self.prompt.render(fields), self.answer.render(fields)
 
-def render_prompt(
-    templates: Templates, fields: Mapping[str, Any], shots: Sequence[Mapping[str, Any]] = (), *, chat: bool
-) -> Prompt:
-    """Return the prompt for the fields of one sample, with its shots before it.
+
+def render_prompt(templates: Templates, fields: Mapping[str, Any], shots: Sequence[Solved] = (), *, chat: bool) -> Prompt:
+    """Return the prompt for the fields of one sample, with its shots before it, which `Templates.solved` made.
 
     As text, a shot is prompt, delimiter and answer, and shots are joined by the separator; without a delimiter one space
     stands between prompt and answer unless either has white space there. For a chat, each shot is a user's turn and the
@@ -104,13 +107,12 @@ def render_prompt(
     """
     prompt = templates.prompt.render(fields)
     images = image_urls(fields.get(IMAGES), templates.folder)
-    solved = [(templates.prompt.render(shot), templates.answer.render(shot)) for shot in shots]
     if chat:
-        turns = [turn for asked, told in solved for turn in (Message("user", asked), Message("assistant", told))]
+        turns = [turn for asked, told in shots for turn in (Message("user", asked), Message("assistant", told))]
         return (*turns, Message("user", prompt, images))
     if images:
         return (Message("user", prompt, images),)
-    return templates.separator.join([*(_join(asked, told, templates.delimiter) for asked, told in solved), prompt])
+    return templates.separator.join([*(_join(asked, told, templates.delimiter) for asked, told in shots), prompt])
 
 
 def _join(prompt: str, answer: str, delimiter: str | None) -> str:
@@ -121,10 +123,11 @@ def _join(prompt: str, answer: str, delimiter: str | None) -> str:
 
 @dataclass(frozen=True)
 class Prompter:
-    """Renders the prompts of a task; templates are compiled and the pool is read once."""
+    """Renders the prompts of a task; templates are compiled, the pool is read and each shot is rendered once."""
 
     templates: Templates
     shots: Shots | None = None
+    _solved: dict[str, Solved] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, task: Task) -> Prompter:
@@ -141,12 +144,12 @@ class Prompter:
         Shots show the contexts that stand in the data: nothing is retrieved for them.
         """
         drawn = () if self.shots is None else self.shots.draw(sample.id)
-        return render_prompt(
-            self.templates,
-            _fields(sample, contexts),
-            [{"contexts": (), "id": shot.id, **shot.fields} for shot in drawn],
-            chat=chat,
-        )
+        return render_prompt(self.templates, _fields(sample, contexts), [*map(self._shown, drawn)], chat=chat)
+
+    def _shown(self, shot: Sample) -> Solved:
+        if shot.id not in self._solved:
+            self._solved[shot.id] = self.templates.solved({"contexts": (), "id": shot.id, **shot.fields})
+        return self._solved[shot.id]
 
     def render_text(self, sample: Sample, contexts: Sequence[Passage] | None = None) -> str:
         """Return the rendered prompt as one text, which the output type `likelihood` measures."""

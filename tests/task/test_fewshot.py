@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,18 +75,19 @@ def templates(prompt: str, answer: str, separator: str = "\n\n", delimiter: str 
     ],
 )
 def test_a_shot_is_prompt_and_answer_with_white_space_between(prompt: str, answer: str, delimiter: str | None, text: str) -> None:
-    shown = [POOL[0].fields]
-    assert render_prompt(templates(prompt, answer, delimiter=delimiter), {"input": "x?"}, shown, chat=False) == text
+    made = templates(prompt, answer, delimiter=delimiter)
+    assert render_prompt(made, {"input": "x?"}, [made.solved(POOL[0].fields)], chat=False) == text
 
 
 def test_shots_are_joined_by_the_separator() -> None:
-    shown = [POOL[0].fields, POOL[1].fields]
-    text = render_prompt(templates("{{ input }}", "{{ references[0] }}", separator="\n--\n"), {"input": "x?"}, shown, chat=False)
+    made = templates("{{ input }}", "{{ references[0] }}", separator="\n--\n")
+    text = render_prompt(made, {"input": "x?"}, [made.solved(shot.fields) for shot in POOL[:2]], chat=False)
     assert text == "s1? s1!\n--\ns10? s10!\n--\nx?"
 
 
 def test_a_chat_shows_shots_as_turns() -> None:
-    prompt = render_prompt(templates("{{ input }}", "{{ references[0] }}"), {"input": "x?"}, [POOL[0].fields], chat=True)
+    made = templates("{{ input }}", "{{ references[0] }}")
+    prompt = render_prompt(made, {"input": "x?"}, [made.solved(POOL[0].fields)], chat=True)
     assert prompt == (Message("user", "s1?"), Message("assistant", "s1!"), Message("user", "x?"))
 
 
@@ -133,3 +135,18 @@ def test_contexts_reach_the_prompt_and_shots_show_those_of_the_data(write: Calla
 def test_a_system_without_a_prompt_shows_the_input(write: Callable[..., str], task_text: str) -> None:
     prompter = Prompter.of(load_task(write(task_text.replace('  prompt: "Question: {{ input }}"\n', ""))))
     assert prompter.render_text(Sample("q", {"input": "Two?"})) == "Two?"
+
+
+def test_a_shot_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[str] = []
+    render = Template.render
+
+    def noted(self: Template, fields: Mapping[str, Any]) -> str:
+        rendered.append(fields["id"])
+        return render(self, fields)
+
+    monkeypatch.setattr(Template, "render", noted)
+    prompter = Prompter(templates("{{ input }}", "{{ references[0] }}"), Shots(FewShot(samples=2), POOL))
+    prompts = [prompter.render(Sample(f"q{number}", {"input": "x?"}), chat=False) for number in range(3)]
+    assert len(set(prompts)) == 1
+    assert sorted(rendered) == sorted([*IDS[:2], *IDS[:2], "q0", "q1", "q2"])
