@@ -21,9 +21,12 @@ def costs(budget: Budget, parts: Parts, scoring: Scoring) -> dict[str, Any]:
 
 
 def _of_responses(budget: Budget, parts: Parts, scoring: Scoring) -> dict[str, Any]:
-    """Return the cost of what the system answered and of what metrics were answered, each as often as it was used."""
+    """Return the cost of what the system answered and of what metrics were answered, each as often as it was used.
+
+    What recorded responses cost once is not known, and no part of it.
+    """
     spent = [(parts.model, scoring.spent), *((parts.asking[name], each) for name, each in scoring.replied.items())]
-    costs = ((model, budget.cost(model, each.input_tokens, each.output_tokens)) for model, each in spent)
+    costs = ((model, budget.cost(model, each.input_tokens, each.output_tokens)) for model, each in spent if model.stored)
     return _section(budget, budget.by_name(costs))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 IMAGE_TOKENS = 50_000  # no service counts an image for more
 OUT_OF_REACH = ("connection", "timeout", "server")
+MAYBE_PAID = ("timeout", "filtered")
 
 
 class NotAsked(Failure):
@@ -106,7 +107,7 @@ class Count:
     """What the answers of one model to requests of one kind took in this run.
 
     `charged` is what counts for limits and cost: of an answer that tells no tokens, and of a request that timed out after
-    it was sent, what it may have taken at most; `untold` is how many those were.
+    it was sent or whose answer was filtered, what it may have taken at most; `untold` is how many those were.
     """
 
     answered: int = 0
@@ -192,7 +193,7 @@ class Budget:
         count.add(response)
         run = response.input_tokens if response.run_tokens is None else response.run_tokens
         took = self.priced(model, Taken(1, response.input_tokens, response.output_tokens), max(0, response.input_tokens - run))
-        untold = not took.tokens and (response.error is None or response.error.kind == "timeout")
+        untold = not took.tokens and (response.error is None or response.error.kind in MAYBE_PAID)
         if untold and (self.limits or self.prices):
             took = self.worst(model, [request])
             count.untold += 1
@@ -226,7 +227,7 @@ class Budget:
         price = self.prices.get(model.sold_as)
         if price is not None:
             return price.of(input_tokens, output_tokens, cached_tokens)
-        return 0.0 if self.prices and model.stored and not model.sold_as else None
+        return 0.0 if self.prices and not model.sold_as else None
 
     def costs(self) -> dict[str, float | None]:
         """Return what was asked in this run cost, by model."""

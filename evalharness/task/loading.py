@@ -106,6 +106,7 @@ def _refuse_arms(root: Node) -> None:
 def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | None, responses: Any) -> None:
     if not isinstance(root.content, dict):
         return
+    prices = _prices(root)
     if system is not None:
         root.content["system"] = _named(read_file(system, faults), Path(system))
     if model is not None:
@@ -118,6 +119,18 @@ def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | N
         output_type = root.content.get("output_type")
         retrieves = output_type is not None and output_type.content == "retrieve"
         root.content["system"] = _recorded_run(Path(responses)) if retrieves else _recorded(Path(responses))
+    own = _prices(root)
+    if prices is not None and own is not prices:  # metrics ask models too, whatever the system is
+        root.content["system"].content["prices"] = (
+            prices if own is None else Node({**prices.content, **own.content}, own.place, own.key)
+        )
+
+
+def _prices(root: Node) -> Node | None:
+    """Return the prices of a task's system, if there are any."""
+    section = root.content.get("system") if isinstance(root.content, dict) else None
+    prices = section.content.get("prices") if section is not None and isinstance(section.content, dict) else None
+    return prices if prices is not None and isinstance(prices.content, dict) else None
 
 
 def _named(section: Node, path: Path) -> Node:

@@ -110,6 +110,16 @@ def test_the_record_says_what_the_run_and_what_all_its_responses_cost(task: Writ
     assert "cost: 0.00 US dollars in this run, 0.018 for all its responses" in table
 
 
+def test_what_metrics_ask_of_recorded_responses_is_limited_and_priced(task: Write) -> None:
+    path = task(JUDGED)
+    Path("out.jsonl").write_text("".join(json.dumps({"id": row["id"], "response": row["id"]}) + "\n" for row in QUESTIONS))
+    record = eh.run(path, responses="out.jsonl", max_cost=0.008)
+    assert 0 < record.usage["cost"] <= 0.008
+    assert record.errors > 0
+    whole = eh.run(path, responses="out.jsonl").usage["responses"]
+    assert whole["costs"] == {"judge-1.5": pytest.approx(40 * (5 * 20e-6 + 200e-6))}
+
+
 def test_without_a_price_the_cost_is_not_known_and_never_nothing(task: Write) -> None:
     plain = eh.run(task(PAID.replace("  prices:\n    sum-1: {input: 10, output: 100}\n", "  prices:\n"), QUESTIONS), limit=3)
     assert (plain.usage["cost"], plain.usage["costs"]) == (None, {"sum-1": None})

@@ -232,8 +232,8 @@ def test_an_answer_that_tells_no_tokens_counts_with_all_that_it_may_have_taken(s
     assert [count.untold for count in budget.counts[Remote()].values()] == [1]
 
 
-@pytest.mark.parametrize(("kind", "charged"), [("timeout", True), ("rejected", False)])
-def test_a_request_that_timed_out_may_have_been_paid_for(store: Store, kind: str, charged: bool) -> None:
+@pytest.mark.parametrize(("kind", "charged"), [("timeout", True), ("filtered", True), ("rejected", False)])
+def test_a_request_that_timed_out_or_was_filtered_may_have_been_paid_for(store: Store, kind: str, charged: bool) -> None:
     asked = requests("0 read 0 x", "3 read 2 written")
     budget = Budget(Limits(tokens=10_000))
     model = Remote(fault=kind)

@@ -37,7 +37,19 @@ def test_prices_change_no_digest(write: Write) -> None:
 def test_prices_of_a_system_file_and_of_the_command_line(write: Write) -> None:
     own = write("model: echo\nprices: {a: {input: 2, output: 4}}\n", "own.yaml")
     task = load_task(write(PRICED), system=own, overrides=["system.prices.a.input=3", "system.prices.b={input: 1, output: 1}"])
-    assert task.system.prices == {"a": Price(input=3.0, output=4.0), "b": Price(input=1.0, output=1.0)}
+    own_prices = {"a": Price(input=3.0, output=4.0), "b": Price(input=1.0, output=1.0)}
+    assert task.system.prices == {**load_task(write(PRICED)).system.prices, **own_prices}
+
+
+def test_the_prices_of_a_task_hold_for_another_system_which_may_have_its_own(write: Write) -> None:
+    path = write(PRICED)
+    prices = load_task(path).system.prices
+    write('{"id": "1", "response": "x"}\n', "out.jsonl")
+    assert load_task(path, responses="out.jsonl").system.prices == prices
+    assert load_task(path, model="echo").system.prices == prices
+    assert load_task(path, system=write("model: echo\n", "bare.yaml")).system.prices == prices
+    own = write("model: echo\nprices: {gpt-4o-mini: {input: 2, output: 4}}\n", "own.yaml")
+    assert load_task(path, system=own).system.prices == {**prices, "gpt-4o-mini": Price(input=2.0, output=4.0)}
 
 
 @pytest.mark.parametrize(
