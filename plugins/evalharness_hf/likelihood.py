@@ -13,6 +13,7 @@ from evalharness_hf.tokens import Tokens
 from evalharness_hf.tree import common_length
 
 BYTES = 40  # that a token takes in a list
+SOME = 30  # tokens: what a request takes beside them
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,12 @@ def asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[Ask
 
     What was put into tokens for the plan is not put into tokens again for the answer that follows it.
     """
-    kept = {request: tokens.kept.get((request, rolling)) for request in requests}
-    found: dict[Any, Asked | Exception] = {request: each for request, each in kept.items() if each is not None}
-    fresh = [request for request in kept if request not in found]
+    found: dict[Any, Any] = {request: tokens.kept.get((request, rolling)) for request in requests}
+    fresh = [request for request, each in found.items() if each is None]
     for request, each in zip(fresh, _each_asked(fresh, tokens, rolling), strict=True):
         found[request] = each
-        size = 0 if isinstance(each, Exception) else sum(len(row.ids) for row in each.rows) * BYTES
-        tokens.kept.put((request, rolling), each, size)
+        if isinstance(each, Asked):
+            tokens.kept.put((request, rolling), each, (SOME + sum(len(row.ids) for row in each.rows)) * BYTES)
     return [found[request] for request in requests]
 
 
