@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalharness_hf.continuation import Row
+from evalharness_hf.network import inputs_device
 from evalharness_hf.sharing import Branch, path
 
 NAME = "evalharness_cascade"
@@ -94,7 +95,7 @@ class Pass:
         """Add the newest token of each row of a pool."""
         import torch
 
-        first, device = len(self.ids), self.memory.model.device
+        first, device = len(self.ids), self.memory.device
         self.ids += [row.own[-1] for row in pool.rows]
         self.positions += [row.start + len(row.own) - 1 for row in pool.rows]
         self.rows += pool.rows
@@ -112,7 +113,7 @@ class Pass:
         for number, row in enumerate(self.rows):
             for branch in path(row.branch):
                 found.setdefault(branch, []).append(number)
-        self.looks = [(branch, torch.tensor(rows, device=self.memory.model.device)) for branch, rows in found.items()]
+        self.looks = [(branch, torch.tensor(rows, device=self.memory.device)) for branch, rows in found.items()]
 
     def add_run(self, owner: Branch | Row, ids: Sequence[int], start: int, before: list[Branch]) -> None:
         """Add tokens that run together, of which the first stands at `start` of its text, after those of some branches."""
@@ -123,7 +124,7 @@ class Pass:
         self.positions.extend(range(start, start + len(ids)))
         seen = None
         if before:
-            seen = torch.ones(len(ids), start + len(ids), dtype=torch.bool, device=self.memory.model.device).tril(start)
+            seen = torch.ones(len(ids), start + len(ids), dtype=torch.bool, device=self.memory.device).tril(start)
         self.runs.append(Run(owner, slice(first, len(self.ids)), before, seen if seen is None else seen[None, None]))
 
 
@@ -131,7 +132,7 @@ class Cascade:
     """Keys and values of the branches and rows that a model works on."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self.model, self.device = model, inputs_device(model)
         self.branches: dict[Branch, dict[int, tuple[Any, Any]]] = {}
         self._pools: dict[int, Pool] = {}
 
@@ -171,9 +172,7 @@ class Cascade:
             step.add_run(row, row.own, row.start, path(row.branch))
             step.rows.append(row)
             step.wanted.append(len(step.ids) - 1)
-        ids, positions, wanted = (
-            torch.tensor(each, device=self.model.device) for each in (step.ids, step.positions, step.wanted)
-        )
+        ids, positions, wanted = (torch.tensor(each, device=self.device) for each in (step.ids, step.positions, step.wanted))
         out = self.model(
             input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=wanted, cascade=step
         )  # fmt: skip
@@ -217,7 +216,8 @@ def _run(module: Any, run: Run, memory: Cascade, query: Any, key: Any, value: An
         known = [memory.branches[branch][module.layer_idx] for branch in run.before]
         key = torch.cat([*(keys for keys, _ in known), key], dim=1)
         value = torch.cat([*(values for _, values in known), value], dim=1)
-    return sdpa_attention_forward(module, query[None], key[None], value[None], run.seen, scaling=scaling)[0][0]
+    seen = None if run.seen is None else run.seen.to(query.device)  # layers may stand on several devices
+    return sdpa_attention_forward(module, query[None], key[None], value[None], seen, scaling=scaling)[0][0]
 
 
 def _steady(layer: int, step: Pass, query: Any, key: Any, value: Any, scaling: float) -> Any:
@@ -233,6 +233,7 @@ def _steady(layer: int, step: Pass, query: Any, key: Any, value: Any, scaling: f
     sums, most, mass = (torch.cat(part) for part in zip(*own, strict=True))
     for branch, rows in step.looks:
         keys, values = step.memory.branches[branch][layer]
+        rows = rows.to(query.device)
         asked = query[rows].transpose(0, 1)
         scores = torch.bmm(asked.reshape(heads, -1, asked.shape[-1]), keys.transpose(1, 2)).float()
         top = scores.amax(-1, keepdim=True)
@@ -257,9 +258,9 @@ def _own(layer: int, rows: Steady, query: Any, key: Any, value: Any) -> tuple[An
     keys, values = rows.pool.layer(layer, key.transpose(0, 1), value.transpose(0, 1))
     places = torch.arange(len(query), device=key.device)
     for kept, new in ((keys, key), (values, value)):
-        kept[places, :, rows.lengths] = new
+        kept[places, :, rows.lengths.to(key.device)] = new
     scores = torch.matmul(query, keys[: len(query), :, : rows.width].transpose(2, 3)).float()
-    scores = scores.masked_fill_(rows.unseen, -torch.inf)
+    scores = scores.masked_fill_(rows.unseen.to(key.device), -torch.inf)
     top = scores.amax(-1, keepdim=True)
     weights = scores.sub_(top).exp_()
     sums = torch.matmul(weights.to(value.dtype), values[: len(query), :, : rows.width]).float()

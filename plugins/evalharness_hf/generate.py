@@ -15,7 +15,7 @@ from evalharness_hf import prefix, support
 from evalharness_hf.batching import Admission
 from evalharness_hf.cascade import Cascade, attending
 from evalharness_hf.continuation import Continuation, Row, in_branches, rows_of
-from evalharness_hf.network import padded_left
+from evalharness_hf.network import inputs_device, padded_left
 from evalharness_hf.sampling import next_tokens
 from evalharness_hf.sharing import Branch, common_length
 
@@ -33,15 +33,14 @@ def continue_all(model: Any, continuations: Sequence[Continuation], budget: int)
     """
     import torch
 
-    rows = rows_of(continuations)
-    if not rows:
-        return
+    ways: dict[bool, list[Row]] = {True: [], False: []}
+    for row in rows_of(continuations):
+        ways[support.takes_cascade(model, row.most)].append(row)
     with torch.inference_mode():
-        if support.takes_cascade(model, max(row.most for row in rows)):
-            _run_cascade(model, rows, budget)
-        else:
-            for batch in _batches(rows, budget):
-                _run_padded(model, batch)
+        if ways[True]:
+            _run_cascade(model, ways[True], budget)
+        for batch in _batches(ways[False], budget):
+            _run_padded(model, batch)
 
 
 def _run_cascade(model: Any, rows: Sequence[Row], budget: int) -> None:
@@ -91,7 +90,7 @@ def _run_padded(model: Any, live: list[Row]) -> None:
     """Generate in a plain batch, which rows leave when they are done."""
     import torch
 
-    batch = padded_left([row.own for row in live], model.device)
+    batch = padded_left([row.own for row in live], inputs_device(model))
     mask = batch.mask
     inputs = {"input_ids": batch.ids, "attention_mask": mask, "position_ids": batch.positions}
     for row in live:
@@ -104,8 +103,8 @@ def _run_padded(model: Any, live: list[Row]) -> None:
             return
         name = next(name for name in CACHES if name in out)
         if len(kept) < len(live):
-            out[name].reorder_cache(torch.tensor(kept, device=model.device))
+            out[name].reorder_cache(torch.tensor(kept, device=inputs_device(model)))
             live, mask = [live[index] for index in kept], mask[kept]
         mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=1)
-        ids = torch.tensor([row.own[-1:] for row in live], device=model.device)
+        ids = torch.tensor([row.own[-1:] for row in live], device=inputs_device(model))
         inputs = {name: out[name], "input_ids": ids, **CACHES[name](mask)}

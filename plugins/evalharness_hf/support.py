@@ -32,10 +32,8 @@ def reuses(model: Any, size: int) -> bool:
 
 def takes_tree(model: Any, size: int) -> bool:
     """Whether a tree and the prefix before it, `size` tokens together, run as they should; where not, `remarks` says why."""
-    reaches = {"attention reaches back": _window(model), "positions are scaled otherwise beyond": steady(model)}
-    limits = [(limit, why) for why, limit in reaches.items() if limit is not None and limit < size]
     why, which = _refusal(model, _tree_difference), ""
-    if not why and limits:
+    if not why and (limits := _limits(model, size)):
         limit, reason = min(limits)
         why, which = f"{reason} {limit} tokens", f" that make trees of more than {limit} tokens"
     if why:
@@ -47,17 +45,24 @@ def takes_tree(model: Any, size: int) -> bool:
 
 
 def takes_cascade(model: Any, size: int) -> bool:
-    """Whether prompts of which the longest comes to `size` tokens are continued as they should in passes without padding.
+    """Whether a prompt that comes to `size` tokens is continued as it should in passes without padding.
 
     Where not, `remarks` says why.
     """
-    window = _window(model)
-    if not (why := _refusal(model, _cascade_difference)) and (window is None or size <= window):
-        return True
-    why = why or f"attention reaches back {window} tokens"
-    remark = f"prompts were continued in plain batches, without shared prefixes, which takes longer: {why}"
-    _REMARKS.setdefault(model, {})[remark] = None
-    return False
+    why, which = _refusal(model, _cascade_difference), ""
+    if not why and (limits := _limits(model, size)):
+        limit, reason = min(limits)
+        why, which = f"{reason} {limit} tokens", f" that come to more than {limit} tokens"
+    if why:
+        remark = f"prompts{which} were continued in plain batches, without shared prefixes, which takes longer: {why}"
+        _REMARKS.setdefault(model, {})[remark] = None
+    return not why
+
+
+def _limits(model: Any, size: int) -> list[tuple[int, str]]:
+    """Return the lengths below `size` from which on a model treats tokens otherwise, and how."""
+    reaches = {"attention reaches back": _window(model), "positions are scaled otherwise beyond": steady(model)}
+    return [(limit, why) for why, limit in reaches.items() if limit is not None and limit < size]
 
 
 def remarks(model: Any) -> list[str]:

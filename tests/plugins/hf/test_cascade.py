@@ -21,25 +21,25 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "qwen3": {**SMALL, "head_dim": 8},
     "gemma": {**SMALL, "num_key_value_heads": 1, "head_dim": 16},
     "mixtral": {**SMALL, "num_local_experts": 4},
-    "mistral": {**SMALL, "sliding_window": 24},
+    "mistral": {**SMALL, "sliding_window": 125},
     "gemma2": {**SMALL, "head_dim": 8, "sliding_window": 16},
     "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 2},
     "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8},
 }
 PLAIN = {
-    "mistral": "attention reaches back 24 tokens",
+    "mistral": "attention reaches back 125 tokens",
     "gemma2": "the attention of Gemma2Attention has softcap",
     "bloom": "BloomForCausalLM has an attention of its own, or none",
     "mamba": "MambaForCausalLM has an attention of its own, or none",
 }
 
 
-def network(kind: str, dtype: str = "float32") -> Any:
+def network(kind: str, dtype: str = "float32", **more: Any) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(0)
-    config = AutoConfig.for_model(kind, vocab_size=VOCABULARY, initializer_range=0.3, pad_token_id=0, **NETWORKS[kind])
+    config = AutoConfig.for_model(kind, vocab_size=VOCABULARY, initializer_range=0.3, pad_token_id=0, **NETWORKS[kind], **more)
     return AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype)).eval()
 
 
@@ -90,6 +90,18 @@ def test_each_prompt_gets_what_it_gets_alone(kind: str, reader: Tokens) -> None:
     for budget in (1, 400, 8192):
         assert [row.made for row in generated(model, reader, budget, texts)] == alone
     assert [PLAIN.get(kind, "") in remark for remark in support.remarks(model)] == [True] * (kind in PLAIN)
+
+
+def test_positions_that_are_scaled_by_length_are_not_scaled_for_shorter_neighbours(reader: Tokens) -> None:
+    model, texts = (
+        network("llama", max_position_embeddings=140, rope_parameters={"rope_type": "dynamic", "factor": 4.0}),
+        prompts(),
+    )
+    rows = generated(model, reader, 8192, texts)
+    short = [number for number, text in enumerate(texts) if len(text) + 12 <= 140]
+    assert 0 < len(short) < len(texts)
+    assert [rows[number].made for number in short] == [likeliest(model, reader, texts[number], 12) for number in short]
+    assert "positions are scaled otherwise beyond 140 tokens" in support.remarks(model)[0]
 
 
 @pytest.mark.parametrize("kind", ["llama", "mamba"])
