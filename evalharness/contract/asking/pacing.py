@@ -33,6 +33,10 @@ class Pace:
     too much for it. If it refuses as many of them as before (a gateway with faults of its own, a limit by the minute), fewer
     do not help: the number is what it was, and that share is taken for usual until it is forgotten, 32 round trips later.
     Hence faults by chance do not bring the rate down, and a service with a limit is asked for nearly what it can do.
+
+    In virtual time (tests/contract/asking), with 0.2 s a request: a service that refuses 1, 3 or 10 % by chance gives 0.89 to
+    0.97 of what 64 places can give; one with room for 4, 8, 20 or 50 gives 0.99, 0.89, 0.91 and 0.91 of what it can, and
+    refuses 2.5, 1.8, 0.9 and 0.6 % of what it is sent. One that refuses more than a quarter is overloaded, whatever the cause.
     """
 
     def __init__(self, most: int) -> None:
