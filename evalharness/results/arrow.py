@@ -45,14 +45,18 @@ def texts(values: Sequence[str | None]) -> pyarrow.Array | pyarrow.ChunkedArray:
     >>> texts(["é", None, ""]).to_pylist()
     ['é', None, '']
     """
-    known = numpy.array([value is not None for value in values], bool)
-    encoded = [(value or "").encode() for value in values]
-    offsets = numpy.zeros(len(values) + 1, numpy.int64)
-    numpy.cumsum([len(each) for each in encoded], out=offsets[1:])
+    absent = values.count(None)
+    if absent == len(values):
+        return pyarrow.nulls(absent, pyarrow.string())
+    known = numpy.array([value is not None for value in values], bool) if absent else numpy.ones(len(values), bool)
+    given = [value or "" for value in values] if absent else values
+    joined = "".join(given)  # type: ignore[arg-type]
+    sizes = map(len, given if joined.isascii() else [value.encode() for value in given])  # type: ignore[arg-type, union-attr]
+    offsets = numpy.concatenate([[0], numpy.cumsum([*sizes], dtype=numpy.int64)])
     if offsets[-1] > LARGEST and len(values) > 1:
         halves = (texts(part) for part in (values[: len(values) // 2], values[len(values) // 2 :]))
         return pyarrow.chunked_array([chunk for half in halves for chunk in getattr(half, "chunks", [half])])
-    return _array(pyarrow.string(), offsets.astype(numpy.int32), known, pyarrow.py_buffer(b"".join(encoded)))
+    return _array(pyarrow.string(), offsets.astype(numpy.int32), known, pyarrow.py_buffer(joined.encode()))
 
 
 def _array(kind: pyarrow.DataType, values: Any, known: numpy.ndarray[Any, Any], *rest: pyarrow.Buffer) -> pyarrow.Array:
