@@ -331,12 +331,13 @@ def test_nothing_is_sent_while_the_service_takes_no_more() -> None:
 
         async def ask_one(self, request: eh.Request) -> eh.Response:
             times.append(time.monotonic())
-            if len(times) == 1:
-                self.hold(0.2)
+            self.hold({1: 0.2, 3: 60.0}.get(len(times), 0.0))
             return eh.Response(text="a")
 
+    started = time.monotonic()
     assert len(answers(Holding(script=echo, concurrency=1), 3)) == 3
     assert times[1] - times[0] >= 0.2
+    assert time.monotonic() - started < 5, "there is nothing to wait for after the last answer"
     Holding(script=echo).hold(5.0)  # outside of `answer` nothing is held
 
 

@@ -85,8 +85,10 @@ class Schedule:
         What waits to be asked again takes no place of those that may be open; so that it cannot become ever more, there is a
         limit for all together, which lets enough different requests be tried to tell a silent service from some bad requests.
         """
-        if now < self._opens_at() or self._new:
+        if self._new:
             return 0
+        if now < self._opens_at():
+            return int(not self._open)  # to learn whether there is anything to wait for
         if self._breaker.silent:
             return int(not self._failed and self._probe is None)
         return max(0, min(self._pace.limit - self._running, 2 * self._most + SILENT_REQUESTS - len(self._open)))
