@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import evalharness as eh
@@ -22,16 +22,24 @@ def response(reply: Any, latency: float | None = None) -> eh.Response:
     if isinstance(reply, str):
         return eh.Response(text=reply, latency=latency)
     if not isinstance(reply, Mapping):
-        way = ". Give back str(reply)" if reply is not None else ". Does it return its answer?"
-        raise Unusable(f"the reply must be {WANTED}, not {_kind(reply)}{way}")
+        raise Unusable(f"the reply must be {WANTED}, not {_kind(reply)}. {_way(reply)}")
     if "response" not in reply:
         has = ", ".join(map(str, reply)) or "nothing"
         raise Unusable(f"the reply has no 'response'. It has: {has}. It must be {WANTED}")
     text = reply["response"]
     if not isinstance(text, (str, type(None))):
-        raise Unusable(f"'response' must be a text, not {_kind(text)}")
+        raise Unusable(f"'response' must be a text, not {_kind(text)}. {_way(text)}")
     contexts = reply.get("contexts")
     return eh.Response(text=text or "", contexts=None if contexts is None else passages(contexts), latency=latency)
+
+
+def _way(value: Any) -> str:
+    """Return how to make a text of what a pipeline gave in its place."""
+    if value is None:
+        return "Does it return its answer?"
+    if isinstance(getattr(value, "content", None), str):  # a message, as chat models give it
+        return "Give back its .content"
+    return 'Give back "".join(...) of it' if isinstance(value, (Iterator, list)) else "Give back str(...) of it"
 
 
 def _kind(value: Any) -> str:

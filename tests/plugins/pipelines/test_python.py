@@ -145,7 +145,10 @@ def test_a_fault_in_a_batch_is_that_of_its_sample(write: Write, folder: Path) ->
         ("raise LookupError('no index')", {}, "plugin: LookupError: no index"),
         ("raise SystemExit(2)", {}, "plugin: SystemExit: 2"),
         ("return None", {}, "plugin: the reply must be a text, or a mapping {\"response\": TEXT, \"contexts\": [...]}, not None"),
-        ("return 7", {}, "not a int. Give back str(reply)"),
+        ("return 7", {}, "not a int. Give back str(...) of it"),
+        ("return (part for part in 'ab')", {}, "not a generator. Give back \"\".join(...) of it"),
+        ("import types; return types.SimpleNamespace(content='a')", {}, "not a SimpleNamespace. Give back its .content"),
+        ("return {'response': ['a']}", {}, "'response' must be a text, not a list. Give back \"\".join(...) of it"),
         ("return {'answer': 'x', 'docs': []}", {}, "plugin: the reply has no 'response'. It has: answer, docs."),
         ("return {'response': 1}", {}, "plugin: 'response' must be a text, not a int"),
         ("return {'response': '', 'contexts': 'x'}", {}, "plugin: 'contexts' must be a list of passages, not 'x'"),
@@ -351,6 +354,24 @@ def test_a_ranking_alone_is_evaluated_by_the_output_type_retrieve(write: Write, 
     assert record.scores["retrieval_recall@1"].value == 0
     assert record.scores["retrieval_recall@2"].value == pytest.approx(2 / 3)
     assert record.scores["retrieval_recall@2"].errors == 0
+
+
+def test_a_function_may_answer_from_passages_that_a_retriever_found_and_order_them_anew(write: Write) -> None:
+    write("corpus.jsonl", '{"id": "fr", "text": "Paris is the capital of France."}\n{"id": "xx", "text": "France is big."}\n')
+    write("ranks_anew.py", """\
+        def answer(sample):
+            best = sorted(sample["contexts"], key=lambda passage: "capital" not in passage["text"])
+            return {"response": best[0]["text"].split()[0] if best else "", "contexts": best[:1]}
+    """)  # fmt: skip
+    path = write("task.yaml", """\
+        name: quiz
+        dataset: {path: quiz.jsonl, fields: {id: id, input: question, references: answers, relevant: gold}}
+        system: {name: mine, retriever: {bm25: corpus.jsonl}, model: {python: ranks_anew:answer}}
+        metrics: [exact_match, {retrieval_precision: {k: []}}]
+    """)  # fmt: skip
+    assert not check_task(load_task(path))
+    record = eh.run(path, limit=1)
+    assert (record.scores["exact_match"].value, record.scores["retrieval_precision"].value) == (1, 1)
 
 
 def test_a_prompt_is_refused_and_options_without_effect_are_told(write: Write) -> None:
