@@ -104,17 +104,13 @@ def forecast(
 
 def _models(looking: Looking, engine: Engine) -> Iterator[ModelOutlook]:
     """Yield what each model would be asked of each kind of request."""
-    for model, requests in looking.wanted.items():
-        stored = engine.store.known(list(requests))
-        for kind in dict.fromkeys(request.kind for request in requests.values()):
-            of_kind = {key: request for key, request in requests.items() if request.kind == kind}
-            todo = [request for key, request in of_kind.items() if key not in stored]
-            found = _outlook(model, todo, engine, past(engine.store.path, engine.maker(model), kind))
-            yield ModelOutlook(
-                model=model.sold_as or model.name, sold=bool(model.sold_as), kind=kind,
-                asked_by=tuple(looking.asked_by[model, kind]),
-                requests=len(of_kind), stored=len(of_kind) - len(todo), **found,
-            )  # fmt: skip
+    for (model, kind), keys in looking.keys.items():
+        todo = list(looking.missing.get((model, kind), {}).values())
+        found = _outlook(model, todo, engine, past(engine.store.path, engine.maker(model), kind))
+        yield ModelOutlook(
+            model=model.sold_as or model.name, sold=bool(model.sold_as), kind=kind,
+            asked_by=tuple(looking.asked_by[model, kind]), requests=len(keys), stored=len(keys) - len(todo), **found,
+        )  # fmt: skip
 
 
 def _outlook(model: Model, todo: Sequence[Request], engine: Engine, known: Past | None) -> dict[str, Any]:

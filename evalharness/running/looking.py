@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from evalharness.contract import Batch, Metric, Model, Request
 from evalharness.running.asking import ROUNDS, replies
@@ -18,6 +19,7 @@ from evalharness.systems.engine import NOT_ASKED, Engine
 
 OF_RESPONSES = ("response", RESPONSES, "logprobs", "choice_tokens")
 SYSTEM = "the system"
+Kind = tuple[Model, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,64 +39,70 @@ class MetricOutlook:
 
 @dataclass
 class Looking:
-    """Looks at all rows; `wanted` then has the requests by model and key, `asked_by` who wants those of a model and kind."""
+    """Looks at all rows; then it has, by model and kind of request, who asks, all keys, and the requests that are not stored."""
 
     parts: Parts
     pipeline: Pipeline
     engine: Engine
     groups: set[str] = field(default_factory=set)
-    wanted: dict[Model, dict[str, Request]] = field(default_factory=dict)
-    asked_by: dict[tuple[Model, str], dict[str, None]] = field(default_factory=dict)
+    asked_by: dict[Kind, dict[str, None]] = field(default_factory=dict)
+    keys: dict[Kind, set[str]] = field(default_factory=dict)
+    missing: dict[Kind, dict[str, Request]] = field(default_factory=dict)
     _keys: dict[str, set[str]] = field(default_factory=dict)
     _waiting: Counter[str] = field(default_factory=Counter)
     _open: set[str] = field(default_factory=set)
 
     def look(self) -> None:
         """Find out what would be asked."""
-        asking = [(entry, self.parts.asking[entry.name]) for entry in self.parts.chain.entries if entry.metric.asks]
         for rows in self.pipeline.rows():
             self.groups.update(row.group for row in rows)
             requests = self.pipeline.requests(rows, self.pipeline.contexts(rows))
-            self._want(SYSTEM, self.parts.model, (request for request in requests if request is not None))
-            if asking:
+            if self.parts.model.stored:
+                self._want(SYSTEM, self.parts.model, (request for request in requests if request is not None))
+            if self._asking:
                 answered = self.pipeline.answer(rows)
-                for entry, model in asking:
-                    self._ask(entry.name, entry.metric, model, answered)
+                for name, (metric, model) in self._asking.items():
+                    self._ask(name, metric, model, answered)
+
+    @cached_property
+    def _asking(self) -> dict[str, tuple[Metric, Model]]:
+        """The metrics that ask a model, and not a recording."""
+        asking = {entry.name: (entry.metric, self.parts.asking.get(entry.name)) for entry in self.parts.chain.entries}
+        return {name: (metric, model) for name, (metric, model) in asking.items() if model is not None and model.stored}
 
     def metrics(self) -> Iterator[MetricOutlook]:
         """Yield what each metric would ask that asks a model at all."""
-        for name, model in self.parts.asking.items():
+        for name, (_, model) in self._asking.items():
             keys = self._keys.get(name, set())
             yield MetricOutlook(
                 metric=name, model=model.sold_as or model.name, requests=len(keys),
                 stored=len(self.engine.store.known(list(keys))), waiting=self._waiting[name], open=name in self._open,
             )  # fmt: skip
 
-    def _want(self, who: str, model: Model, requests: Iterable[Request]) -> set[str]:
-        """Take down requests, and return their keys."""
-        if not model.stored:
-            return set()
-        key_of, wanted = self.engine.keys(model).of, self.wanted.setdefault(model, {})
+    def _want(self, who: str, model: Model, requests: Iterable[Request]) -> bool | None:
+        """Take down requests; returns whether the answers to all of them are stored, None where there are none."""
+        key_of = self.engine.keys(model).of
         found = {key_of(request): request for request in requests}
+        stored = self.engine.store.known(list(found))
         for key, request in found.items():
-            wanted.setdefault(key, request)
-            self.asked_by.setdefault((model, request.kind), {})[who] = None
+            kind = (model, request.kind)
+            self.asked_by.setdefault(kind, {})[who] = None
+            self.keys.setdefault(kind, set()).add(key)
+            if key not in stored:
+                self.missing.setdefault(kind, {}).setdefault(key, request)
         self._keys.setdefault(who, set()).update(found)
-        return set(found)
+        return len(stored) == len(found) if found else None
 
     def _ask(self, name: str, metric: Metric, model: Model, answered: Answered) -> None:
         """Take down what a metric asks of a batch, round after round, until an answer is missing."""
-        if not model.stored:
-            return
         batch, waiting = self._ready(metric, answered)
         self._waiting[name] += waiting
         for rounds in range(ROUNDS):
             asked = replies(metric, batch, model, self.engine, rounds)[1]
-            keys = self._want(name, model, (request for row in asked for request in row))
-            if keys != self.engine.store.known(list(keys)):
+            all_stored = self._want(name, model, (request for row in asked for request in row))
+            if all_stored is False:
                 self._open.add(name)
-                return
-            if not keys:
+            if not all_stored:
                 return
 
     def _ready(self, metric: Metric, answered: Answered) -> tuple[Batch, int]:

@@ -171,6 +171,9 @@ def test_recorded_responses_leave_only_what_metrics_ask(task: Write) -> None:
     found = planned(path, "--responses", "out.jsonl")
     assert [(model["model"], model["to_ask"]) for model in found["models"]] == [("judge-1.5", 1)]
     assert found["metrics"][0]["requests"] == 1
+    Path("judge.jsonl").write_text("")
+    recorded = JUDGED.replace("{bought: {product: judge-1.5}}", "{recorded: {path: judge.jsonl}}")
+    assert planned(task(recorded))["metrics"] == []
     assert "no model would be asked" in words(task(PAID), "--responses", "out.jsonl")
 
 
