@@ -183,11 +183,11 @@ def test_a_question_without_a_reply_times_out_and_a_stuck_program_is_started_ane
             if question["input"] == "b":
                 time.sleep(60)
             say(id=question["id"], response=question["input"])
-    """, timeout=0.5)  # fmt: skip
+    """, timeout=1.0)  # fmt: skip
     started = time.monotonic()
     responses = asked(model, *"abc")
     assert [response.text for response in responses] == ["a", None, "c"]
-    assert messages(responses)[1] == "timeout: no reply within 0.5 s. It said: deep in thought"
+    assert messages(responses)[1] == "timeout: no reply within 1 s. It said: deep in thought"
     assert starts(folder) == 2
     assert time.monotonic() - started < 10
 
@@ -199,7 +199,7 @@ def test_a_question_that_is_forgotten_times_out_and_the_program_goes_on(program:
             time.sleep(0.05)
             if question["input"] != "b":
                 say(id=question["id"], response=question["input"])
-    """, timeout=0.5, concurrency=2)  # fmt: skip
+    """, timeout=1.0, concurrency=2)  # fmt: skip
     responses = asked(model, *"abcdefghijklmnop")
     assert [index for index, response in enumerate(responses) if response.error] == [1]
     assert starts(folder) == 1
@@ -251,7 +251,7 @@ def test_who_stops_in_the_middle_ends_the_program(program: Program, folder: Path
     next(answers)
     started = time.monotonic()
     answers.close()
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < child.GRACE - 1  # no reply is waited for
     with pytest.raises(ProcessLookupError):
         os.kill(int((folder / "pid").read_text()), 0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,10 +83,8 @@ def test_coroutines_are_awaited_in_one_loop_and_many_at_once(write: Write, folde
             now -= 1
             return sample["input"].upper()
     """)  # fmt: skip
-    started = time.monotonic()
     for _ in range(2):
         assert texts(asked(model(folder, "waits:answer", concurrency=8), *"abcdefgh")) == list("ABCDEFGH")
-    assert time.monotonic() - started < 0.4  # 16 waits of 0.05 s
     assert (len(sys.modules["waits"].loops), sys.modules["waits"].most) == (1, 8)
 
 
