@@ -96,8 +96,8 @@ class Template:
 
     def _joined(self, fields: dict[str, Any]) -> str:
         parts, length = [], 0
-        compiled = self._compiled
-        for part in compiled.root_render_func(compiled.new_context(fields, shared=True)):
+        compiled, sandbox = self._compiled, environment()
+        for part in compiled.root_render_func(sandbox.context_class(sandbox, fields, compiled.name, compiled.blocks)):
             parts.append(part)
             length += len(part)
             if length > MAX_LENGTH:
