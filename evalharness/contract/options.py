@@ -50,7 +50,7 @@ def convert_options(
         options = _with_arguments(declared, _named(cls, options, kind))
     except WrongValue as wrong:
         return {}, [OptionFault((BARE,), wrong.message)]
-    kwargs: dict[str, Any] = _placed(cls, folder)
+    kwargs: dict[str, Any] = {"folder": folder} if cls.has_folder() else {}
     for key, value in options.items():
         if key not in declared:
             has = ", ".join(declared) or "no options"
@@ -94,13 +94,6 @@ def _named(cls: type[Plugin], options: Mapping[str, Any], kind: str) -> Mapping[
     if BARE not in options:
         return options
     return {sole_option(cls, kind): options[BARE], **{key: value for key, value in options.items() if key != BARE}}
-
-
-def _placed(cls: type[Plugin], folder: str) -> dict[str, Any]:
-    """Return the internal field that holds the folder of the spec, where the plugin has it."""
-    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    internal = [item.name for item in fields if not item.metadata.get("option", True)]
-    return {"folder": folder} if "folder" in internal else {}
 
 
 def _with_arguments(declared: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -161,7 +161,14 @@ class Plugin:
 
     def spec(self) -> Spec:
         """Return the spec that builds an equal plugin."""
-        return Spec(self.name, {key: _written(value) for key, value in self.options().items()})
+        options = {key: _written(value) for key, value in self.options().items()}
+        return Spec(self.name, options, getattr(self, "folder", ".") if self.has_folder() else ".")
+
+    @classmethod
+    def has_folder(cls) -> bool:
+        """Return whether it has the internal field that holds the folder of its spec."""
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        return "folder" in [item.name for item in fields if not item.metadata.get("option", True)]
 
     def signature(self) -> str:
         """Return the name and every option as one line, for example `bleu|order:4|smooth:exp`; see `neutral`."""

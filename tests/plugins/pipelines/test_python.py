@@ -322,6 +322,16 @@ def test_the_identity_holds_the_options_that_change_answers(write: Write, folder
     assert len(found) == 5
 
 
+def test_its_spec_builds_it_again_where_it_was_written(write: Write, folder: Path) -> None:
+    write("rebuilt.py", "def answer(sample): ...\n")
+    one = model(folder, "rebuilt:answer", fields=["user"])
+    assert registry.build("model", one.spec()) == one
+    assert one.spec().plain() == {
+        "python": {"function": "rebuilt:answer", "fields": ["user"], "batch": None, "concurrency": 1, "version": ""}
+    }
+    assert one != model(folder / "other", "rebuilt:answer", fields=["user"])
+
+
 def test_an_installed_module_answers_and_keeps_the_contract_of_a_model() -> None:
     check(eh.load_model("python", function="evalharness_pipelines.example:answer"))
 
