@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import evalharness as eh
 from evalharness_pipelines.child import Child
 from evalharness_pipelines.dialogue import Dialogue
+from evalharness_pipelines.noting import noted, remarks
 from evalharness_pipelines.questions import not_supported, refuse_answers, whole
 from evalharness_pipelines.sources import Source, find, parsed
 
@@ -77,14 +79,16 @@ class Command(eh.Model):
     def remarks(self) -> Sequence[str]:
         stray = _STRAY.get(self, ())
         if not stray:
-            return ()
+            return remarks(self)
         lines = "a line that is no reply" if len(stray) == 1 else f"{len(stray)} lines that are no replies; the first"
-        return [f"the program of model 'command' wrote {lines}: {stray[0]}. What is no reply belongs on stderr."]
+        return [*remarks(self), f"the program of model 'command' wrote {lines}: {stray[0]}. What is no reply belongs on stderr."]
 
     def answer(self, requests: Iterable[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
         refused: list[eh.Request] = []
         stray = _STRAY.setdefault(self, [])
-        yield from Dialogue(self._started, whole(requests, refused), self.concurrency, self.timeout, stray).replies()
+        dialogue = Dialogue(self._started, whole(requests, refused), self.concurrency, self.timeout, stray)
+        with closing(dialogue.replies()) as replies:
+            yield from ((request, noted(self, response)) for request, response in replies)
         yield from ((request, not_supported(self, request)) for request in refused)
 
     def _words(self) -> list[str]:

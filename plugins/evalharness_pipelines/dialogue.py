@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 import evalharness as eh
@@ -45,7 +45,7 @@ class Dialogue:
     _heard: float = 0.0
     _ends: int = 0
 
-    def replies(self) -> Iterator[Pair]:
+    def replies(self) -> Generator[Pair, None, None]:
         """Yield each question with its response, as they come."""
         try:
             while self._send():

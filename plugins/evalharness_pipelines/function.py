@@ -12,6 +12,7 @@ from typing import Any
 import evalharness as eh
 from evalharness_pipelines.calling import call_all, settled
 from evalharness_pipelines.modules import importable, load
+from evalharness_pipelines.noting import noted, remarks
 from evalharness_pipelines.passages import Unusable
 from evalharness_pipelines.questions import not_supported, question, refuse_answers, whole
 from evalharness_pipelines.replies import response
@@ -68,6 +69,9 @@ class Python(eh.Model):
         wrong = what_is_wrong(module, function, self.folder)
         return [wrong] if wrong else []
 
+    def remarks(self) -> Sequence[str]:
+        return remarks(self)
+
     def identity(self) -> str:
         made_of = sorted(self._source().digests.items())
         return eh.digest([self.name, self.function, list(self.fields), self.batch is not None, self.version, made_of])
@@ -78,7 +82,7 @@ class Python(eh.Model):
             asking = _Asking(load(source, self.function.partition(":")[2]), self.batch)
             refused: list[eh.Request] = []
             for pairs in call_all(asking.answered, _cut(whole(requests, refused), self.batch or 1), self.concurrency):
-                yield from pairs
+                yield from ((request, noted(self, response)) for request, response in pairs)
             yield from ((request, not_supported(self, request)) for request in refused)
 
     def _source(self) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import evalharness as eh
 from evalharness_pipelines import addresses, statuses
 from evalharness_pipelines.filling import filled, names, wrong_place
+from evalharness_pipelines.noting import noted, remarks
 from evalharness_pipelines.passages import Unusable
 from evalharness_pipelines.questions import ALWAYS, not_supported, question, refuse_answers
 from evalharness_pipelines.reading import Reading
@@ -103,6 +104,9 @@ class Http(eh.Service):
     def where(self) -> str:
         return self.url
 
+    def remarks(self) -> Sequence[str]:
+        return remarks(self)
+
     def identity(self) -> str:
         sent = [self.url, self.method, dict(self.query), self.body and dict(self.body), dict(self.headers)]
         read = [self.response, self.contexts, self.text, self.id, self.score]
@@ -151,7 +155,7 @@ class Http(eh.Service):
         except Unusable as error:
             raise eh.Unanswered(eh.Failure("server", f"{self.url}: {error}")) from None
         connection.answered = True
-        return response
+        return noted(self, response)
 
     async def _sent(self, connection: Connection, given: Mapping[str, Any]) -> tuple[int, Mapping[str, str], str]:
         """Send one question; return status, headers and text of the reply."""

@@ -13,6 +13,7 @@ that none of these libraries is needed:
 from __future__ import annotations
 
 import numbers
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -41,6 +42,15 @@ def passages(found: Any) -> tuple[eh.Passage, ...]:
     return tuple(_passage(item, place, times) for place, item in enumerate(found, start=1))
 
 
+def is_named_after_its_text(passage: eh.Passage) -> bool:
+    """Return whether a passage came without an id.
+
+    >>> [is_named_after_its_text(passage) for passage in passages(["One.", {"id": "text-7", "text": "Two."}])]
+    [True, False]
+    """
+    return re.fullmatch(r"text-[0-9a-f]{16}(-\d+)?", passage.id) is not None
+
+
 def _passage(item: Any, place: int, times: Counter[str]) -> eh.Passage:
     score = None
     if isinstance(item, (tuple, list)) and len(item) == 2 and _is_number(item[1]):  # as similarity_search_with_score gives
@@ -62,7 +72,7 @@ def _id(item: Any, text: str, times: Counter[str]) -> str:
     known = None if isinstance(item, str) else _first(item, IDS)
     if isinstance(known, (str, int)) and not isinstance(known, bool) and known != "":
         return str(known)
-    named = f"text-{eh.digest(text, size=8)}"
+    named = f"text-{eh.digest(text, size=8)}"  # as is_named_after_its_text knows it
     times[named] += 1
     return named if times[named] == 1 else f"{named}-{times[named]}"
 

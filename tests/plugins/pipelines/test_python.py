@@ -381,6 +381,16 @@ def test_a_function_may_answer_from_passages_that_a_retriever_found_and_order_th
     assert (record.scores["exact_match"].value, record.scores["retrieval_precision"].value) == (1, 1)
 
 
+def test_passages_without_ids_are_told_beside_the_scores(write: Write, task: Callable[[str], Path]) -> None:
+    write(
+        "nameless.py",
+        "def answer(sample):\n    return {'response': 'x', 'contexts': ['Some text.']}\n",
+    )
+    record = eh.run(task("{python: nameless:answer}"))
+    told = "3 answers have passages without an id, which are called after their texts: give each passage its id"
+    assert record.usage["remarks"][0].startswith(told)
+
+
 def test_a_prompt_is_refused_and_options_without_effect_are_told(write: Write) -> None:
     write("plain.py", "def answer(sample):\n    return ''\n")
     path = write("task.yaml", """\
