@@ -7,9 +7,9 @@ semaphore, each as a process of its own; so is the server, which counts what it 
 that of 64 requests always open. Reached must be: 90 % of the ideal rate, memory that does not grow after 2,000 answers, under
 20 % of one core; with faults nothing lost, nothing answered twice, at most 1.5 times the ideal time.
 
-Measured on 2 cores beside other work (load 3.5): 33.3 s, 94 % of the ideal rate, 19.8 % of a core with start-up and scoring
-(asking alone 12 %), 131 and 133 MB; the openai package 68.7 s and 37.8 %. With faults 40.7 s, 1.30 times the ideal time, 15.3 %
-of a core; the openai package 86.5 s and 39.3 %.
+Measured on 2 cores beside other work (load 3.5 and 7): 33.3 and 34.0 s, 94 and 92 % of the ideal rate, 20 and 14 % of a core
+with start-up and scoring (asking alone 12 %), 131 MB and 134 MB at last; the openai package 68.7 and 67.8 s, 38 and 34 %. With
+faults 40.7 and 40.0 s, 1.30 and 1.28 times the ideal time, 15 % of a core; the openai package 86.5 and 84.5 s, 39 and 31 %.
 """
 
 from __future__ import annotations

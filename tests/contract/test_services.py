@@ -154,9 +154,10 @@ def test_latency_is_that_of_the_attempt_that_succeeded() -> None:
         await asyncio.sleep(0.01)
         return eh.Response(text="a", latency=7.0 if request.prompt == "told" else None, retries=1)
 
+    started = time.monotonic()
     (response,) = answers(Scripted(script=script), 1)
     assert response.latency is not None
-    assert 0.01 <= response.latency < 0.2
+    assert 0.01 <= response.latency < (time.monotonic() - started) / 2
     assert response.retries == 3, "two of ours and one that the service tells of"
     ((_, response),) = Scripted(script=script).answer([eh.Generate(prompt="told")])
     assert response.latency == 7.0
@@ -269,7 +270,7 @@ def test_closing_early_cancels_what_is_open_at_once() -> None:
     next(stream)
     started = time.monotonic()
     stream.close()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
     assert sorted(ended) in (["1", "2"], ["1", "2", "3"])
 
 

@@ -4,8 +4,8 @@ A loop that is stepped in the caller's thread takes 10 µs less for each request
 waits; a client over HTTP takes 300 more), but it stands still while answers are stored, and cannot run where another loop
 does, as in a notebook. Requests are taken in the caller's thread, each when there is a place for it.
 
-`python -m benchmarks.services`: 10,000 requests of 200 ms, 64 at once, through a whole run: 94 % of the ideal rate, 20 % of a
-core with start-up and scoring (beside other work); with 10 % of the answers 429 or 500 1.30 times the ideal time.
+`python -m benchmarks.services`: 10,000 requests of 200 ms, 64 at once, through a whole run: 92 to 94 % of the ideal rate, 14
+to 20 % of a core with start-up and scoring (beside other work); with 10 % of the answers 429 or 500 1.3 times the ideal time.
 """
 
 from __future__ import annotations
