@@ -49,7 +49,7 @@ class Pool:
         """Return the keys and values of a layer, (places, heads, size, width), with a place for each row."""
         known = self.layers.get(number)
         if known is None or len(known[0]) < len(self.rows):
-            places = max(len(self.rows), 2 * len(known[0]) if known else 0)
+            places = max(len(self.rows), len(known[0]) * 3 // 2 if known else 0)
             made = [like.new_zeros(places, len(like), self.size, like.shape[-1]) for like in (keys, values)]
             for old, new in zip(known or (), made, strict=False):
                 new[: len(old)] = old
@@ -146,9 +146,11 @@ class Cascade:
             del self.branches[branch]
         for row in rows:
             self._pool(row).remove(row)
+        self._pools = {size: pool for size, pool in self._pools.items() if pool.rows}
 
     def _pool(self, row: Row) -> Pool:
         size = max(SMALLEST, 1 << (row.most - 1).bit_length())
+        size = size * 3 // 4 if SMALLEST < size and row.most <= size * 3 // 4 else size
         return self._pools.setdefault(size, Pool(size))
 
     def forward(self, branches: Sequence[Branch], entering: Sequence[Row]) -> tuple[list[Row], Any]:
