@@ -1,4 +1,9 @@
-"""Log-likelihoods of given tokens, each token that rows begin with alike run once: the entry of `Choose` and `Likelihood`."""
+"""Log-likelihoods of given tokens, each token that rows begin with alike run once: the entry of `Choose` and `Likelihood`.
+
+`python -m benchmarks.choices` holds it against lm-evaluation-harness 0.4.13, SmolLM2-135M on one core, 20 questions with four
+choices, in processor time: 29 times as fast with five examples before each, 4 times with none, 13 times with five questions on
+each passage of 600 tokens. Nine tenths of what is left are the network's matrix products and attention.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from evalharness_hf.packed import continued_logprobs, tree_logprobs
 from evalharness_hf.plain import LOGITS_AT_ONCE, Scored
 from evalharness_hf.tree import groups, packs, tree_of
 
-NODES = 512  # in one forward pass: attention costs the square of it, and fewer use the processor less well
+NODES = 768  # in one forward pass: attention costs the square of it, and fewer use the processor less well
 
 
 @dataclass(frozen=True)
