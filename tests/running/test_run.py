@@ -18,6 +18,7 @@ from evalharness.registry import Registry, Source
 from evalharness.results import read_record
 from evalharness.results.folder import locked
 from evalharness.results.replicates import read_replicates
+from evalharness.task.template import Template
 from tests.running.conftest import QUESTIONS, TASK, Adder, module
 
 Write = Callable[..., Path]
@@ -402,3 +403,19 @@ def test_the_usage_tells_the_seconds_of_each_phase(task: Write) -> None:
     usage = eh.run(path).usage
     assert list(usage["phases"]) == ["retrieval", "model", "scoring", "intervals"]
     assert sum(usage["phases"].values()) <= usage["seconds"]
+
+
+def test_from_the_store_each_prompt_is_rendered_once(task: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = task()
+    eh.run(path, out="first")
+    rendered: list[str] = []
+    render = Template.render
+
+    def noted(self: Template, fields: Any) -> str:
+        rendered.append(fields["id"])
+        return render(self, fields)
+
+    monkeypatch.setattr(Template, "render", noted)
+    assert eh.run(path, out="again").usage["from_store"] == 40
+    assert sorted(rendered) == [row["id"] for row in QUESTIONS]
+    assert content(Path("again")) == content(Path("first"))

@@ -1,0 +1,18 @@
+"""Garbage collection during a run leaves the process as it was."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from evalharness.running.collecting import YOUNG, collecting_rarely
+
+
+def test_thresholds_and_what_is_looked_through_are_put_back_whatever_ends_the_run() -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with pytest.raises(KeyboardInterrupt), collecting_rarely():
+        assert gc.get_threshold()[0] == YOUNG
+        assert gc.get_freeze_count() > 10_000
+        raise KeyboardInterrupt
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
