@@ -11,8 +11,15 @@ from evalharness.running.collecting import YOUNG, collecting_rarely
 
 def test_thresholds_and_what_is_looked_through_are_put_back_whatever_ends_the_run() -> None:
     before = gc.get_threshold(), gc.get_freeze_count()
-    with pytest.raises(KeyboardInterrupt), collecting_rarely():
-        assert gc.get_threshold()[0] == YOUNG
-        assert gc.get_freeze_count() > 10_000
+    during: list[int] = []
+
+    @collecting_rarely()
+    def interrupted() -> None:
+        during.extend((gc.get_threshold()[0], gc.get_freeze_count()))
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert during[0] == YOUNG
+    assert during[1] > 10_000
     assert (gc.get_threshold(), gc.get_freeze_count()) == before
