@@ -1,4 +1,4 @@
-"""The model `hf`: local transformers weights, asked in padded batches."""
+"""The model `hf`: local transformers weights, in which what requests begin with alike runs once."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class HuggingFace(eh.Model):
     - `dtype`: the numbers that the network computes in; log-likelihoods are float32 at the end in any case.
     - `device`: `auto` is the GPU if there is one, else the CPU; or a device of torch, such as `cuda:1`; `balanced`,
       `balanced_low_0` and `sequential` put the layers of a language model on several GPUs, as transformers' `device_map` does.
-    - `token_budget`: how many tokens, padding and answers included, go through the model at once. It decides the chunks,
-      so it may change answers at near-ties; it is no part of the identity.
+    - `token_budget`: how many tokens, padding and answers included, a chunk holds, and go through the model at once at most;
+      what requests begin with alike counts once. It may change answers at near-ties; it is no part of the identity.
     - `context`: how many tokens a window holds at most in which a text's `Likelihood` is read; None: what the model reads.
     - `stride`: how many tokens each window after the first scores, at most `context`; None: all that it holds, but for the
       last one, which reaches back as far as it can. A smaller stride gives tokens more context and takes more time.
