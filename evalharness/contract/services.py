@@ -39,7 +39,7 @@ class Service(Model):
     - `retries`: how often a request is asked again before its failure stands. What is no fault of its own does not count:
       that nobody is there to answer anything, or that it is refused for load while others are answered.
     - `patience`: seconds without an answer to any request after which the service is given up for this run; requests that
-      are left fail and say so.
+      are left fail and say so. Where nothing could be connected with from the first on, it is 15 s at most.
 
     None of these changes an answer, so they are no part of the identity. Raises ValueError where one of them is not above 0
     (`retries`: below 0); a subclass with checks of its own calls `super().__post_init__()`.

@@ -73,6 +73,8 @@ class Connection:
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise Refused("certificate", _told(error)) from None
         except aiohttp.ClientConnectorError as error:
+            raise Refused("refused", _told(error.os_error)) from None
+        except aiohttp.ServerTimeoutError as error:  # in connecting: nothing else of a session has a limit
             raise Refused("refused", _told(error)) from None
         except TimeoutError as error:
             raise Refused("timeout", _told(error)) from None

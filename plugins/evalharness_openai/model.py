@@ -17,7 +17,7 @@ from evalharness_openai.faults import Said
 from evalharness_openai.secrets import Secret
 
 _CONNECTION: ContextVar[Connection] = ContextVar("connection")
-SECONDS_TO_CONNECT = 30.0
+SECONDS_TO_CONNECT = 10.0
 UNLIMITED = 1_000_000  # tokens: more than any service writes that is told no limit
 
 

@@ -21,7 +21,7 @@ from evalharness_pipelines.questions import ALWAYS, not_supported, question, ref
 from evalharness_pipelines.reading import Reading
 from evalharness_pipelines.secrets import without
 
-SECONDS_TO_CONNECT = 30.0
+SECONDS_TO_CONNECT = 10.0
 CHARACTERS_TOLD = 300
 
 
@@ -169,10 +169,10 @@ class Http(eh.Service):
                 return reply.status, reply.headers, raw.decode("utf-8", "replace")
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise eh.ServiceError(f"the certificate of {self.url} does not hold: {connection.hide(str(error))}") from None
-        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            kind = "timeout" if isinstance(error, TimeoutError) else "connection"
-            message = f"{self.url}: {type(error).__name__}: {connection.hide(str(error))}"
-            raise eh.Unanswered(eh.Failure(kind, message), again=True) from None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            why = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+            message = f"{self.url}: {type(why).__name__}: {connection.hide(str(why))}"
+            raise eh.Unanswered(eh.Failure("connection", message), again=True) from None
 
 
 def _pairs(query: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

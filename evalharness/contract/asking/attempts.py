@@ -7,6 +7,7 @@ all is answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import replace
@@ -27,6 +28,7 @@ class Wanted:
 
 
 WANTED: Final = Wanted()
+SECONDS_TILL_TOLD = 5.0
 
 
 class Attempts:
@@ -38,7 +40,7 @@ class Attempts:
         self._schedule = Schedule(service.concurrency, service.retries, service.patience)
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted = 0
-        self._exhausted = False
+        self._exhausted = self._told = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -144,6 +146,7 @@ class Attempts:
     def _answered(self, asked: Open, response: Response) -> None:
         now = self._loop.time()
         self._schedule.answered(asked, now)
+        self._told = False
         if isinstance(response, Response) and response.latency is None:
             response = replace(response, latency=now - asked.started)
         self._give(asked, response)
@@ -151,6 +154,15 @@ class Attempts:
     def _failed(self, asked: Open, fault: Unanswered) -> None:
         if not self._schedule.failed(asked, fault, self._loop.time()):
             self._give(asked, Response(error=fault.failure))
+        if self._schedule.silence >= SECONDS_TILL_TOLD and not self._told:
+            self._told = True
+            self._tell(fault.failure)
+
+    def _tell(self, last: Failure) -> None:
+        """Say once in a silence that nothing comes, since it may be long until that is an error."""
+        schedule, where = self._schedule, self._service.where
+        waited = f"{where} has answered nothing for {schedule.silence:.0f} s (last: {last.message})"
+        logging.getLogger("evalharness").warning("%s; it is asked again for up to %g s", waited, schedule.patience)
 
     def _give(self, asked: Open, response: Response) -> None:
         if asked.retries and isinstance(response, Response):

@@ -6,13 +6,14 @@ import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
-from evalharness.contract.asking.backoff import FIRST_SECONDS, backoff
+from evalharness.contract.asking.backoff import FIRST_SECONDS, MOST_SECONDS, backoff
 from evalharness.contract.asking.breaker import SILENT_REQUESTS, Breaker
 from evalharness.contract.asking.pacing import Pace
 from evalharness.contract.sample import Failure, Request
 from evalharness.contract.services import Unanswered
 
 PROBE_SECONDS = 5.0
+SECONDS_TO_BE_THERE = 15.0  # patience with a service that has never been there: a wrong address looks like that
 OF_A_SILENT_SERVICE = ("connection", "timeout", "server")
 NEVER = float("inf")
 
@@ -53,10 +54,13 @@ class Schedule:
     A failed attempt counts against its request only where it may be the request's own fault: not while nobody is there to
     answer anything, nor where the service refuses it for load and answers others. So a service that dies and comes back, or
     that takes fewer requests than it is sent, loses none.
+
+    `silence` is for how many seconds nothing was heard, `patience` how long that may be at present.
     """
 
     def __init__(self, concurrency: int, retries: int, patience: float) -> None:
         self._most, self._retries, self._patience = concurrency, retries, patience
+        self._was_there, self.silence = False, 0.0
         self._pace, self._breaker = Pace(concurrency), Breaker()
         self._open: dict[int, Open] = {}
         self._new: deque[Open] = deque()
@@ -74,6 +78,11 @@ class Schedule:
     def __len__(self) -> int:
         """How many requests have no answer."""
         return len(self._open)
+
+    @property
+    def patience(self) -> float:
+        """For how long the service may be silent: not for long as long as nothing was there to be connected with."""
+        return self._patience if self._was_there else min(self._patience, SECONDS_TO_BE_THERE)
 
     def left(self) -> list[Open]:
         """Return the requests that have no answer."""
@@ -143,16 +152,19 @@ class Schedule:
         self._returned(asked, refused=fault.busy or fault.failure.kind == "timeout")
         asked.faults += self._counts(asked, fault)
         asked.answers = self._answers
-        silence = self._note(asked, fault, now, probed=probed)
+        self._was_there = self._was_there or fault.failure.kind != "connection"
+        self.silence = self._note(asked, fault, now, probed=probed)
         if not fault.again or asked.faults > self._retries:
             del self._open[asked.number]
             return False
         held = fault.after is not None and fault.after >= FIRST_SECONDS  # less is what it would wait anyway
-        asked.due = now if held else now + backoff(asked.request, asked.attempts)
+        most = MOST_SECONDS if self._was_there else PROBE_SECONDS
+        asked.due = now if held else now + backoff(asked.request, asked.attempts, most)
         heapq.heappush(self._failed, asked)
-        if silence >= self._patience:
-            did = f"has answered nothing for {silence:,.0f} s (last: {fault.failure.message})"
-            raise GivenUp("connection", did, "See that it runs, then run the same command again")
+        if self.silence >= self.patience:
+            did = "has answered nothing for" if self._was_there else "could not be reached in"
+            last = f"{self.silence:,.0f} s (last: {fault.failure.message})"
+            raise GivenUp("connection", f"{did} {last}", "See that it runs, then run the same command again")
         return True
 
     def _returned(self, asked: Open, *, answered: bool = False, refused: bool = False) -> None:
@@ -188,6 +200,7 @@ class Schedule:
 
     def _heard(self, now: float) -> None:
         """Note that the service is there; if it was silent, begin anew with all that failed because of it."""
+        self._was_there, self.silence = True, 0.0
         if self._breaker.silent:
             self._probe, self._probes = None, 0
             self._pace.restart()

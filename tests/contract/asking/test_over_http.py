@@ -159,3 +159,16 @@ def test_a_server_that_dies_and_comes_back_loses_nothing(served: Callable[..., S
     thread.join()
     assert sorted(int(str(response.text)) for _, response in found) == list(range(500))
     assert sum(response.retries for _, response in found) > 0
+
+
+def test_where_nothing_listens_it_is_said_soon_and_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("evalharness.contract.asking.attempts.SECONDS_TILL_TOLD", 0.2)
+    monkeypatch.setattr("evalharness.contract.asking.schedule.SECONDS_TO_BE_THERE", 0.6)
+    errors = [response.error for _, response in Numbers(port=9).answer([eh.Generate(prompt=str(n)) for n in range(5)])]
+    assert len(errors) == 5
+    assert all(error is not None and "model 'numbers' could not be reached in" in error.message for error in errors)
+    (told,) = caplog.messages
+    assert told.startswith("model 'numbers' has answered nothing for 0 s (last: Cannot connect to host 127.0.0.1:9")
+    assert told.endswith("it is asked again for up to 0.6 s")

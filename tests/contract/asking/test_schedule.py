@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 
@@ -130,6 +131,28 @@ def test_a_service_that_stays_silent_is_given_up(fault: Unanswered) -> None:
     assert fault.failure.message in run.given_up.did
     assert 60 <= run.seconds - max(run.answered.values()) < 70
     assert not run.failures
+
+
+@pytest.mark.parametrize("count", [1, 3, 1000])
+def test_a_service_that_was_never_there_is_given_up_much_sooner(count: int) -> None:
+    run = Virtual(dead_between(0.0, 1e9), count, retries=2).until_done()
+    assert run.given_up is not None
+    assert re.fullmatch(r"could not be reached in \d\d s \(last: connection refused\)", run.given_up.did)
+    assert 15 <= run.seconds < 21
+    assert not run.failures, "all are left, so that one message is told of them"
+    assert Virtual(dead_between(0.0, 1e9), count, patience=2).until_done().seconds < 8
+
+
+@pytest.mark.parametrize("fault", [BUSY, BROKEN, SLOW])
+def test_a_service_that_is_starting_up_is_waited_for(fault: Unanswered) -> None:
+    """Nothing listens at first; then it does, and says for a while that it is not ready."""
+
+    def server(number: int, now: float, inside: int) -> Outcome:
+        return (0.001, REFUSED if now < 10 else fault) if now < 90 else (0.2, None)
+
+    run = Virtual(server, 100).until_done()
+    assert run.given_up is None
+    assert len(run.answered) == 100
 
 
 def test_requests_that_take_longer_than_the_patience_are_waited_for() -> None:
