@@ -4,6 +4,14 @@ What prompts begin with runs once: whole blocks that all of a chunk share are ke
 only some share is a branch (`sharing`). Rows leave when they are done and waiting ones enter (`batching`); all tokens of a
 pass stand in one row without padding, and attention looks at a branch once for all rows on it (`cascade`). Equal greedy
 requests are decoded once. A model that does not take such passes gets plain batches, padded at the left.
+
+`python -m benchmarks.generation`: 6.3 times as fast as lm-evaluation-harness 0.4.13 on 40 questions after five shots, with one
+thread on a busy machine, measured in processor time; equal texts.
+
+The continuous batching of transformers 5.23 (`generate_batch`) does not serve. On the CPU it took twice the processor time for 4
+of these prompts and 16 tokens (12.2 s and 6.1 s), and only with a cache of a size that was set by hand: with its own choice 20
+prompts were not done in 5 minutes. It puts batches together in a thread of its own as requests arrive, so that a chunk that runs
+again need not be the same bytes.
 """
 
 from __future__ import annotations
