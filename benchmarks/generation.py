@@ -1,6 +1,6 @@
 """Generation of up to 64 tokens after five shots, beside lm-evaluation-harness: the same model, prompts and stop strings.
 
-    python -m benchmarks.generation [--questions 100] [--batch 8 --batch 32 ...]
+    python -m benchmarks.generation [--questions 100] [--batch 16 --batch 32 ...]
 
 Questions of the task rag_qa are answered in whole sentences, as the five before them are: 730 tokens a prompt, 700 of them the
 shots, and 64 tokens a text, or fewer where it stops. The peer's time is that of its best batch size. Both have read the model
@@ -94,7 +94,7 @@ def timed(what: str, ask: Callable[[list[str]], list[str]], texts: list[str]) ->
 
 @click.command(help=__doc__)
 @click.option("--questions", default=100, show_default=True)
-@click.option("--batch", "batches", multiple=True, type=int, default=(8, 32, 100), show_default=True, help="of the peer")
+@click.option("--batch", "batches", multiple=True, type=int, default=(16, 32), show_default=True, help="of the peer")
 def main(questions: int, batches: tuple[int, ...]) -> None:
     texts = prompts(questions)
     ours(["Once"])

@@ -150,7 +150,7 @@ class Cascade:
 
     def _pool(self, row: Row) -> Pool:
         size = max(SMALLEST, 1 << (row.most - 1).bit_length())
-        size = size * 3 // 4 if SMALLEST < size and row.most <= size * 3 // 4 else size
+        size = size * 3 // 4 if size > SMALLEST and row.most <= size * 3 // 4 else size
         return self._pools.setdefault(size, Pool(size))
 
     def forward(self, branches: Sequence[Branch], entering: Sequence[Row]) -> tuple[list[Row], Any]:
