@@ -64,7 +64,7 @@ def _run_cascade(model: Any, rows: Sequence[Row], budget: int) -> None:
 
 def _trunk(model: Any, memory: Cascade, rows: Sequence[Row]) -> Branch | None:
     """Return what all prompts begin with, as far as it is kept for other chunks too; None where that is nothing."""
-    if len(rows) == 1:
+    if len(rows) == 1 or not support.reuses(model, max(len(row.own) for row in rows)):
         return None
     first, last = min(row.own for row in rows), max(row.own for row in rows)
     known = prefix.of(model, first[: min(common_length(first, last), *(len(row.own) - 1 for row in rows))])
