@@ -60,7 +60,7 @@ class SampleReader:
             raise UsageError(f"the limit must be at least 1 sample, not {self.limit}; leave it out to take all")
 
     def __iter__(self) -> Iterator[Sample]:
-        self.faults, self.count, self._seen, self._repeated = [], 0, SeenIds(), {}
+        self.faults, self.count, self._seen, self._repeated = [], 0, SeenIds(self.count), {}
         for number, item in enumerate(self.dataset.items()):
             try:
                 sample = self._sample(item, number)

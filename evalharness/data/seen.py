@@ -8,16 +8,19 @@ HASHES = 2**64 - 1
 
 
 class SeenIds:
-    """The 64-bit hashes of ids, each with the number of the item that had it first.
+    """The 64-bit hashes of ids, each with the number of the item that had it first; so many are `expected`.
 
     >>> seen = SeenIds()
     >>> seen.add("a", 0), seen.add("b", 1), seen.add("a", 2)
     (None, None, 0)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 0) -> None:
         self._count = 0
-        self._make(1024)
+        slots = 1024
+        while 2 * slots <= 3 * expected:
+            slots *= 2
+        self._make(slots)
 
     def __len__(self) -> int:
         return self._count

@@ -153,10 +153,12 @@ class Engine:
             keys = [key_of(request) for request in some]
             look.keys += bytes.fromhex("".join(keys))
             wanted = dict.fromkeys(keys)
-            absent = wanted.keys() - self.store.known(list(wanted))
-            look.missing |= absent - self._failed.keys()
-            look.failed |= absent & self._failed.keys()
-            look.again |= (wanted.keys() - absent) & self._asked
+            held = self.store.known(list(wanted))
+            look.again |= held & self._asked
+            if len(held) < len(wanted):
+                absent = wanted.keys() - held
+                look.missing |= absent - self._failed.keys()
+                look.failed |= absent & self._failed.keys()
             work.total += len(wanted)
             work.stored = work.done = work.total - len(look.missing) - len(look.failed)
             self.watch(work)
