@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import compress
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
@@ -53,6 +54,8 @@ class _Kind:
         # A kind beside the fields, since of one name alone there would be no tuple.
         self._get: Callable[[Request], tuple[Any, ...]] = operator.attrgetter(*self._names, "kind")
         self._values: list[Any] = [_Kind] * len(self._names)  # no request holds this
+        self._each = range(len(self._names))
+        self._labels = [f",{quoted(name)}:" for name in self._names]
         self._parts = [""] * len(names)
         self._places = [names.index(name) for name in self._names]
         self._parts[names.index("kind")] = f',"kind":{quoted(kind)}'
@@ -67,14 +70,13 @@ class _Kind:
 
     def text(self, request: Request) -> str:
         """Return the canonical JSON of the identity and a request's content."""
-        values, held, parts = self._get(request), self._values, self._parts
-        for place, value in enumerate(held):
-            if values[place] is not value:
-                self._take(place, values[place])
-        return f"{self._head}{''.join(parts)[1:]}}}]"
+        values = self._get(request)
+        for place in compress(self._each, map(operator.is_not, values, self._values)):
+            self._take(place, values[place])
+        return f"{self._head}{''.join(self._parts)[1:]}}}]"
 
     def _take(self, place: int, value: Any) -> None:
         name = self._names[place]
         left_out = name in self._neutral and value == self._neutral[name]
-        self._parts[self._places[place]] = "" if left_out else f",{quoted(name)}:{quick_json(value)}"
+        self._parts[self._places[place]] = "" if left_out else self._labels[place] + quick_json(value)
         self._values[place] = value if type(value) in VALUES else _Kind
