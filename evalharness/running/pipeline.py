@@ -224,7 +224,7 @@ class Pipeline:
         sample, kind = row.sample, self._kind
         common: dict[str, Any] = {"sample": sample.id, "repeat": row.repeat}
         if kind is Answer:
-            fields = Values({name: sample.fields.get(name) for name in self._reads})
+            fields = Values(self._given(sample) if self.model.stored else {})
             return Answer(input=self.query(sample), contexts=tuple(contexts or ()), fields=fields, **common)
         if kind is Likelihood:
             return Likelihood(text=self.prompter.render_text(sample, contexts) if self.prompter else "", **common)
@@ -232,6 +232,20 @@ class Pipeline:
         if kind is Choose:
             return Choose(prompt=prompt, choices=tuple(sample["choices"]), delimiter=self._delimiter(), **common)
         return Generate(prompt=prompt, **self._generate, **common)
+
+    def _given(self, sample: Sample) -> dict[str, Any]:
+        """Return the fields that a model is given beside the input; raises DataError where one is not there.
+
+        Without it, a system would answer another question than the one that is scored.
+        """
+        lacking = next((name for name in ("input", *self._reads) if name not in sample.fields), None)
+        if lacking is not None:
+            has = ", ".join(sorted(sample.fields))
+            raise DataError(
+                f"model '{self.model.name}' is given the field '{lacking}', which this sample does not have. It has: {has}. "
+                "Map a column of the data to it under 'dataset.fields'"
+            )
+        return {name: sample.fields[name] for name in self._reads}
 
     @cached_property
     def _chat(self) -> bool:

@@ -59,8 +59,21 @@ def test_answers_are_refused_as_fields(name: str, folder: Path) -> None:
 
 def test_a_field_that_no_sample_has_is_told(write: Write, task: Callable[[str], Path]) -> None:
     write("shows.py", "def answer(sample):\n    return ''\n")
-    loaded = load_task(task("{python: {function: shows:answer, fields: [usr]}}"))
+    path = task("{python: {function: shows:answer, fields: [usr]}}")
+    loaded = load_task(path)
     assert any("the field 'usr' is missing" in finding.message for finding in check_data(loaded))
+    record = eh.run(path)  # and is no question of another kind, whose answer would be scored
+    assert (record.usage["requests"], record.errors) == (0, 3)
+    assert "model 'python' is given the field 'usr', which this sample does not have. It has: " in str(record.usage)
+
+
+def test_without_an_input_nothing_is_asked(write: Write, task: Callable[[str], Path]) -> None:
+    write("shows.py", "def answer(sample):\n    return ''\n")
+    path = task("{python: shows:answer}")
+    path.write_text(path.read_text(encoding="utf-8").replace("input: ", "question: "), encoding="utf-8")
+    record = eh.run(path)
+    assert (record.usage["requests"], record.errors) == (0, 3)
+    assert "is given the field 'input'" in str(record.usage)
 
 
 def test_what_a_function_does_to_its_sample_stays_there(write: Write, folder: Path) -> None:
