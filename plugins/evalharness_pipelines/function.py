@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +40,7 @@ class Python(eh.Model):
     A sample is a dictionary: `input`, `contexts` (a list of `id`, `text`, `score`; empty where nothing was retrieved) and the
     fields. A reply is a text or a mapping with `response` and, if wanted, `contexts`: texts, mappings with `id` and `text`, or
     documents of those libraries. An exception is the failure of its sample; those of its batch are asked again one by one.
+    What the function prints goes to stderr.
 
     The identity covers the files of the module and what it imports beside the task, not what else is installed.
     """
@@ -78,7 +81,7 @@ class Python(eh.Model):
 
     def answer(self, requests: Iterable[eh.Request]) -> Iterator[tuple[eh.Request, eh.Response]]:
         source = self._source()
-        with importable(source):
+        with importable(source), redirect_stdout(sys.stderr):  # a run's own output may be read by a program
             asking = _Asking(load(source, self.function.partition(":")[2]), self.batch)
             refused: list[eh.Request] = []
             for pairs in call_all(asking.answered, _cut(whole(requests, refused), self.batch or 1), self.concurrency):

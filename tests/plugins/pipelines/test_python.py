@@ -67,6 +67,16 @@ def test_a_field_that_no_sample_has_is_told(write: Write, task: Callable[[str], 
     assert "model 'python' is given the field 'usr', which this sample does not have. It has: " in str(record.usage)
 
 
+def test_what_a_function_prints_is_no_part_of_the_output_of_a_run(
+    write: Write, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("prints.py", "print('loading')\ndef answer(sample):\n    print('asked')\n    return 'yes'\n")
+    for concurrency in (1, 2):
+        assert texts(asked(model(folder, "prints:answer", concurrency=concurrency), "one", "two")) == ["yes"] * 2
+    print("after")
+    assert capsys.readouterr() == ("after\n", "loading\nasked\nasked\nasked\nasked\n")
+
+
 def test_without_an_input_nothing_is_asked(write: Write, task: Callable[[str], Path]) -> None:
     write("shows.py", "def answer(sample):\n    return ''\n")
     path = task("{python: shows:answer}")
