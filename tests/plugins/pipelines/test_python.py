@@ -73,7 +73,7 @@ def test_what_a_function_prints_is_no_part_of_the_output_of_a_run(
     write("prints.py", "print('loading')\ndef answer(sample):\n    print('asked')\n    return 'yes'\n")
     for concurrency in (1, 2):
         assert texts(asked(model(folder, "prints:answer", concurrency=concurrency), "one", "two")) == ["yes"] * 2
-    print("after")
+    sys.stdout.write("after\n")
     assert capsys.readouterr() == ("after\n", "loading\nasked\nasked\nasked\nasked\n")
 
 
