@@ -41,6 +41,7 @@ class Dialogue:
     _open: dict[int, Open] = field(default_factory=dict)
     _alone: deque[eh.Answer] = field(default_factory=deque)
     _testing: bool = False
+    _given_up: set[int] = field(default_factory=set)
     _asked: int = 0
     _heard: float = 0.0
     _ends: int = 0
@@ -92,16 +93,17 @@ class Dialogue:
         number = reply.number
         if number is None and line.lstrip()[:1] == b"{" and len(self._open) == 1:  # whose else should it be
             number = next(iter(self._open))
-        if number is None:
-            self.stray.append(lines.shown(line))
-        elif number in self._open:  # otherwise it was given up, or answered before
+        question = None if number is None else self._open.pop(number, None)
+        if question is not None:
             self._heard, self._ends = time.monotonic(), 0
-            question = self._open.pop(number)
             yield question.request, reply.response(self._heard - question.sent)
+        elif number not in self._given_up:  # with the id of no question, or of one that was answered
+            self.stray.append(lines.shown(line))
 
     def _late(self, number: int, child: Child) -> Iterator[Pair]:
         """Give up a question; a program that has said nothing since it was asked is stuck and started anew."""
         question = self._open.pop(number)
+        self._given_up.add(number)
         message = f"no reply within {self.timeout:g} s{self._words(child)}"
         if self._heard < question.sent:
             child.kill()

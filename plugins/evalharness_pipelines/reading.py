@@ -38,6 +38,10 @@ class Reading:
             contexts = self._contexts(content)
         except NothingThere as error:
             raise Unusable(str(error)) from None
+        if self.answer is not None and text is None:
+            raise Unusable(
+                f"'{self.answer.written}' is null, which is no answer; `response: null` says that there is none to read"
+            )
         return response({"response": text, "contexts": contexts}, seconds)
 
     def _contexts(self, content: Any) -> Any:

@@ -12,7 +12,7 @@ WANTED = 'a text, or a mapping {"response": TEXT, "contexts": [...]}'
 
 
 def response(reply: Any, latency: float | None = None) -> eh.Response:
-    """Return the response that a reply stands for. `"response": None` says that there is no text, only contexts.
+    """Return the response that a reply stands for. `"response": None` beside contexts says that there is no text, only these.
 
     >>> response({"response": "Paris", "contexts": ["Paris is the capital."]}).text
     'Paris'
@@ -30,6 +30,8 @@ def response(reply: Any, latency: float | None = None) -> eh.Response:
     if not isinstance(text, (str, type(None))):
         raise Unusable(f"'response' must be a text, not {_kind(text)}. {_way(text)}")
     contexts = reply.get("contexts")
+    if text is None and contexts is None:
+        raise Unusable(f"'response' is None, and there are no 'contexts' either. {_way(None)}")
     return eh.Response(text=text or "", contexts=None if contexts is None else passages(contexts), latency=latency)
 
 

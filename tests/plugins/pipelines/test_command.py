@@ -133,7 +133,18 @@ def test_lines_that_are_no_replies_are_told(program: Program) -> None:
     assert '{"id": 2, "response": "cut' in messages(responses)[1]
     assert 'the program wrote a line without the \'id\' of a question: {"response": "whose?"}' in messages(responses)[2]
     (remark,) = model.remarks()
-    assert remark.startswith("the program of model 'command' wrote 3 lines that are no replies; the first: Loading the index.")
+    assert remark.startswith("the program of model 'command' wrote 5 lines that are no replies; the first: Loading the index.")
+
+
+def test_a_reply_with_the_id_of_another_question_is_told_when_time_is_over(program: Program) -> None:
+    model = program("""\
+        for question in questions():
+            say(id=1, response=question["input"])
+    """, timeout=0.5)  # fmt: skip
+    assert messages(asked(model, "a", "b")) == [
+        "",
+        'timeout: no reply within 0.5 s. It wrote what is no reply: {"id": 1, "response": "b"}',
+    ]
 
 
 def test_the_question_that_a_program_cannot_bear_is_found_and_the_others_are_answered(program: Program, folder: Path) -> None:

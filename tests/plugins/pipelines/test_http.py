@@ -170,6 +170,7 @@ def test_a_service_that_only_retrieves_has_no_response(server: Server) -> None:
             {"contexts": "$.d[*]", "text": "$.t"},
             "'$.t' finds nothing: at '$' there is an empty object",
         ),
+        ({"response": None, "contexts": []}, {}, "'$.response' is null, which is no answer; `response: null` says that there"),
         ({"response": 7}, {}, "'response' must be a text, not a int"),
         ({"response": "x", "contexts": "y"}, {}, "'contexts' must be a list of passages, not 'y'"),
     ],

@@ -170,6 +170,7 @@ def test_a_fault_in_a_batch_is_that_of_its_sample(write: Write, folder: Path) ->
         ("import types; return types.SimpleNamespace(content='a')", {}, "not a SimpleNamespace. Give back its .content"),
         ("return {'response': ['a']}", {}, "'response' must be a text, not a list. Give back \"\".join(...) of it"),
         ("return {'answer': 'x', 'docs': []}", {}, "plugin: the reply has no 'response'. It has: answer, docs."),
+        ("return {'response': None}", {}, "plugin: 'response' is None, and there are no 'contexts' either. Does it return its"),
         ("return {'response': 1}", {}, "plugin: 'response' must be a text, not a int"),
         ("return {'response': '', 'contexts': 'x'}", {}, "plugin: 'contexts' must be a list of passages, not 'x'"),
         ("return {'response': '', 'contexts': [object()]}", {}, "plugin: passage 1 of 'contexts' must be a text, a mapping with"),
