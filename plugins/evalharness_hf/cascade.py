@@ -192,10 +192,10 @@ class Cascade:
 
 
 def attend(
-    module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: float, cascade: Pass, **more: Any
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *, scaling: float, cascade: Pass, **more: Any
 ) -> tuple[Any, None]:
     """Return what each token of a pass attends to, (1, tokens, heads, width): an attention function of transformers."""
-    added = [name for name in ADDED if more.get(name) is not None]
+    added = [name for name in ADDED if more.get(name) is not None] + ["a mask of its own"] * (attention_mask is not None)
     if added:
         raise Unsupported(f"the attention of {type(module).__name__} has {' and '.join(added)}")
     layer, query, key, value = module.layer_idx, query[0], key[0], value[0]

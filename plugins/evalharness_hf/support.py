@@ -12,6 +12,7 @@ from evalharness_hf.continuation import Row
 from evalharness_hf.memory import ran_out
 from evalharness_hf.network import inputs_device
 from evalharness_hf.packed import tree_logits
+from evalharness_hf.padded import Batch
 from evalharness_hf.plain import Scored
 from evalharness_hf.sharing import Branch
 from evalharness_hf.tree import tree_of
@@ -19,7 +20,7 @@ from evalharness_hf.tree import tree_of
 # How far apart log-probabilities may be that are the same but for rounding. Of SmolLM2 they are at most 6e-5, 0.07 and 0.5
 # apart in these numbers; where the mask of a tree is not heeded, 9.7.
 CLOSE = {"torch.float32": 1e-3, "torch.float16": 0.5, "torch.bfloat16": 2.0}
-WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
+WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "keep_window_size")
 _REFUSED: WeakKeyDictionary[Any, dict[Callable[[Any], float], str]] = WeakKeyDictionary()
 _REMARKS: WeakKeyDictionary[Any, dict[str, None]] = WeakKeyDictionary()
 
@@ -54,7 +55,19 @@ def takes_cascade(model: Any, size: int) -> bool:
         limit, reason = min(limits)
         why, which = f"{reason} {limit} tokens", f" that come to more than {limit} tokens"
     if why:
-        remark = f"prompts{which} were continued in plain batches, without shared prefixes, which takes longer: {why}"
+        remark = f"prompts{which} were continued without running once what they begin with alike, which takes longer: {why}"
+        _REMARKS.setdefault(model, {})[remark] = None
+    return not why
+
+
+def takes_padding(model: Any) -> bool:
+    """Whether prompts of any length are continued as they should in one batch, padded at the left, with what it keeps of them.
+
+    Where not, `remarks` says why.
+    """
+    why = _refusal(model, _padding_difference)
+    if why:
+        remark = f"prompts were continued one by one, each as a whole again for every token, which takes much longer: {why}"
         _REMARKS.setdefault(model, {})[remark] = None
     return not why
 
@@ -73,7 +86,8 @@ def remarks(model: Any) -> list[str]:
 def _window(model: Any) -> int | None:
     """Return the reach of attention that sees no further back, None where it sees all."""
     config = model.config.get_text_config()
-    return min((size for size in (getattr(config, name, None) for name in WINDOWS) if isinstance(size, int)), default=None)
+    sizes = (getattr(config, name, None) for name in WINDOWS)
+    return min((size for size in sizes if isinstance(size, int) and size > 0), default=None)  # some write 0 for none
 
 
 def steady(model: Any) -> int | None:
@@ -150,6 +164,20 @@ def _cascade_difference(model: Any) -> float:
             for row, text in zip(rows, texts, strict=True):
                 row.own.append(text[-1])
     return off
+
+
+def _padding_difference(model: Any) -> float:
+    """Return how far prompts in one batch, which one of them leaves, are from the same prompts run whole."""
+    import torch
+
+    texts = [_tokens(model, 70, 3), _tokens(model, 0, 9), _tokens(model, 50, 6)]
+    batch, off = Batch(model, [text[:-1] for text in texts]), 0.0
+    with torch.inference_mode():
+        whole = [_whole(model, [text])[0] for text in texts]
+        for text, expected, found in zip(texts, whole, batch.logits, strict=True):
+            off = max(off, _apart(expected[len(text) - 2], found))
+        batch.go_on([1, 2], [text[-1] for text in texts[1:]])
+        return max([off, *(_apart(expected[-1], found) for expected, found in zip(whole[1:], batch.logits, strict=True))])
 
 
 def _states(model: Any, head: Sequence[int]) -> list[prefix.State]:
