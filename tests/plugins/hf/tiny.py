@@ -35,7 +35,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "phi3": ("Phi3Config", {**_GROUPED, "original_max_position_embeddings": WINDOW, "rope_parameters": _LONG_ROPE}),
     "mpt": ("MptConfig", {"vocab_size": VOCABULARY, "d_model": 32, "n_layers": 2, "n_heads": 4, "initializer_range": 0.5}),
     "qwen2_moe": ("Qwen2MoeConfig", {
-        **_GROUPED, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16,
+        **_GROUPED, "num_experts_per_tok": 2, "num_experts": 4, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 8,
     }),
     "doge": ("DogeConfig", _GROUPED),
     "gpt": ("OpenAIGPTConfig", _GPT2),
