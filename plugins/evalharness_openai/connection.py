@@ -88,9 +88,8 @@ class Connection:
         alone = refused.key in faults.OF_ONE_REQUEST and self.has_answered
         fault = faults.FAULTS["alone" if alone else refused.key]
         said = self.secret.hide_alike(refused.said.message)
-        what = f"HTTP {refused.status}: {said}" if refused.status else said
         todo = self._filled(fault.todo, faults.field_of(refused.said))
-        message = f"{fault.happens}: {what}" + (f". What to do: {todo}" if todo else "")
+        message = fault.message(refused.status, said.rstrip(".")) + (f". What to do: {todo}" if todo else "")
         if fault.outcome == "stop":
             return eh.ServiceError(f"model '{self.model}' at {self.url}: {message}. Answers so far are kept")
         retry = fault.outcome == "retry"

@@ -19,6 +19,7 @@ class Fault:
     - `outcome`: the request is asked again (`retry`), it fails alone (`sample`), or the run ends (`stop`).
     - `kind`: the kind of the failure that stands in the answer's place if it stays so.
     - `todo`: what a user can do; KEY, MODEL, URL and FIELD stand for what is meant.
+    - `brief`: what a message says in place of `happens`, where that tells several cases of which one was seen.
     - `busy`: whether fewer requests are to be open at once.
     """
 
@@ -27,11 +28,25 @@ class Fault:
     kind: str = ""
     todo: str = ""
     busy: bool = False
+    brief: str = ""
+
+    def message(self, status: int, said: str) -> str:
+        """Return what was seen: the words of the fault, the status of the answer (0: there was none), what was said.
+
+        >>> FAULTS["404"].message(404, "Not Found"), FAULTS["503"].message(503, "loading")
+        ('no such address: HTTP 404: Not Found', 'HTTP 503: loading')
+        """
+        words, what = self.brief or self.happens, f"HTTP {status}: {said}" if status else said
+        return what if status and words.startswith(str(status)) else f"{words}: {what}"
 
 
 FAULTS: dict[str, Fault] = {
     "refused": Fault(
-        "no connection: refused, host not found, server gone", "retry", "connection", "start the server, or mend `base_url`, URL"
+        "no connection: refused, host not found, server gone",
+        "retry",
+        "connection",
+        "start the server, or mend `base_url`, URL",
+        brief="no connection",
     ),
     "reset": Fault("the connection breaks before an answer begins", "retry", "connection"),
     "broken": Fault("the connection breaks in mid-body", "retry", "server"),
@@ -40,29 +55,51 @@ FAULTS: dict[str, Fault] = {
         "TLS fails: a certificate that does not hold, or a server without TLS",
         "stop",
         todo="mend the certificate, or `base_url`, URL",
+        brief="TLS fails",
     ),
-    "moved": Fault("3xx, a redirect", "stop", todo="set `base_url` to where it points"),
-    "400": Fault("400 and other 4xx", "sample", "rejected"),
+    "moved": Fault("3xx, a redirect", "stop", todo="set `base_url` to where it points", brief="a redirect"),
+    "400": Fault("400 and other 4xx", "sample", "rejected", brief="refused"),
     "parameter": Fault(
-        "400 or 422 that refuses a field of the request", "stop", todo="leave it out with `parameters: {FIELD: null}`"
+        "400 or 422 that refuses a field of the request",
+        "stop",
+        todo="leave it out with `parameters: {FIELD: null}`",
+        brief="a field of the request is refused",
     ),
-    "context": Fault("400, 413 or 422: the prompt is longer than the model's context", "sample", "cut off"),
-    "room": Fault("the same, but only with `max_tokens` on top", "sample", "rejected", "lower `generate.max_tokens`"),
-    "filter": Fault("a content filter, as `finish_reason` or as 400 or 403", "sample", "filtered"),
+    "context": Fault(
+        "400, 413 or 422: the prompt is longer than the model's context",
+        "sample",
+        "cut off",
+        brief="the prompt is longer than the model's context",
+    ),
+    "room": Fault(
+        "the same, but only with `max_tokens` on top",
+        "sample",
+        "rejected",
+        "lower `generate.max_tokens`",
+        brief="the prompt with `max_tokens` on top is longer than the model's context",
+    ),
+    "filter": Fault("a content filter, as `finish_reason` or as 400 or 403", "sample", "filtered", brief="a content filter"),
     "model": Fault(
         "an unknown model, as 404, 400 or an error with status 200",
         "stop",
         todo="mend `model`, MODEL; the server lists its models under URL/models",
+        brief="the server does not know the model",
     ),
     "401": Fault("401", "stop", todo="put the right key into the environment variable KEY, or name another one with `key`"),
     "402": Fault(
         "402, or 429 with the code `insufficient_quota`",
         "stop",
         todo="add to the account's credit, then run again: it asks only for what is missing",
+        brief="no credit is left",
     ),
     "403": Fault("403", "stop", todo="the key in KEY may not use MODEL: allow it, or name another variable with `key`"),
-    "alone": Fault("403 or a refused field, after others were answered", "sample", "rejected"),
-    "404": Fault("404 and 405, no such address", "stop", todo="mend `base_url`, URL: most servers want it to end in /v1"),
+    "alone": Fault("403 or a refused field, after others were answered", "sample", "rejected", brief="refused"),
+    "404": Fault(
+        "404 and 405, no such address",
+        "stop",
+        todo="mend `base_url`, URL: most servers want it to end in /v1",
+        brief="no such address",
+    ),
     "408": Fault("408", "retry", "timeout", busy=True),
     "409": Fault("409", "retry", "server"),
     "413": Fault("413", "sample", "rejected"),
@@ -70,7 +107,7 @@ FAULTS: dict[str, Fault] = {
     "429": Fault(
         "429, after `Retry-After` or a rate limit's reset where the server tells", "retry", "server", "lower `concurrency`", True
     ),
-    "500": Fault("500 and other 5xx", "retry", "server"),
+    "500": Fault("500 and other 5xx", "retry", "server", brief="an error of the server"),
     "502": Fault("502", "retry", "server", busy=True),
     "503": Fault("503", "retry", "server", busy=True),
     "504": Fault("504", "retry", "server", busy=True),
@@ -101,6 +138,7 @@ FAULTS: dict[str, Fault] = {
         "`--offline` and a host that is not this machine",
         "stop",
         todo="leave `--offline` out, or serve the model on this machine",
+        brief="`--offline` is set, and the host is not this machine",
     ),
 }
 
