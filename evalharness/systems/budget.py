@@ -96,10 +96,10 @@ class Limits:
 def money(dollars: float) -> str:
     """Return an amount with cents or, where they would not show it, with its two leading digits.
 
-    >>> money(2), money(0.0123), money(1234.5), money(0)
-    ('2.00', '0.012', '1,234.50', '0.00')
+    >>> money(2), money(0.2), money(0.0123), money(1234.5), money(0)
+    ('2.00', '0.20', '0.012', '1,234.50', '0.00')
     """
-    return f"{dollars:,.2f}" if dollars == 0 or dollars >= 0.995 else f"{dollars:.2g}"
+    return f"{dollars:,.2f}" if dollars == 0 or dollars >= 0.0995 else f"{dollars:.2g}"
 
 
 @dataclass

@@ -374,4 +374,4 @@ TOKENIZER: list[Any] = []
 
 
 def test_amounts_are_shown_with_what_they_have() -> None:
-    assert [money(dollars) for dollars in (0, 0.004, 0.5, 1, 12_345.678)] == ["0.00", "0.004", "0.5", "1.00", "12,345.68"]
+    assert [money(dollars) for dollars in (0, 0.004, 0.5, 1, 12_345.678)] == ["0.00", "0.004", "0.50", "1.00", "12,345.68"]
