@@ -75,7 +75,7 @@ def test_a_model_is_sold_under_its_name_and_says_how_it_asks() -> None:
 def test_offline_forbids_other_hosts_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALHARNESS_OFFLINE", "1")
     far = OpenAI(model="m", base_url="https://service.invalid/v1")
-    with pytest.raises(eh.ServiceError, match=r"`--offline` and a host that is not this machine: service\.invalid"):
+    with pytest.raises(eh.ServiceError, match=r"`--offline` is set, and the host is not this machine: service\.invalid"):
         list(far.answer([eh.Embed(text="x")]))
 
 
