@@ -78,25 +78,15 @@ class Local:
             yield from tree_chunks(self.branches([request for request in requests if isinstance(request, kind)]), self.budget)
 
     def branches(self, requests: Sequence[eh.Request]) -> Iterator[Branch]:
-        """Yield what each request that is scored adds to the tree of all."""
+        """Yield what each request that is scored, or the prompt of one that is generated, adds to the tree of all."""
         return branches(requests, self._text, self._rows)
 
     def continued(self, requests: Sequence[eh.Generate]) -> Iterator[Branch]:
         """Yield what each prompt and its answer add to the tree of all prompts."""
         context = self.tokens.context or sys.maxsize
-        for branch in branches(requests, self._text, self._prompts):
+        for branch in self.branches(requests):
             room = min(getattr(branch.request, "max_tokens", 0), max(0, context - branch.tokens))
             yield replace(branch, nodes=branch.nodes + room)
-
-    def _prompts(self, requests: Sequence[Any]) -> list[list[Scored] | None]:
-        return [self._prompt(request) for request in requests]
-
-    def _prompt(self, request: eh.Generate) -> list[Scored] | None:
-        try:
-            ids = self.tokens.of_prompt(request.prompt)
-        except Exception:  # it comes up again when the request is answered
-            return None
-        return [Scored([*ids, 0], len(ids))] if len(ids) < (self.tokens.context or sys.maxsize) else None
 
     def _text(self, request: Any) -> str:
         try:
@@ -108,7 +98,10 @@ class Local:
     def _rows(self, requests: Sequence[eh.Request]) -> list[list[Scored] | None]:
         every = asked(requests, self.tokens, self.rolling)
         most = self.tokens.context or sys.maxsize
-        return [None if isinstance(each, Exception) or each.longest > most else each.rows for each in every]
+        return [
+            None if isinstance(each, Exception) or each.longest + isinstance(request, eh.Generate) > most else each.rows
+            for request, each in zip(requests, every, strict=True)
+        ]
 
     def answer(self, chunk: Sequence[eh.Request]) -> list[eh.Response]:
         """Return the response to each request of a chunk; raises Refused, or whatever goes wrong in the network."""
@@ -120,6 +113,15 @@ class Local:
             raise Refused("not supported", f"the weights '{self.weights}' are {what} {asked} requests")
         responses: list[eh.Response] = _ANSWERS[kind](self, chunk)
         return responses
+
+    def asked(self, chunk: Sequence[eh.Request]) -> list[Asked]:
+        """Return what runs for each request; raises what is wrong with the first that cannot be put into tokens."""
+        every: list[Asked] = []
+        for each in asked(chunk, self.tokens, self.rolling):
+            if isinstance(each, Exception):
+                raise each
+            every.append(each)
+        return every
 
     def refuse_beyond_context(self, length: int, what: str) -> None:
         """Raise Refused where so many tokens do not fit; nothing is ever cut silently."""
@@ -142,7 +144,10 @@ def _generate(local: Local, chunk: Sequence[eh.Generate]) -> list[eh.Response]:
     from evalharness_hf.continuation import Continuation
     from evalharness_hf.generate import continue_all
 
-    rows = [Continuation(request, local.tokens.of_prompt(request.prompt), local.tokens) for request in chunk]
+    rows = [
+        Continuation(request, each.rows[0].ids[:-1], local.tokens)
+        for request, each in zip(chunk, local.asked(chunk), strict=True)
+    ]
     local.refuse_beyond_context(max(len(row.prompt) for row in rows) + 1, "the prompt and one token of the answer")
     continue_all(local.network(), rows, local.budget)
     return [row.response() for row in rows]
@@ -176,12 +181,8 @@ def _scored(local: Local, chunk: Sequence[eh.Request]) -> Iterator[tuple[Asked, 
     """Yield what is scored for each request, and what was found, row by row."""
     from evalharness_hf.scoring import scored
 
-    every = []
-    for each in asked(chunk, local.tokens, local.rolling):
-        if isinstance(each, Exception):
-            raise each
-        local.refuse_beyond_context(each.longest, "the prompt and its longest choice")
-        every.append(each)
+    every = local.asked(chunk)
+    local.refuse_beyond_context(max(each.longest for each in every), "the prompt and its longest choice")
     found = iter(scored(local.network(), [row for each in every for row in each.rows], local.budget))
     for each in every:
         yield each, [next(found) for _ in each.rows]

@@ -1,4 +1,4 @@
-"""What is scored of the choices of a question and of a text, put into tokens for many requests at once."""
+"""What runs for a request, put into tokens for many at once: a prompt, the choices of a question, the windows of a text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ SOME = 30  # tokens: what a request takes beside them
 
 @dataclass(frozen=True)
 class Asked:
-    """What is scored for a request: one row for each choice, and how many share a token with the context; or windows."""
+    """What runs for a request: one row for each choice, and how many share a token with the context; windows; or a prompt,
+    with a token after it that stands for the first of the answer."""
 
     rows: list[Scored]
     merged: int = 0
@@ -35,7 +36,7 @@ class Asked:
 
 
 def asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[Asked | Exception]:
-    """Return what is scored for each `Choose` or `Likelihood`, or what is wrong with it.
+    """Return what runs for each `Generate`, `Choose` or `Likelihood`, or what is wrong with it.
 
     What was put into tokens for the plan is not put into tokens again for the answer that follows it.
     """
@@ -64,16 +65,23 @@ def _asked(requests: Sequence[Any], tokens: Tokens, rolling: Rolling) -> list[As
     found = []
     for request, each in zip(requests, texts, strict=True):
         first, *others = (encoded[text] for text in each)
-        found.append(_choices(first, others, tokens) if isinstance(request, eh.Choose) else Asked(rolling.windows(first, tokens)))
+        if isinstance(request, eh.Generate):
+            prompt = first or tokens.prefixed([])
+            found.append(Asked([Scored([*prompt, 0], len(prompt))]))
+        elif isinstance(request, eh.Choose):
+            found.append(_choices(first, others, tokens))
+        else:
+            found.append(Asked(rolling.windows(first, tokens)))
     return found
 
 
-def _texts(request: eh.Choose | eh.Likelihood, tokens: Tokens) -> list[tuple[str, bool]]:
-    """Return what is encoded for a request, and whether with special tokens: context and whole choices, or the text."""
+def _texts(request: eh.Generate | eh.Choose | eh.Likelihood, tokens: Tokens) -> list[tuple[str, bool]]:
+    """Return what is encoded for a request, and whether with special tokens: prompt and whole choices, or the text."""
     if isinstance(request, eh.Likelihood):
         return [(request.text, False)]
     written, special = tokens.rendered(request.prompt), not tokens.templated(request.prompt)
-    return [(written, special), *((written + request.delimiter + choice, special) for choice in request.choices)]
+    wholes = [written + request.delimiter + choice for choice in request.choices] if isinstance(request, eh.Choose) else []
+    return [(text, special) for text in (written, *wholes)]
 
 
 def _choices(context: list[int], wholes: Sequence[list[int]], tokens: Tokens) -> Asked:

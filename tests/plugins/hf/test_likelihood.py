@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from evalharness_hf.likelihood import Asked, asked
 from evalharness_hf.model import HuggingFace
@@ -156,3 +158,26 @@ def test_a_plan_and_its_answers_put_each_request_into_tokens_once(
     for chunk in model.plan(MANY):
         answer(model, *chunk)
     assert len(encoded) == sum(len(getattr(request, "choices", ())) + 1 for request in MANY)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [eh.Generate(prompt="put in once", max_tokens=2), eh.Choose(prompt="put in once", choices=("a",))],
+    ids=["generate", "choose"],
+)
+def test_what_was_put_into_tokens_for_the_plan_is_not_put_into_tokens_again(
+    absolute_model: HuggingFace, request_: eh.Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    real = Tokens.encode_all
+
+    def counted(self: Tokens, each: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], list[int]]:
+        some = list(each)
+        texts.extend(text for text, _ in some)
+        return real(self, some)
+
+    monkeypatch.setattr(Tokens, "encode_all", counted)
+    assert [list(chunk) for chunk in absolute_model.plan([request_])] == [[request_]]
+    (response,) = answer(absolute_model, request_)
+    assert response.error is None
+    assert texts.count("put in once") == 1
