@@ -15,12 +15,17 @@ SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_f
 class Memory:
     """How many tokens go through a model at once: its `declared` token budget, halved until what failed went through.
 
-    `notes` are what else is to be told of how the model answered in this process.
+    `lowest` is the smallest that anything went through under, and `notes` are what else is to be told of how the model
+    answered in this process.
     """
 
     declared: int
     budget: int
+    lowest: int = field(init=False)
     notes: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lowest = self.budget
 
     @property
     def smallest(self) -> int:
@@ -33,14 +38,14 @@ class Memory:
 
     def did(self, budget: int) -> None:
         """Stay with a budget under which something went through that had failed under a larger one."""
-        self.budget = min(self.budget, budget)
+        self.budget, self.lowest = min(self.budget, budget), min(self.lowest, budget)
 
     def remarks(self) -> list[str]:
         """Return what a reader of the record must know; nothing where the declared budget did."""
-        if self.budget == self.declared:
+        if self.lowest == self.declared:
             return []
         return [
-            f"token budget halved to {self.budget:,} after out of memory (token_budget: {self.declared:,}); answers "
+            f"token budget halved to {self.lowest:,} after out of memory (token_budget: {self.declared:,}); answers "
             "differ by rounding alone from those of the whole budget"
         ]
 

@@ -135,7 +135,7 @@ def _answered(local: Local, chunk: Sequence[eh.Request], memory: Memory) -> Iter
         local.forget()
         free()
         if local.budget > memory.smallest:
-            yield from _within(replace(local, budget=memory.below(local.budget)), chunk, memory)
+            yield from _halved(local, chunk, memory)
             return
     if len(chunk) == 1:
         yield chunk[0], eh.Response(error=failure)
@@ -143,3 +143,13 @@ def _answered(local: Local, chunk: Sequence[eh.Request], memory: Memory) -> Iter
     middle = len(chunk) // 2
     yield from _answered(local, chunk[:middle], memory)
     yield from _answered(local, chunk[middle:], memory)
+
+
+def _halved(local: Local, chunk: Sequence[eh.Request], memory: Memory) -> Iterator[tuple[eh.Request, eh.Response]]:
+    """Answer a chunk that memory ran out for under half the budget; a request that fits under none does not lower the others'."""
+    before, never = memory.budget, False
+    for request, response in _within(replace(local, budget=memory.below(local.budget)), chunk, memory):
+        never |= response.error is not None and response.error.kind == "out of memory"
+        yield request, response
+    if never:
+        memory.budget = before

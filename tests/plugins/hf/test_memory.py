@@ -93,6 +93,9 @@ def test_a_request_that_fits_under_no_budget_is_a_failure_and_leaves_the_budget_
     *others, failed = answers(absolute_model, [*TEXTS[:3], long])
     assert failed.error == alone.error
     assert all(response.logprobs for response in others)
+    assert absolute_model._memory().budget == 8192
+    (remark,) = absolute_model.remarks()
+    assert remark.startswith("token budget halved to ")
 
 
 def test_a_budget_is_halved_down_to_the_smallest() -> None:
