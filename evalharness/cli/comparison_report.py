@@ -61,9 +61,19 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
 
 def _two(pair: Pair, named: Sequence[str]) -> Iterator[str]:
     yield aligned([_titles(pair), *(_row(line, pair) for line in pair.lines)])
-    yield "\n".join(_wrapped(f"{line.score}: {verdict(line, 'b')}") for line in pair.lines)
+    yield _told(_verdicts(pair.lines))
     yield _told(_notes(pair.lines))
     yield _told(_changed(pair, named))
+
+
+def _verdicts(lines: Sequence[Line]) -> list[str]:
+    """Return what is shown of each score; why several cannot be compared is said once."""
+    reasons: dict[str, list[str]] = {}
+    for line in lines:
+        if line.verdict == "unknown":
+            reasons.setdefault(verdict(line, "b"), []).append(line.score)
+    shown = [f"{line.score}: {verdict(line, 'b')}" for line in lines if line.verdict != "unknown"]
+    return shown + [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
 def _many(comparison: Comparison, wanted: Sequence[str]) -> Iterator[str]:

@@ -37,6 +37,16 @@ def test_two_runs_are_compared_in_a_table_and_in_words(folder: Path) -> None:
     assert "exact_match changed most in: q" in done.output
 
 
+def test_why_scores_cannot_be_compared_is_said_once(folder: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("weak", "strong")]
+    for run in runs:
+        responses = folder / f"{run.name}.jsonl"
+        call("run", folder / "task.yaml", "--responses", responses, "--out", run, "--store", tmp_path / "store", "--limit", "4")
+    done = call("compare", *runs)
+    (line,) = [line for line in done.output.splitlines() if "cannot be compared: fewer than 5 groups" in line]
+    assert line.startswith("exact_match, token_f1, bleu: ")
+
+
 def test_slices_are_shown_for_the_scores_asked_for(folder: Path) -> None:
     done = call("compare", folder / "runs/weak", folder / "runs/strong", "--by", "kind", "--score", "bleu")
     rows = [line.split()[:3] for line in done.output.splitlines() if line.startswith(("even", "odd"))]
