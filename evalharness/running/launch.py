@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def run(
     task: str | Path,
     *,
     system: str | Path | None = None,
-    model: str | None = None,
+    model: str | Mapping[str, Any] | None = None,
     responses: str | Path | None = None,
     overrides: Sequence[str] = (),
     limit: int | None = None,

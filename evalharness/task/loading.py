@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,13 +35,13 @@ def load_task(
     *,
     overrides: Sequence[str] = (),
     system: str | Path | None = None,
-    model: str | None = None,
+    model: str | Mapping[str, Any] | None = None,
     responses: str | Path | None = None,
 ) -> Task:
     """Return the task of a YAML file, for `kind: training` a TrainingTask, which nothing can replace the system of.
 
-    `system` is a YAML file that replaces the task's system, `model` the text of a plugin (`echo`, `{hf: {weights: x}}`)
-    that replaces its model, `responses` a file of recorded responses that replaces the system altogether, and
+    `system` is a YAML file that replaces the task's system, `model` a plugin (`echo`, `{hf: {weights: x}}`), as text
+    or as a mapping, that replaces its model, `responses` a file of recorded responses that replaces the system altogether, and
     `overrides` (`key.path=value`) replace single values at last. Relative paths start from the file that they stand in,
     those of arguments from the current folder. Raises FaultsFound with every fault and its `file:line:column`.
     """
@@ -103,14 +104,14 @@ def _refuse_arms(root: Node) -> None:
         raise FaultsFound([Fault(message, str(found["arms"].key))])
 
 
-def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | None, responses: Any) -> None:
+def _replace_system(root: Node, faults: list[Fault], system: Any, model: str | Mapping[str, Any] | None, responses: Any) -> None:
     if not isinstance(root.content, dict):
         return
     prices = _prices(root)
     if system is not None:
         root.content["system"] = _named(read_file(system, faults), Path(system))
     if model is not None:
-        chosen = read_argument(model, faults, name="--model")
+        chosen = read_argument(model if isinstance(model, str) else json.dumps(model), faults, name="--model")
         section = root.content.setdefault("system", Node({}, chosen.place, chosen.key))
         if isinstance(section.content, dict):
             section.content["name"] = _name_with_model(section.content.get("name"), chosen)

@@ -186,6 +186,15 @@ def test_a_task_without_a_system_says_how_to_name_one(write: Write, messages: Me
     assert load_task(path, model="echo").system.name == "echo"
 
 
+def test_a_model_is_named_as_text_or_as_a_mapping(write: Write) -> None:
+    path = write("name: quiz\ndataset: {path: quiz.jsonl}\nmetrics: [matching]\n")
+    named = [
+        load_task(path, model=model).system.model
+        for model in ("{recorded: {path: out.jsonl}}", {"recorded": {"path": "out.jsonl"}})
+    ]
+    assert named[0] == named[1]
+
+
 def test_a_file_that_holds_no_mapping_is_refused(write: Write, messages: Messages) -> None:
     assert messages(load_task, write("- just\n- a list\n"))[0].startswith(
         "task.yaml:1:1: a task must be a mapping with the keys name,"
