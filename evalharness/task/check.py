@@ -86,7 +86,8 @@ def _check_requests(seen: Inspected) -> Iterator[Finding]:
     if kind not in model.supports:
         can = ", ".join(known.kind for known in model.supports)
         message = f"model '{model.name}' does not answer '{kind.kind}' requests, which the output type '{task.output_type}' needs"
-        hint = " It takes no prompt; leave 'prompt:' out of the system." if Answer in model.supports else ""
+        way = " It takes no prompt; leave 'prompt:' out of the system, or name a system without one with --system FILE."
+        hint = way if Answer in model.supports else ""
         yield Finding("error", f"{message}. It answers: {can}.{hint}", task.where("system.model", "system"))
 
 
