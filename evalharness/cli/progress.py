@@ -102,6 +102,13 @@ def _short(count: int) -> str:
     return f"{count / 1e6:.1f}M" if count >= 1e6 else f"{count / 1e3:.0f}k" if count >= 1e4 else f"{count:,}"
 
 
+def _clock(length: float) -> str:
+    """Return hours (where there are any), minutes and seconds."""
+    minutes, seconds = divmod(math.ceil(length), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def _bars() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -116,15 +123,15 @@ def _bars() -> Any:
             return Text("" if rate is None else f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.1f}/s")
 
     class Left(ProgressColumn):
-        """Hours (where there are any), minutes and seconds that are left; nothing when nothing is."""
+        """The time that is left; until that is known, the time that passed, so that a first wait is seen to go on."""
 
         def render(self, task: Task) -> Text:
-            left = task.fields["pace"].left(time.monotonic(), (task.total or 0) - task.completed)
-            if left is None or task.finished:
+            left, passed = task.fields["pace"].left(time.monotonic(), (task.total or 0) - task.completed), task.elapsed or 0.0
+            if task.finished:
                 return Text("")
-            minutes, seconds = divmod(math.ceil(left), 60)
-            hours, minutes = divmod(minutes, 60)
-            return Text(f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}")
+            if left is None:
+                return Text(f"{_clock(passed)} so far" if passed >= 1 else "")
+            return Text(_clock(left))
 
     return Progress(
         TextColumn("{task.description:<9}"),

@@ -83,6 +83,16 @@ def test_a_bar_shows_the_share_from_the_store_tokens_saved_errors_rate_and_time_
     assert re.search(r" 120/120 17% stored, 46k tokens saved, 0 errors", bars[-1])
 
 
+def test_a_wait_for_the_first_answers_is_seen_to_go_on(tmp_path: Path) -> None:
+    task = write_task(tmp_path, TASK.replace("model: echo", "model: sharing"))
+    words = ["run", str(task), "--out", "out", "--store", "store.sqlite", "--limit", "20"]
+    code, shown = in_a_terminal(tmp_path, *words, before=SHARING.replace("sleep(0.3)", "sleep(1.5)"))
+    assert code == 0, shown
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").splitlines()
+    assert any(re.search(r"model .* 0/20 0 errors +0:02 so far *$", line) for line in lines), lines
+    assert "so far" not in lines[-1]
+
+
 def test_nothing_is_shown_where_stderr_is_no_terminal(tmp_path: Path) -> None:
     task = write_task(tmp_path)
     responses = write_answers(tmp_path / "answers.jsonl", answers(0.5, 2))
