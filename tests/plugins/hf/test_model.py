@@ -69,9 +69,7 @@ def test_a_prompt_beyond_the_context_is_a_failure_with_its_lengths(causal_model:
     assert responses[requests[2]].text
 
 
-def test_a_chunk_that_fails_is_answered_in_halves(
-    causal_model: HuggingFace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chunk_that_fails_is_answered_in_halves(causal_model: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {request.prompt: response.text for request, response in causal_model.answer(REQUESTS)}
     sizes = []
 
