@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import evalharness as eh
-from evalharness_hf.network import import_torch, place, quiet
+from evalharness_hf.network import import_torch, instead_of, place, quiet
 
 TEXTS_A_BATCH = 32
 # With padding. So few that what a layer makes of them stays in the caches of a core.
@@ -145,4 +145,6 @@ def _loaded(load: Any, weights: str, device: str) -> Any:
         raise eh.WeightsError(f"encoders need {error.name}. Install with: pip install 'evalharness[hf]'") from error
     except Exception as error:  # the libraries raise many kinds
         reason = f"{type(error).__name__}: {error}"
-        raise eh.WeightsError(f"the encoder '{weights}' could not be loaded on device '{where}': {reason}") from error
+        raise eh.WeightsError(
+            f"the encoder '{weights}' could not be loaded on device '{where}': {reason}{instead_of(where)}"
+        ) from error

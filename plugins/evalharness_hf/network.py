@@ -65,7 +65,7 @@ def language_model(weights: str, adapter: str | None, dtype: str, device: str) -
     except Exception as error:  # transformers and torch raise many kinds
         reason = f"{type(error).__name__}: {error}"
         what = f"weights '{weights}'" + ("" if adapter is None else f" with the adapter {adapter}")
-        raise eh.WeightsError(f"{what} could not be loaded on device '{where}': {reason}") from error
+        raise eh.WeightsError(f"{what} could not be loaded on device '{where}': {reason}{instead_of(where)}") from error
 
 
 def inputs_device(model: Any) -> Any:
@@ -113,6 +113,16 @@ def place(device: str) -> str:
     if device not in ("auto", *SPREAD):
         return device
     return "cuda" if import_torch().cuda.is_available() else "cpu"
+
+
+def instead_of(device: str) -> str:
+    """Return what to name in place of a device that this machine has not; "" where it has it."""
+    found, kind = import_torch().accelerator, device.partition(":")[0]
+    there = found.current_accelerator().type if found.is_available() else None
+    names = ["cpu", *(f"{there}:{number}" for number in range(found.device_count() if there else 0))]
+    if device in (*SPREAD, there, *names) or kind == "cpu":
+        return ""
+    return f". This machine has {', '.join(names)}: name one as the option 'device', or leave it at auto"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from evalharness_hf.model import HuggingFace
-from evalharness_hf.network import inputs_device, language_model, place
+from evalharness_hf.network import inputs_device, instead_of, language_model, place
 
 import evalharness as eh
 
@@ -52,3 +52,18 @@ def test_one_device_is_chosen_where_one_is_needed(monkeypatch: pytest.MonkeyPatc
     assert [place(device) for device in ("auto", "balanced")] == ["cuda", "cuda"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert [place(device) for device in ("auto", "sequential")] == ["cpu", "cpu"]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_told_with_those_that_are(
+    absolute_model: HuggingFace, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    import torch
+
+    with pytest.raises(eh.WeightsError, match=rf"on device '{device}'.*This machine has cpu.*option 'device'"):
+        language_model(absolute_model.weights, None, "float32", device)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert "This machine has cpu, cuda:0, cuda:1: " in instead_of(device)
+    assert [instead_of(name) for name in ("cuda", "cuda:1", "cpu:0", "balanced")] == [""] * 4
