@@ -7,6 +7,7 @@ block, one row. So a row's log-likelihoods are the same bytes whether its prefix
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from evalharness_hf.kept import Kept
 from evalharness_hf.network import inputs_device
 
 BLOCK = 64  # tokens
-MOST = 2**30  # bytes, for each model
+SHARE = 8  # of the memory of its device is what the prefixes of a model may take
+MOST_ON_CPU = 2**30  # bytes, since a computer does more than this
 
 State = list[tuple[Any, Any]]  # keys and values of a block in each layer, (1, heads, BLOCK, width)
 _STATES: WeakKeyDictionary[Any, Kept[State]] = WeakKeyDictionary()
@@ -42,7 +44,7 @@ def of(model: Any, ids: Sequence[int], rows: int = 1) -> Prefix:
     At most BLOCK - 1 tokens of `ids` are left over, and none of them was run. The model must be one that
     `support.reuses` prefixes.
     """
-    states = _STATES.setdefault(model, Kept(MOST))
+    states = _STATES.setdefault(model, Kept(most(inputs_device(model))))
     found: list[State] = []
     cache, run, key = None, 0, b""
     for start in range(0, len(ids) - BLOCK + 1, BLOCK):
@@ -57,6 +59,16 @@ def of(model: Any, ids: Sequence[int], rows: int = 1) -> Prefix:
             states.put(key, state, sum(part.nbytes for layer in state for part in layer))
         found.append(state)
     return Prefix(cache if cache is not None and rows == 1 else joined(found, rows), len(found) * BLOCK, run)
+
+
+def most(device: Any) -> int:
+    """Return how many bytes are kept for a model on a device. What is forgotten runs again, to the same bytes."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory) // SHARE
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else MOST_ON_CPU * SHARE
+    return min(MOST_ON_CPU, memory // SHARE)
 
 
 def extended(model: Any, cache: Any, ids: Sequence[int]) -> State:

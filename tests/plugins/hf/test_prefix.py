@@ -55,3 +55,22 @@ def test_less_than_a_block_is_left_to_its_row(absolute_model: HuggingFace) -> No
     model = absolute_model._local().network()
     short = prefix.of(model, list(range(BLOCK - 1)), rows=2)
     assert (short.length, short.run, short.cache.get_seq_length()) == (0, 0, 0)
+
+
+def test_a_small_machine_keeps_less(absolute_model: HuggingFace, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    model, ids = absolute_model._local().network(), [(6151 * place) % 49152 for place in range(2 * BLOCK)]
+    prefix.forget(model)
+    whole = prefix.of(model, ids)
+    prefix.forget(model)
+    block = 2 * 2 * BLOCK * 32 * 4  # bytes: keys and values of two layers of 32 numbers
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 8 * block}.__getitem__)
+    assert prefix.most(torch.device("cpu")) == block
+    for _ in range(2):
+        again = prefix.of(model, ids)
+        assert again.run == 2 * BLOCK
+        assert all(torch.equal(one.keys, other.keys) for one, other in zip(again.cache.layers, whole.cache.layers, strict=True))
+    prefix.forget(model)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2**40}.__getitem__)
+    assert prefix.most(torch.device("cpu")) == 2**30
