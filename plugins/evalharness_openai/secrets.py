@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -44,12 +44,7 @@ class Secret:
         """
         if len(self.value) < SHORTEST:
             return text
-        for written in _writings(self.value):
-            text = text.replace(written, HIDDEN)
-        start = self.value[:SHOWN]
-        if len(self.value) >= 2 * SHOWN and start in text:  # cut short
-            text = re.sub(rf"{re.escape(start)}[\w*.+/=-]*", HIDDEN, text)
-        return text
+        return _written(self.value).sub(HIDDEN, text)
 
     def hide_alike(self, text: str) -> str:
         """Return a message without the key and without whatever looks like one, cut short or starred by the server.
@@ -60,10 +55,20 @@ class Secret:
         return _LIKE_A_KEY.sub(HIDDEN, self.hide(text))
 
 
-def _writings(value: str) -> Iterator[str]:
-    """Yield the ways in which a server may send a key back: as it is, in JSON, in a URL, in base64."""
-    yield value
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value)[1:-1].replace("/", "\\/")
-    yield quote(value, safe="")
-    yield base64.b64encode(value.encode()).decode()
+@functools.cache
+def _written(value: str) -> re.Pattern[str]:
+    """Return a pattern for what a server may send back of a key: as it is, in JSON, in a URL, in base64, or cut short."""
+    ways = [_spelled(value), re.escape(base64.b64encode(value.encode()).decode())]
+    if len(value) >= 2 * SHOWN:
+        ways.append(rf"{_spelled(value[:SHOWN])}[\w*.+/=-]*")
+    return re.compile("|".join(ways))
+
+
+def _spelled(value: str) -> str:
+    """Return a pattern for a text as it is, in JSON however it is escaped, or in a URL."""
+    return "".join(sign if sign.isascii() and sign.isalnum() else _sign(sign) for sign in value)
+
+
+def _sign(sign: str) -> str:
+    ways = (sign, f"\\{sign}", json.dumps(sign)[1:-1], f"\\u{ord(sign):04x}", quote(sign, safe=""))
+    return f"(?i:{'|'.join(map(re.escape, dict.fromkeys(ways)))})"

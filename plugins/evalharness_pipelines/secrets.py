@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -25,7 +26,20 @@ def without(text: str, secrets: Mapping[str, str]) -> str:
     """
     for name, value in sorted(secrets.items(), key=lambda item: -len(item[1])):
         if len(value) >= SHORTEST:
-            escaped = json.dumps(value)[1:-1]
-            for written in dict.fromkeys([value, escaped, escaped.replace("/", "\\/"), quote(value, safe="")]):
-                text = text.replace(written, f"[{name}]")
+            text = f"[{name}]".join(_written(value).split(text))
     return text
+
+
+@functools.cache
+def _written(value: str) -> re.Pattern[str]:
+    return re.compile(_spelled(value))
+
+
+def _spelled(value: str) -> str:
+    """Return a pattern for a text as it is, in JSON however it is escaped, or in a URL."""
+    return "".join(sign if sign.isascii() and sign.isalnum() else _sign(sign) for sign in value)
+
+
+def _sign(sign: str) -> str:
+    ways = (sign, f"\\{sign}", json.dumps(sign)[1:-1], f"\\u{ord(sign):04x}", quote(sign, safe=""))
+    return f"(?i:{'|'.join(map(re.escape, dict.fromkeys(ways)))})"

@@ -37,6 +37,11 @@ def echoed(asked: Asked) -> str:
     )
 
 
+def every_sign_escaped(text: str) -> str:
+    """Return a text as .NET writes it into JSON."""
+    return text.translate({ord(sign): f"\\u{ord(sign):04X}" for sign in "/+=<>&"})
+
+
 SCRIPTS: dict[str, Callable[[Asked], Reply]] = {
     "in an answer": lambda asked: chat(f"{asked.question}: {echoed(asked)}"),
     "in an error of a sample": lambda asked: failed(400, echoed(asked)) if asked.question == "b" else chat(asked.question),
@@ -44,6 +49,10 @@ SCRIPTS: dict[str, Callable[[Asked], Reply]] = {
     "in an error with status 200": lambda asked: failed(200, echoed(asked)) if asked.question == "b" else chat(asked.question),
     "in a page": lambda asked: Reply(f"<html>{echoed(asked)}</html>") if asked.question == "b" else chat(asked.question),
     "in JSON with escapes": lambda asked: Reply(json.dumps({"error": echoed(asked)}).replace("/", "\\/"), 500),
+    "in JSON with every sign escaped": lambda asked: Reply(every_sign_escaped(json.dumps({"error": echoed(asked)})), 400),
+    "in an answer with every sign escaped": lambda asked: Reply(
+        '{"choices": [{"message": {"content": "' + every_sign_escaped(echoed(asked)) + '"}}]}'
+    ),
     "in nonsense": lambda asked: Reply(echoed(asked)),
 }
 
