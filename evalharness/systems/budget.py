@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from evalharness.contract import Failure, Forecast, Generate, Message, Model, Request, Response, Service, canonical
@@ -96,10 +97,10 @@ class Limits:
 def money(dollars: float) -> str:
     """Return an amount with cents or, where they would not show it, with its two leading digits.
 
-    >>> money(2), money(0.2), money(0.0123), money(1234.5), money(0)
-    ('2.00', '0.20', '0.012', '1,234.50', '0.00')
+    >>> money(2), money(0.2), money(0.0123), money(1234.5), money(0), money(9.9e-05)
+    ('2.00', '0.20', '0.012', '1,234.50', '0.00', '0.000099')
     """
-    return f"{dollars:,.2f}" if dollars == 0 or dollars >= 0.0995 else f"{dollars:.2g}"
+    return f"{dollars:,.2f}" if dollars == 0 or dollars >= 0.0995 else f"{Decimal(f'{dollars:.2g}'):f}"
 
 
 @dataclass

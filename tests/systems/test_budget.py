@@ -207,7 +207,7 @@ def test_a_limit_that_allows_nothing_at_all_asks_for_a_higher_one(store: Store) 
     assert why.endswith(" tokens; run the same command with a higher limit to go on")
     priced = Budget(Limits(cost=1e-6), {"meter-1": PRICE})
     (why,) = {*outcome(Engine(store, budget=priced), Remote(), requests("3 read 2 written"))}
-    assert "--max-cost 1e-06 does not allow a request, which may take up to 0.000" in why
+    assert "--max-cost 0.000001 does not allow a request, which may take up to 0.000" in why
     assert not Meter.asked
 
 
