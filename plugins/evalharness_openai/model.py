@@ -31,12 +31,14 @@ class OpenAI(eh.Service):
     - `logprobs`: whether to ask for the log-probabilities of the tokens that are generated.
     - `parameters`: further fields of each request, as the service names them (`top_k`, `reasoning_effort`). They are part of
       the identity. Null leaves a field out: `temperature: null` for a model that refuses it.
+    - `concurrency`: how many requests may be open at once, at most; `timeout`: seconds that one may take; `retries`: how often
+      one is asked again; `patience`: seconds without any answer after which the server is given up for this run.
 
     `Choose` and `Likelihood` need log-probabilities of the prompt, which vLLM, SGLang, TGI and llama-cpp-python give; they
     send plain text in either case, so a multiple-choice task needs `api: completions`. The first token of a text is scored
     where the server puts one before it. Nothing is cut: too long a text is a failure of the kind `cut off`.
 
-    The plugin's documentation lists what can go wrong, and what comes of it.
+    docs/models.md, under Services, lists what can go wrong, and what comes of it.
     """
 
     name = "openai"
