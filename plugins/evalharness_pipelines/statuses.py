@@ -46,11 +46,11 @@ def error_of(
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a service asks to wait, given as a number or as a date.
 
-    >>> retry_after({"Retry-After": "2"}), retry_after({"Retry-After": "soon"}), retry_after({})
-    (2.0, None, None)
+    >>> retry_after({"Retry-After": "2.5"}), retry_after({"Retry-After": "soon"}), retry_after({})
+    (2.5, None, None)
     """
     asked = headers.get("Retry-After", "").strip()
-    if asked.isdecimal():
+    if asked.replace(".", "", 1).isdecimal():
         return float(asked)
     try:
         return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
