@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 from pyarrow import parquet
 
 import evalharness as eh
@@ -256,7 +256,8 @@ plain_values = strategies.recursive(
 ) | strategies.lists(strategies.builds(Passage, strategies.text(), strategies.text(), strategies.none() | strategies.floats()))
 
 
-@given(strategies.dictionaries(strategies.text(), strategies.tuples(plain_values, plain_values)))
+@settings(max_examples=30)
+@given(strategies.dictionaries(strategies.text(), strategies.tuples(plain_values, plain_values), max_size=3))
 def test_rows_of_columns_are_written_as_each_row_by_itself(columns: dict[str, tuple[Any, Any]]) -> None:
     rows = [{name: column[row] for name, column in columns.items()} for row in range(2)]
     texts = [json.dumps(samples._named_floats(row), sort_keys=True, ensure_ascii=False, separators=(",", ":")) for row in rows]
