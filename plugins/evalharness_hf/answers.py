@@ -12,7 +12,7 @@ import evalharness as eh
 from evalharness_hf.likelihood import Asked, asked
 from evalharness_hf.memory import ran_out
 from evalharness_hf.plain import Scored
-from evalharness_hf.planning import Branch, Size, branches, chunks, tree_chunks
+from evalharness_hf.planning import Addition, Size, additions, chunks, tree_chunks
 from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Tokens, tokens
 
@@ -75,18 +75,18 @@ class Local:
         yield from chunks([request for request in requests if not isinstance(request, IN_TREES)], self.size, self.budget)
         yield from tree_chunks(self.continued([each for each in requests if isinstance(each, eh.Generate)]), ROUNDS * self.budget)
         for kind in SCORED:
-            yield from tree_chunks(self.branches([request for request in requests if isinstance(request, kind)]), self.budget)
+            yield from tree_chunks(self.additions([request for request in requests if isinstance(request, kind)]), self.budget)
 
-    def branches(self, requests: Sequence[eh.Request]) -> Iterator[Branch]:
+    def additions(self, requests: Sequence[eh.Request]) -> Iterator[Addition]:
         """Yield what each request that is scored, or the prompt of one that is generated, adds to the tree of all."""
-        return branches(requests, self._text, self._rows)
+        return additions(requests, self._text, self._rows)
 
-    def continued(self, requests: Sequence[eh.Generate]) -> Iterator[Branch]:
+    def continued(self, requests: Sequence[eh.Generate]) -> Iterator[Addition]:
         """Yield what each prompt and its answer add to the tree of all prompts."""
         context = self.tokens.context or sys.maxsize
-        for branch in self.branches(requests):
-            room = min(getattr(branch.request, "max_tokens", 0), max(0, context - branch.tokens))
-            yield replace(branch, nodes=branch.nodes + room)
+        for addition in self.additions(requests):
+            room = min(getattr(addition.request, "max_tokens", 0), max(0, context - addition.tokens))
+            yield replace(addition, nodes=addition.nodes + room)
 
     def _text(self, request: Any) -> str:
         try:

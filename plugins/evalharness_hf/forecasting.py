@@ -15,15 +15,14 @@ def forecast(local: Local, requests: Sequence[eh.Request]) -> eh.Forecast:
     A request that cannot be put into tokens, or that the context does not hold, takes none: it fails before it is asked.
     """
     generated = [request for request in requests if isinstance(request, eh.Generate)]
-    continued = [branch for branch in local.continued(generated) if branch.tokens]
-    scored = (local.branches([request for request in requests if isinstance(request, kind)]) for kind in SCORED)
-    found = [branch for branch in chain.from_iterable(scored) if branch.tokens]
+    continued = [each for each in local.continued(generated) if each.tokens]
+    scored = (local.additions([request for request in requests if isinstance(request, kind)]) for kind in SCORED)
+    found = [each for each in chain.from_iterable(scored) if each.tokens]
     embedded = sum(local.size(request).length for request in requests if isinstance(request, eh.Embed))
     return eh.Forecast(
         requests=len(requests),
-        input_tokens=embedded + sum(branch.tokens for branch in [*continued, *found]),
-        most_output_tokens=sum(branch.nodes - branch.tokens for branch in continued),
-        shared_tokens=sum(branch.shared for branch in continued)
-        + sum(branch.tokens - branch.nodes + branch.shared for branch in found),
+        input_tokens=embedded + sum(each.tokens for each in [*continued, *found]),
+        most_output_tokens=sum(each.nodes - each.tokens for each in continued),
+        shared_tokens=sum(each.shared for each in continued) + sum(each.tokens - each.nodes + each.shared for each in found),
         counted=True,
     )

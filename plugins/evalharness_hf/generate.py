@@ -28,7 +28,8 @@ from evalharness_hf.network import inputs_device
 from evalharness_hf.packed import logits_at
 from evalharness_hf.padded import Batch
 from evalharness_hf.sampling import next_tokens
-from evalharness_hf.sharing import Branch, common_length
+from evalharness_hf.sharing import Branch
+from evalharness_hf.tree import common_length
 
 
 def continue_all(model: Any, continuations: Sequence[Continuation], budget: int) -> None:

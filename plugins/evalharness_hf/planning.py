@@ -55,7 +55,7 @@ def _cut(sized: Sequence[tuple[Size, eh.Request]], budget: int) -> Iterator[list
 
 
 @dataclass(frozen=True)
-class Branch:
+class Addition:
     """What a request adds to the tree of the token sequences that run.
 
     It has sequences of `tokens` tokens together, which take `nodes` nodes in a tree by themselves; `shared` of them
@@ -68,11 +68,11 @@ class Branch:
     shared: int = 0
 
 
-def branches(
+def additions(
     requests: Sequence[eh.Request],
     text: Callable[[eh.Request], str],
     rows: Callable[[Sequence[eh.Request]], list[list[Scored] | None]],
-) -> Iterator[Branch]:
+) -> Iterator[Addition]:
     """Yield what each request adds to the tree of all, in the order of their texts, whatever the order of `requests`.
 
     `rows` gives what is scored for some requests, None for one that cannot be asked; only a few are held at a time.
@@ -85,26 +85,26 @@ def branches(
             if own:
                 ordered = [own[number] for number in in_order(own)]
                 shared = 0 if before is None else shared_length(before, ordered[0])
-                yield Branch(request, sum(len(row.ids) - 1 for row in own), nodes_of(own), shared)
+                yield Addition(request, sum(len(row.ids) - 1 for row in own), nodes_of(own), shared)
                 before = ordered[-1]
             else:
-                yield Branch(request, 0, UNKNOWN if own is None else 0)
+                yield Addition(request, 0, UNKNOWN if own is None else 0)
 
 
-def tree_chunks(found: Iterable[Branch], budget: int) -> Iterator[list[eh.Request]]:
+def tree_chunks(found: Iterable[Addition], budget: int) -> Iterator[list[eh.Request]]:
     """Yield the requests in chunks whose tree has at most `budget` nodes; a larger one is a chunk of its own.
 
     A chunk cut again is the same chunk.
     """
     chunk: list[eh.Request] = []
     nodes = 0
-    for branch in found:
-        nodes += branch.nodes - branch.shared
+    for addition in found:
+        nodes += addition.nodes - addition.shared
         if chunk and nodes > budget:
             yield chunk
             chunk = []
         if not chunk:
-            nodes = branch.nodes
-        chunk.append(branch.request)
+            nodes = addition.nodes
+        chunk.append(addition.request)
     if chunk:
         yield chunk

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from evalharness_hf.tree import common_length
+
 WORTH = 64  # tokens that a branch saves at least: what it costs to look at it at each step is about as much
 
 
@@ -55,7 +57,7 @@ def leaves(prompts: Sequence[Sequence[int]], trunk: Branch | None = None) -> lis
     found: list[Leaf] = []
     while groups:
         members, branch, known = groups.pop()
-        common = common_length(prompts[members[0]], prompts[members[-1]], known)
+        common = known + common_length(prompts[members[0]][known:], prompts[members[-1]][known:])
         start, end = branch.end if branch else 0, min(common, *(len(prompts[number]) - 1 for number in members))
         if (end - start) * (len(members) - 1) >= WORTH:
             branch, start = Branch(branch, start, list(prompts[members[0]][start:end])), end
@@ -65,9 +67,3 @@ def leaves(prompts: Sequence[Sequence[int]], trunk: Branch | None = None) -> lis
         else:
             found.extend(Leaf(number, branch, list(prompts[number][start:])) for number in members)
     return found
-
-
-def common_length(first: Sequence[int], second: Sequence[int], start: int = 0) -> int:
-    """Return how many tokens two sequences begin with alike, which are known to be alike up to `start`."""
-    most = min(len(first), len(second))
-    return next((place for place in range(start, most) if first[place] != second[place]), most)

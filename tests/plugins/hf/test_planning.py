@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evalharness_hf.plain import Scored
-from evalharness_hf.planning import UNKNOWN, Branch, Size, branches, chunks, tree_chunks
+from evalharness_hf.planning import UNKNOWN, Addition, Size, additions, chunks, tree_chunks
 from evalharness_hf.tree import nodes_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +87,7 @@ def rows(requests: Sequence[Any]) -> list[list[Scored] | None]:
 
 
 def planned(requests: Sequence[eh.Request], budget: int) -> list[list[eh.Request]]:
-    return list(tree_chunks(branches(requests, text_of, rows), budget))
+    return list(tree_chunks(additions(requests, text_of, rows), budget))
 
 
 @given(CHOICES, st.integers(1, 60), st.randoms(use_true_random=False))
@@ -110,5 +110,5 @@ def test_a_tree_stays_under_the_budget_and_whole(requests: list[eh.Request], bud
 
 def test_what_a_request_adds_is_what_the_one_before_it_does_not_hold() -> None:
     first, second, broken = (eh.Choose(prompt=prompt, choices=("cd", "ce", "f")) for prompt in ("aaa", "aab", "?"))
-    found = list(branches([second, broken, first], text_of, rows))
-    assert found == [Branch(broken, 0, UNKNOWN), Branch(first, 14, 5), Branch(second, 14, 5, 3)]
+    found = list(additions([second, broken, first], text_of, rows))
+    assert found == [Addition(broken, 0, UNKNOWN), Addition(first, 14, 5), Addition(second, 14, 5, 3)]
