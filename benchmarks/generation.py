@@ -77,7 +77,7 @@ def near_tie(prompt: str, one: str, other: str) -> bool:
     reader = tokens(WEIGHTS)
     first, second = reader.encode(one), reader.encode(other)
     common = next((n for n, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
-    ids = torch.tensor([reader.of_prompt(prompt) + first[:common]])
+    ids = torch.tensor([reader.encode(prompt, special=True) + first[:common]])
     with torch.inference_mode():
         best = language_model(WEIGHTS, None, "float32", "auto")(input_ids=ids, logits_to_keep=1).logits[0, -1].topk(2).values
     return float(best[0] - best[1]) < NEAR_TIE

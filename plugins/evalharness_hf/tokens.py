@@ -55,10 +55,6 @@ class Tokens:
         value = self._settings.get(name)
         return value.get("content") if isinstance(value, dict) else value
 
-    def of_prompt(self, prompt: Prompt) -> list[int]:
-        """Return the tokens of a prompt; never none, since an empty prompt is the prefix token."""
-        return self.encode(self.rendered(prompt), special=not self.templated(prompt)) or self.prefixed([])
-
     def templated(self, prompt: Prompt) -> bool:
         """Whether the chat template is applied to a prompt; it then writes the special tokens itself."""
         return self.template is not None and not isinstance(prompt, str)

@@ -9,6 +9,7 @@ from evalharness_hf.model import HuggingFace
 from evalharness_hf.tokens import tokens
 
 import evalharness as eh
+from tests.plugins.hf.prompts import prompt_tokens
 
 QUESTIONS = [
     "What is the capital of France? Answer in one word.",
@@ -57,7 +58,7 @@ def assert_generates_like_transformers(model: HuggingFace, text: str) -> None:
     import torch
 
     reader = tokens(model.weights)
-    prompt = reader.of_prompt(asked(text).prompt)
+    prompt = prompt_tokens(reader, asked(text).prompt)
     with torch.inference_mode():
         ids = torch.tensor([prompt])
         network = model._local().network()
@@ -122,7 +123,7 @@ def gap(model: HuggingFace, prompt: str, made: list[int]) -> float:
     """How far apart the log-probabilities of the two likeliest next tokens are."""
     import torch
 
-    ids = tokens(model.weights).of_prompt(prompt) + made
+    ids = prompt_tokens(tokens(model.weights), prompt) + made
     with torch.inference_mode():
         first, second = model._local().network()(input_ids=torch.tensor([ids])).logits[0, -1].topk(2).values.tolist()
     return first - second
@@ -177,7 +178,7 @@ def test_a_chunk_holds_prompts_that_share_much_for_two_rounds_of_the_budget(abso
     assert [request for chunk in chunks for request in chunk] == sorted(requests, key=lambda request: request.prompt)
     assert 1 < len(chunks) < 4
     for chunk in chunks:
-        prompts = [reader.of_prompt(request.prompt) for request in chunk]
+        prompts = [prompt_tokens(reader, request.prompt) for request in chunk]
         nodes = {tuple(ids[:end]) for ids in prompts for end in range(1, len(ids) + 1)}
         assert len(nodes) + sum(request.max_tokens for request in chunk) <= ROUNDS * 100
         assert list(map(list, model.plan(chunk))) == [chunk]
@@ -185,14 +186,14 @@ def test_a_chunk_holds_prompts_that_share_much_for_two_rounds_of_the_budget(abso
 
 def test_the_shots_run_once_and_equal_requests_too(causal_model: HuggingFace) -> None:
     reader = tokens(causal_model.weights)
-    (prompt, other), shots = NUMBERS[:2], len(reader.of_prompt(SHOTS))
+    (prompt, other), shots = NUMBERS[:2], len(prompt_tokens(reader, SHOTS))
     requests = [*greedy([prompt] * 3, max_tokens=2), *greedy([other], max_tokens=2)]
     requests[1:3] = [eh.Generate(prompt=prompt, max_tokens=2, repeat=1), eh.Generate(prompt=prompt, max_tokens=2, stop=(".",))]
     found = answers(causal_model, requests)
     run = sum(response.run_tokens for response in found)
     assert shots > 150
-    assert run <= 2 * len(reader.of_prompt(prompt)) - shots // 64 * 64
-    assert [response.input_tokens for response in found] == [len(reader.of_prompt(request.prompt)) for request in requests]
+    assert run <= 2 * len(prompt_tokens(reader, prompt)) - shots // 64 * 64
+    assert [response.input_tokens for response in found] == [len(prompt_tokens(reader, request.prompt)) for request in requests]
     assert found[0].text == found[1].text
 
 
@@ -207,7 +208,7 @@ def test_where_text_ends_though_it_is_decoded_once_for_all(causal_model: Hugging
     ]
     reader, network = tokens(causal_model.weights), causal_model._local().network()
     requests = [greedy(NUMBERS[:1], **{"max_tokens": 8, **options})[0] for options, _, _ in expected]
-    rows = [Continuation(request, reader.of_prompt(request.prompt), reader) for request in requests]
+    rows = [Continuation(request, prompt_tokens(reader, request.prompt), reader) for request in requests]
     continue_all(network, rows, 8192)
     found = [row.response() for row in rows]
     assert [(response.text, response.finish) for response in found] == [(text, finish) for _, text, finish in expected]

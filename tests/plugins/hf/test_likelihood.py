@@ -12,6 +12,7 @@ from evalharness_hf.rolling import Rolling
 from evalharness_hf.tokens import Tokens, tokens
 
 import evalharness as eh
+from tests.plugins.hf.prompts import prompt_tokens
 
 
 def small() -> Tokens:
@@ -96,7 +97,7 @@ def test_nothing_after_nothing_is_a_failure(causal_model: HuggingFace) -> None:
 def test_choices_after_a_chat_template_continue_the_assistant(causal_model: HuggingFace) -> None:
     turns = (eh.Message("user", "Name a colour."),)
     (response,) = answer(causal_model, eh.Choose(prompt=turns, choices=("Blue", "Seven"), delimiter=""))
-    context = small().of_prompt(turns)
+    context = prompt_tokens(small(), turns)
     expected = plain_logprobs(causal_model, [*context, *small().encode("Blue")])[len(context) - 1 :]
     assert response.logprobs[0] == pytest.approx(sum(expected), abs=1e-4)
     assert response.logprobs[0] > response.logprobs[1]

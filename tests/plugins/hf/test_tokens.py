@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from evalharness_hf.tokens import Tokens, is_causal, template_of, tokens
+from evalharness_hf.likelihood import Asked, asked
+from evalharness_hf.plain import Scored
+from evalharness_hf.rolling import Rolling
+from evalharness_hf.tokens import Prompt, Tokens, is_causal, template_of, tokens
 
 import evalharness as eh
 
@@ -36,8 +39,11 @@ def test_a_last_turn_of_the_assistant_is_continued() -> None:
 
 def test_no_messages_and_no_text_are_still_a_prompt() -> None:
     assert tokens(SMALL).rendered(()) == "<|im_start|>assistant\n"
-    assert tokens(SMALL).of_prompt("") == [1]
-    assert tokens(SMALL, use_template=False).of_prompt(()) == [1]
+    empty: tuple[tuple[Tokens, Prompt], ...] = ((tokens(SMALL), ""), (tokens(SMALL, use_template=False), ()))
+    for reader, prompt in empty:
+        (found,) = asked([eh.Generate(prompt=prompt)], reader, Rolling())
+        assert isinstance(found, Asked)
+        assert found.rows == [Scored([1, 0], 1)]
 
 
 def test_a_refused_template_leaves_plain_text() -> None:
