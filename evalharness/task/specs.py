@@ -20,7 +20,7 @@ def read_spec(kind: Kind, node: Node, faults: list[Fault]) -> tuple[Spec, Plugin
     """Return the spec that a node holds and the plugin that it builds; None where something is wrong with it."""
     named = _name_and_options(node)
     if named is None:
-        faults.append(Fault(f"must be {describe_type(Spec)}, not {shown(node.value())}", str(node.place)))
+        faults.append(Fault(f"must be {describe_type(Spec)}{_but_is(node)}", str(node.place)))
         return Spec("?"), None
     name, options, place = named
     spec = Spec(name, {}, node.place.folder)
@@ -34,6 +34,12 @@ def read_spec(kind: Kind, node: Node, faults: list[Fault]) -> tuple[Spec, Plugin
     kwargs, wrong = convert_options(entry.cls, spec.options, kind=kind, folder=spec.folder)
     faults.extend(_located(fault.path, fault.message, options, place) for fault in wrong)
     return spec, _build(kind, entry.cls, kwargs, place, faults) if len(faults) == before else None
+
+
+def _but_is(node: Node) -> str:
+    if isinstance(node.content, dict) and len(node.content) > 1:
+        return f": one name, with its options inside, not the keys {' and '.join(node.content)}"
+    return f", not {shown(node.value())}"
 
 
 def _name_and_options(node: Node) -> tuple[str, Node, Node] | None:

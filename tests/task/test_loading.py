@@ -167,7 +167,8 @@ metrics:
          "task.yaml:7:22: option 'corpus' of retriever 'shelf' must be a path, not 7."),
         ("  - matching", "  - matching: 7", "task.yaml:10:15: metric 'matching' needs no option, so one that is set is named:"),
         ("  - matching", "  - blend: matching", "task.yaml:10:12: option 'of' of metric 'blend' must be a list of (a string)"),
-        ("  - matching", "  - matching: {}\n    found: {}", "task.yaml:10:5: must be a plugin, NAME or {NAME: {option: value}}"),
+        ("  - matching", "  - matching: {}\n    found: {}", "task.yaml:10:5: must be a plugin, NAME or {NAME: {option: value}}: one "
+         "name, with its options inside, not the keys matching and found"),
     ],
 )  # fmt: skip
 def test_each_kind_of_fault_is_said_at_its_place(
