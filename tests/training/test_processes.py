@@ -7,9 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import pytest
 import torch
 
 from evalharness.training.processes import Processes
@@ -17,12 +15,16 @@ from evalharness.training.processes import Processes
 ROOT = Path(__file__).parent.parent.parent
 
 
-def steps(folder: Path, processes: int, *options: str) -> list[dict[str, Any]]:
-    """Return what each of so many processes keeps of one step."""
+RULES = {"supervised": "keep", "moe_switch": "keep", "sum": "split", "uncertainty": "keep"}
+
+
+def take_steps(folder: Path, processes: int) -> None:
+    """Have so many processes take one step together under each loss; each keeps what it has then."""
     folder.mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    options = [f"{loss}={rule}" for loss, rule in RULES.items()]
     command = [sys.executable, "-m", "tests.training.work", "step", str(folder), *options]
     plain = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     started = []
@@ -32,18 +34,21 @@ def steps(folder: Path, processes: int, *options: str) -> list[dict[str, Any]]:
         started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True))
     ended = [(process.communicate(timeout=300)[1], process.returncode) for process in started]
     assert not any(code for _, code in ended), "\n".join(text for text, _ in ended)
-    return [torch.load(folder / f"kept-{rank}.pt") for rank in range(processes)]
 
 
-@pytest.mark.parametrize(
-    ("loss", "rule"), [("supervised", "keep"), ("moe_switch", "keep"), ("sum", "split"), ("uncertainty", "keep")]
-)
-def test_two_processes_have_the_gradient_of_one(tmp_path: Path, loss: str, rule: str) -> None:
-    (alone,) = steps(tmp_path / "one", 1, f"loss={loss}", f"rule={rule}")
-    for together in steps(tmp_path / "two", 2, f"loss={loss}", f"rule={rule}"):
-        assert together.keys() == alone.keys()
-        for name, value in alone.items():
-            torch.testing.assert_close(together[name], value, rtol=2e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
+def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
+    for processes in (1, 2):
+        take_steps(tmp_path / str(processes), processes)
+    for loss in RULES:
+        alone = torch.load(tmp_path / "1" / f"{loss}-0.pt")
+        for rank in range(2):
+            together = torch.load(tmp_path / "2" / f"{loss}-{rank}.pt")
+            assert together.keys() == alone.keys()
+            for name, value in alone.items():
+                where = f"{loss}, {name}"
+                torch.testing.assert_close(
+                    together[name], value, rtol=2e-4, atol=1e-6, msg=lambda text, at=where: f"{at}: {text}"
+                )
 
 
 def test_with_one_process_sums_are_what_they_were() -> None:

@@ -1,7 +1,8 @@
-"""What tests run in processes of their own: `python -m tests.training.work {step|train} FOLDER KEY=VALUE...`.
+"""What tests run in processes of their own: `python -m tests.training.work step FOLDER LOSS=RULE...` or
+`... train FOLDER KEY=VALUE...`.
 
-`step` takes one step as one of several processes and keeps loss and gradients; `train` trains on, from the last whole
-checkpoint where there is one, and keeps the weights and the curve.
+`step` takes one step under each loss as one of several processes and keeps loss and gradients; `train` trains on, from the
+last whole checkpoint where there is one, and keeps the weights and the curve.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def loss_of(name: str) -> Loss:
 
 def step(folder: Path, loss: str, rule: str) -> None:
     """Take one step; each process has its part of the data."""
+    GRADIENTS.clear()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     given = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4 // processes, "max_steps": 1}
     model = llama() if loss == "supervised" else mixtral()
@@ -70,7 +72,7 @@ def step(folder: Path, loss: str, rule: str) -> None:
     made.train()
     learned = {f"learned.{name}": value.grad for name, value in made._learned.items()}
     kept = {"loss": torch.tensor(shown(made, "loss")[0]), **GRADIENTS, **learned}
-    torch.save(kept, folder / f"kept-{os.environ.get('RANK', '0')}.pt")
+    torch.save(kept, folder / f"{loss}-{os.environ.get('RANK', '0')}.pt")
 
 
 def train(folder: Path, loss: str, lora: bool) -> None:
@@ -95,6 +97,7 @@ if __name__ == "__main__":
     what, where, *options = sys.argv[1:]
     values = dict(option.split("=") for option in options)
     if what == "step":
-        step(Path(where), values["loss"], values["rule"])
+        for loss, rule in values.items():
+            step(Path(where), loss, rule)
     else:
         train(Path(where), values["loss"], values.get("lora") == "yes")
