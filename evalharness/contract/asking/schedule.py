@@ -68,6 +68,7 @@ class Schedule:
         self._running = self._given = self._answers = self._probes = 0
         self._probe: Open | None = None
         self._probe_at = self._held_until = -NEVER
+        self._answered_at = NEVER  # when anything was answered, or else when it was first asked
 
     def add(self, request: Request) -> None:
         """Take one more request."""
@@ -117,6 +118,7 @@ class Schedule:
 
     def _sent(self, asked: Open, now: float) -> Open:
         self._running += 1
+        self._answered_at = min(self._answered_at, now)
         asked.attempts += 1
         asked.started, asked.epoch = now, self._pace.sent()
         if asked.attempts == 1:
@@ -137,7 +139,7 @@ class Schedule:
     def answered(self, asked: Open, now: float) -> None:
         """Note that a request has its answer."""
         self._returned(asked, answered=True)
-        self._answers += 1
+        self._answers, self._answered_at = self._answers + 1, now
         self._heard(now)
         del self._open[asked.number]
 
@@ -150,16 +152,15 @@ class Schedule:
         """Note that an attempt failed; returns whether the request is asked again. Raises GivenUp at the end of patience."""
         probed = asked is self._probe
         self._returned(asked, refused=fault.busy or fault.failure.kind == "timeout")
-        asked.faults += self._counts(asked, fault)
+        asked.faults += self._counts(asked, fault, now)
         asked.answers = self._answers
         self._was_there = self._was_there or fault.failure.kind != "connection"
         self.silence = self._note(asked, fault, now, probed=probed)
         if not fault.again or asked.faults > self._retries:
             del self._open[asked.number]
             return False
-        held = fault.after is not None and fault.after >= FIRST_SECONDS  # less is what it would wait anyway
         most = MOST_SECONDS if self._was_there else PROBE_SECONDS
-        asked.due = now if held else now + backoff(asked.request, asked.attempts, most)
+        asked.due = now if _asks_to_wait(fault) else now + backoff(asked.request, asked.attempts, most)
         heapq.heappush(self._failed, asked)
         if self.silence >= self.patience:
             did = "has answered nothing for" if self._was_there else "could not be reached in"
@@ -172,8 +173,13 @@ class Schedule:
         self._probe = None if self._probe is asked else self._probe
         self._pace.ended(asked.epoch, answered=answered, refused=refused)
 
-    def _counts(self, asked: Open, fault: Unanswered) -> bool:
-        """Return whether a failed attempt counts against its request."""
+    def _counts(self, asked: Open, fault: Unanswered, now: float) -> bool:
+        """Return whether a failed attempt counts against its request.
+
+        One that the service asks to make again later does not, unless it answers nothing at all for as long as the patience.
+        """
+        if _asks_to_wait(fault):
+            return now - self._answered_at >= self._patience
         if self._breaker.silent and fault.after is None:
             return False
         others_answered = self._answers > asked.answers
@@ -217,3 +223,8 @@ class Schedule:
             raise GivenUp("server", did, "Run the same command again by then, or with a higher `patience`")
         if seconds > 0:
             self._held_until = max(self._held_until, now + seconds)
+
+
+def _asks_to_wait(fault: Unanswered) -> bool:
+    """Return whether a service names a time to wait that is worth the name: less is what would be waited anyway."""
+    return fault.after is not None and fault.after >= FIRST_SECONDS

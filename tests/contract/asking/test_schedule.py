@@ -199,6 +199,16 @@ def test_a_request_is_asked_again_when_the_wait_is_over_however_often_it_was() -
     assert run.seconds == pytest.approx(12.07, abs=0.01)
 
 
+def test_the_last_request_is_not_lost_to_short_waits_that_a_service_asks_for_again_and_again() -> None:
+    """It says one second and means the rest of the minute; others are answered no more, since there are none."""
+    run = Virtual(lambda number, now, inside: (0.01, wait(1.0) if 5 < now < 60 else None), 1000, retries=2).until_done()
+    assert not run.failures
+    assert len(run.answered) == 1000
+    forever = Virtual(lambda number, now, inside: (0.01, wait(1.0)), 3, patience=30, retries=2).until_done()
+    assert forever.failures == dict.fromkeys(range(3), "server")
+    assert 30 < forever.seconds < 45
+
+
 def test_time_outs_during_a_wait_are_no_silence() -> None:
     def server(number: int, now: float, inside: int) -> Outcome:
         if now == 0 and number < 4:
