@@ -176,7 +176,9 @@ def test_a_request_without_an_answer_in_time_is_a_time_out() -> None:
         return await (never if request.prompt == "1" else echo)(request)
 
     first, second, third = answers(Scripted(script=script, timeout=0.05, retries=1), 3)
-    assert second == eh.Response(error=eh.Failure("timeout", "no answer within 0.05 s"), retries=1)
+    assert second == eh.Response(
+        error=eh.Failure("timeout", "no answer within 0.05 s. Raise `timeout`, or lower `concurrency`"), retries=1
+    )
     assert (first.text, third.text) == ("0", "2")
 
 

@@ -132,7 +132,7 @@ class Attempts:
         except Unanswered as fault:
             self._failed(asked, fault)
         except TimeoutError as error:
-            message = str(error) or f"no answer within {self._service.timeout:g} s"
+            message = str(error) or f"no answer within {self._service.timeout:g} s. Raise `timeout`, or lower `concurrency`"
             self._failed(asked, Unanswered(Failure("timeout", message), again=True))
         except EvalharnessError:
             raise

@@ -260,7 +260,9 @@ def test_a_service_that_is_not_there_is_given_up_and_time_runs_out_for_one_that_
     gone = registry.build("model", eh.Spec("http", {"url": "http://127.0.0.1:9/ask", "patience": 0.3}))
     assert "http://127.0.0.1:9/ask: ConnectionRefusedError" in messages(asked(gone, "q"))[0]
     server.reply = lambda request: time.sleep(0.6) or {"response": "late"}
-    assert messages(asked(model(server, timeout=0.2, retries=0), "q")) == ["timeout: no answer within 0.2 s"]
+    assert messages(asked(model(server, timeout=0.2, retries=0), "q")) == [
+        "timeout: no answer within 0.2 s. Raise `timeout`, or lower `concurrency`"
+    ]
 
 
 def test_a_key_goes_to_the_service_and_nowhere_else(
