@@ -21,6 +21,7 @@ from evalharness_hf.tree import tree_of
 # apart in these numbers; where the mask of a tree is not heeded, 9.7.
 CLOSE = {"torch.float32": 1e-3, "torch.float16": 0.5, "torch.bfloat16": 2.0}
 WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "keep_window_size")
+LONGEST = 200  # characters of what a model says for itself
 _REFUSED: WeakKeyDictionary[Any, dict[Callable[[Any], float], str]] = WeakKeyDictionary()
 _REMARKS: WeakKeyDictionary[Any, dict[str, None]] = WeakKeyDictionary()
 
@@ -112,11 +113,17 @@ def _refusal(model: Any, difference: Callable[[Any], float]) -> str:
         except Exception as error:  # models refuse in many ways
             if ran_out(error):
                 raise
-            known[difference] = f"{type(error).__name__}: {error}"
+            known[difference] = _brief(error)
         else:
             same = off <= CLOSE.get(str(model.dtype), 0.0)
             known[difference] = "" if same else f"log-probabilities differed by {off:.2g}"
     return known[difference]
+
+
+def _brief(error: Exception) -> str:
+    """Return the first line of an error, which stands in a record; some models print themselves in theirs."""
+    line = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {line if len(line) <= LONGEST else line[:LONGEST] + ' …'}"
 
 
 def _reuse_difference(model: Any) -> float:

@@ -152,3 +152,10 @@ def test_plain_rows_are_as_the_plain_module_has_them() -> None:
     assert [found.logprobs for found in alone] == [
         pytest.approx(values, abs=1e-5) for values in plain.token_logprobs(model, APART, 1000)
     ]
+
+
+def test_a_model_that_says_much_is_told_of_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: Any) -> float:
+        raise TypeError(f"{'Model(' * 100}\n  (layers): …")
+
+    assert support._refusal(tiny("llama"), refuse) == f"TypeError: {('Model(' * 100)[: support.LONGEST]} …"
