@@ -67,13 +67,13 @@ def _two(pair: Pair, named: Sequence[str]) -> Iterator[str]:
 
 
 def _verdicts(lines: Sequence[Line]) -> list[str]:
-    """Return what is shown of each score; why several cannot be compared is said once."""
-    reasons: dict[str, list[str]] = {}
+    """Return what is shown of each score, and then of those that differ nowhere or cannot be compared, which is said once."""
+    alike: dict[str, list[str]] = {}
     for line in lines:
-        if line.verdict == "unknown":
-            reasons.setdefault(verdict(line, "b"), []).append(line.score)
-    shown = [f"{line.score}: {verdict(line, 'b')}" for line in lines if line.verdict != "unknown"]
-    return shown + [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+        if line.verdict in ("same", "unknown"):
+            alike.setdefault(verdict(line, "b"), []).append(line.score)
+    shown = [f"{line.score}: {verdict(line, 'b')}" for line in lines if line.verdict not in ("same", "unknown")]
+    return shown + [f"{', '.join(names)}: {words}" for words, names in alike.items()]
 
 
 def _many(comparison: Comparison, wanted: Sequence[str]) -> Iterator[str]:
