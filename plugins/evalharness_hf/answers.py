@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import evalharness as eh
 from evalharness_hf.likelihood import Asked, asked
 from evalharness_hf.memory import ran_out
-from evalharness_hf.plain import Scored
 from evalharness_hf.planning import Addition, Size, additions, chunks, tree_chunks
 from evalharness_hf.rolling import Rolling
+from evalharness_hf.scored import Scored
 from evalharness_hf.tokens import Tokens, tokens
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import evalharness as eh
-from evalharness_hf.plain import Scored
 from evalharness_hf.rolling import Rolling
+from evalharness_hf.scored import Scored
 from evalharness_hf.tokens import Tokens
 from evalharness_hf.tree import common_length
 

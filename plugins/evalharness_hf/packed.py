@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evalharness_hf.network import inputs_device
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 from evalharness_hf.tree import Tree
 
 

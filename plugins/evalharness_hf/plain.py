@@ -10,10 +10,10 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from evalharness_hf.network import has_plain_head, inputs_device
+from evalharness_hf.scored import Scored
 
 # Padding included. So few on a CPU that what a layer makes of them stays in the caches of a core; longer rows run alone.
 TOKENS_A_PASS = {"cpu": 512}
@@ -21,19 +21,6 @@ TOKENS_A_PASS = {"cpu": 512}
 LOGITS_AT_ONCE = 2**27
 LOGITS_AT_ONCE_ON = {"cpu": 2**23 + 2**22}
 ROWS_SUMMED_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Tokens of which those from `start` (at least 1) on are scored, each given all before it."""
-
-    ids: list[int]
-    start: int
-
-    @property
-    def places(self) -> range:
-        """Where the logits stand that predict the scored tokens."""
-        return range(self.start - 1, len(self.ids) - 1)
 
 
 def token_logprobs(model: Any, rows: Sequence[Scored], budget: int) -> list[list[float]]:

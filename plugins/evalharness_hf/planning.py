@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import evalharness as eh
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 from evalharness_hf.tree import in_order, nodes_of, shared_length
 
 TOGETHER = 64  # requests that are put into tokens at once

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import evalharness as eh
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 from evalharness_hf.tokens import Tokens
 
 

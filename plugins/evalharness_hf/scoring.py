@@ -14,7 +14,8 @@ from typing import Any
 
 from evalharness_hf import plain, prefix, support
 from evalharness_hf.packed import continued_logprobs, tree_logprobs
-from evalharness_hf.plain import LOGITS_AT_ONCE, Scored
+from evalharness_hf.plain import LOGITS_AT_ONCE
+from evalharness_hf.scored import Scored
 from evalharness_hf.tree import groups, packs, tree_of
 
 NODES = 768  # in one forward pass: attention costs the square of it, and fewer use the processor less well

@@ -13,7 +13,7 @@ from evalharness_hf.memory import ran_out
 from evalharness_hf.network import inputs_device
 from evalharness_hf.packed import tree_logits
 from evalharness_hf.padded import Batch
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 from evalharness_hf.sharing import Branch
 from evalharness_hf.tree import tree_of
 

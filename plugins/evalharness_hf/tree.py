@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 
 SAVED = 0.1  # of its tokens: what a tree must save to be worth its mask
 REPEATED = 4  # blocks: what one forward pass more costs at least

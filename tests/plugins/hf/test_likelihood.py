@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 from evalharness_hf.likelihood import Asked, asked
 from evalharness_hf.model import HuggingFace
-from evalharness_hf.plain import Scored
 from evalharness_hf.rolling import Rolling
+from evalharness_hf.scored import Scored
 from evalharness_hf.tokens import Tokens, tokens
 
 import evalharness as eh

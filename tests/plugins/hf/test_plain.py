@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from evalharness_hf.model import HuggingFace
 from evalharness_hf.network import has_plain_head
-from evalharness_hf.plain import Scored, _batches, token_logprobs
+from evalharness_hf.plain import _batches, token_logprobs
+from evalharness_hf.scored import Scored
 
 ROWS = [Scored(list(range(length)), start) for length, start in [(3, 2), (5, 1), (9, 8), (40, 1), (4, 1)]]
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from evalharness_hf.plain import Scored
 from evalharness_hf.planning import UNKNOWN, Addition, Size, additions, chunks, tree_chunks
+from evalharness_hf.scored import Scored
 from evalharness_hf.tree import nodes_of
 from hypothesis import given
 from hypothesis import strategies as st

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from evalharness_hf import prefix, support
 from evalharness_hf.model import HuggingFace
@@ -9,7 +11,7 @@ from evalharness_hf.model import HuggingFace
 BLOCK = prefix.BLOCK
 
 
-def continued(model: object, ids: list[int], kept: prefix.Prefix) -> object:
+def continued(model: Any, ids: list[int], kept: prefix.Prefix) -> Any:
     import torch
 
     with torch.inference_mode():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from evalharness_hf import packed, plain, prefix, scoring, support
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 
 from tests.plugins.hf.tiny import CONFIGS, VOCABULARY, WINDOW, tiny
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from evalharness_hf.likelihood import Asked, asked
-from evalharness_hf.plain import Scored
 from evalharness_hf.rolling import Rolling
+from evalharness_hf.scored import Scored
 from evalharness_hf.tokens import Prompt, Tokens, is_causal, template_of, tokens
 
 import evalharness as eh

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from evalharness_hf.plain import Scored
+from evalharness_hf.scored import Scored
 from evalharness_hf.tree import Group, Pack, common_length, groups, in_order, packs, tree_of
 from hypothesis import given
 from hypothesis import strategies as st
