@@ -26,9 +26,9 @@ WIDTH = 78
 class Detectable:
     """The smallest difference of one score that is shown with 80 % power at 95 % confidence, in the score's unit, and in words.
 
-    `difference` comes from past runs of the task. Without any there are two for a mean of bounded values: `seldom`, if the
-    systems differ on a fifth of the samples (None: too few samples), and `worst`, if on all of them and if the samples of
-    a group are all alike.
+    `difference` comes from past runs of the task (None: too few samples). Without any there are two for a mean of bounded
+    values: `seldom`, if the systems differ on a fifth of the samples (None: too few samples), and `worst`, if on all of them
+    and if the samples of a group are all alike.
     """
 
     score: str
@@ -43,12 +43,19 @@ def detectables(outlook: Outlook, past: Plan) -> Iterator[Detectable]:
     rows = {row.score: row for row in past.rows}
     for name in outlook.scores:
         if name in rows:
-            found = rows[name].detectable
-            yield Detectable(score=name, words=f"{amount(found, rows[name].example)} ({_basis(rows[name])})", difference=found)
+            yield _after_runs(rows[name], outlook.ranges.get(name))
         elif name in outlook.ranges:
             yield _before_any_run(name, outlook)
         else:
             yield Detectable(score=name, words="known after a first run")
+
+
+def _after_runs(row: Row, bounds: tuple[float, float] | None) -> Detectable:
+    found: float | None = row.detectable
+    if bounds is not None and row.detectable > bounds[1] - bounds[0]:  # no two values are so far apart
+        found = None
+    words = "none, with so few samples" if found is None else amount(found, row.example)
+    return Detectable(score=row.score, words=f"{words} ({_basis(row)})", difference=found)
 
 
 def _before_any_run(name: str, outlook: Outlook) -> Detectable:

@@ -224,6 +224,8 @@ def test_the_smallest_difference_before_any_run_and_after_one(task: Write) -> No
     rows = json.loads(CliRunner().invoke(cli, ["plan", "task.yaml", "--json"]).stdout)["rows"]
     assert {name: one["difference"] for name, one in after.items()} == {row["score"]: row["detectable"] for row in rows}
     assert "(as if unpaired, one past run)" in words(task(TASK))
+    fewest = planned(task(TASK), "--limit", "2")["detectable"][0]
+    assert (fewest["difference"], fewest["words"]) == (None, "none, with so few samples (as if unpaired, one past run)")
 
 
 def test_shares_that_are_detected_are_the_inverse_of_the_samples_needed() -> None:
