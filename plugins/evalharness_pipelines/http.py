@@ -53,7 +53,7 @@ class Http(eh.Service):
     - `response`, `contexts`: JSON paths to the answer and to the passages in the reply; `response: null` for a service that
       only retrieves. `text`, `id`, `score`: paths within a passage.
     - `version`: names what changes answers, for the identity: nothing is known of the service but its address.
-    - `concurrency`, `timeout`, `retries`, `patience`: as for every service.
+    - `concurrency`, `timeout`, `retries`, `patience`: as of the model `openai`.
 
     Paths are `$.a.b`, `$['a b']`, `$.a[0]`, `$.a[*]`. A reply in which a path leads nowhere is the failure of its question.
     """
