@@ -32,8 +32,9 @@ class HuggingFace(eh.Model):
       last one, which reaches back as far as it can. A smaller stride gives tokens more context and takes more time.
 
     Language models answer `Generate`, `Choose` and `Likelihood`, encoders answer `Embed`. Nothing is cut silently: a
-    prompt that is longer than the model's context is a failure of the kind `cut off`. A chunk that fails, for want of
-    memory for example, is run again in halves, until single requests are what fails.
+    prompt that is longer than the model's context is a failure of the kind `cut off`. Where memory runs out, the
+    token budget is halved for the rest of the process; a chunk that fails otherwise is run again in halves, until single
+    requests are what fails.
 
     A text's first token is conditioned on the token that begins a text (or, without one, that ends it).
     """
